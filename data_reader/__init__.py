@@ -1,0 +1,22 @@
+"""Reads and writes pictures: the readers of the articles, over ``paddle.io`` datasets.
+
+``from data_reader import data_reader`` is the pix2pix article's class. Names are imported on first
+use, so that ``python -m data_reader.download --help`` needs no framework.
+"""
+
+import importlib
+
+_HOMES = {
+    "data_reader": "reader",
+    "InputError": "errors",
+    "Loader": "loader",
+    "Paired": "datasets",
+}
+
+__all__ = list(_HOMES)  # noqa: PLE0604
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
