@@ -1,12 +1,16 @@
 """Prepares the process for Paddle; the one place for what must happen before its import."""
 
+import contextlib
 import importlib.util
+import io
 import os
+import sys
+import warnings
 import zlib  # noqa: F401  Paddle 2.6 crashes in the process's first decompression unless zlib is in first
 
 INSTALL = (
-    "PaddlePaddle is not installed; `pip install 'paddle-gans[cpu]'` (or `[gpu]`) installs it, "
-    "from a clone: `pip install -e '.[cpu]'`"
+    "PaddlePaddle is not installed: `pip install -e '.[cpu]'` installs it for the CPU, "
+    "`pip install -e '.[gpu]'` for an NVIDIA GPU"
 )
 
 
@@ -18,16 +22,23 @@ def cores() -> int:
 
 
 def prepare() -> None:
-    """Give Paddle's matrix products the cores of this machine; a value the user set wins.
+    """Import Paddle with the cores of this machine and without its remarks about them.
 
-    Paddle takes one thread unless told before its import. Ranks of one machine share its cores.
+    Paddle's matrix products take one thread unless told before its import; a value that the user
+    set in the environment wins. Ranks of one machine share its cores.
 
     Raises:
-        ImportError: the framework is not installed.
+        ImportError: the framework is not installed; the message says which command installs it.
     """
+    if "paddle" in sys.modules:
+        return
     if importlib.util.find_spec("paddle") is None:
         raise ImportError(INSTALL)
     ranks = int(os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM") or 1)
     threads = str(max(1, cores() // ranks))
     os.environ.setdefault("OMP_NUM_THREADS", threads)
     os.environ.setdefault("FLAGS_paddle_num_threads", threads)
+    remarks = io.StringIO()  # "OMP_NUM_THREADS set to 2, not 1", "No ccache found"
+    with contextlib.redirect_stderr(remarks), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import paddle  # noqa: F401

@@ -1,0 +1,21 @@
+"""How weights start."""
+
+from paddle import nn
+
+
+def normal_init(network: nn.Layer, std: float = 0.02, norm_std: float = 0.0) -> nn.Layer:
+    """Draw every convolution's and linear layer's weight from N(0, std), biases 0; returns it.
+
+    ``norm_std`` above 0 also draws the scales of norm layers from N(1, norm_std), as the papers'
+    own code does; the articles leave them at 1. Source: DCGAN, section 3; pix2pix, appendix 6.2.
+    """
+    weight, zero = nn.initializer.Normal(0.0, std), nn.initializer.Constant(0.0)
+    scale = nn.initializer.Normal(1.0, norm_std)
+    for layer in network.sublayers(include_self=True):
+        if isinstance(layer, (nn.Conv2D, nn.Conv2DTranspose, nn.Linear)):
+            weight(layer.weight)
+            if layer.bias is not None:
+                zero(layer.bias)
+        elif norm_std > 0 and isinstance(layer, nn.BatchNorm2D):
+            scale(layer.weight)
+    return network

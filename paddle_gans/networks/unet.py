@@ -1,0 +1,63 @@
+"""The U-Net generators of the pix2pix paper."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Callable
+
+import paddle
+from paddle import nn
+
+from .init import normal_init
+
+
+class UNet(nn.Layer):
+    """Encoder-decoder with skips between mirrored layers (pix2pix, appendix 6.1.1).
+
+    Input and output [N, C, H, W] in [-1, 1]; H and W divide by ``2 ** depth``. Dropout stands in
+    the three widest decoder blocks; the paper has no other noise than this.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        *,
+        depth: int = 8,
+        base_dim: int = 64,
+        dropout: float = 0.5,
+        norm: Callable[[int], nn.Layer] = nn.BatchNorm2D,
+    ):
+        super().__init__()
+        down = partial(nn.Conv2D, kernel_size=4, stride=2, padding=1, bias_attr=False)
+        up = partial(nn.Conv2DTranspose, kernel_size=4, stride=2, padding=1)
+        widths = [base_dim * min(2**i, 8) for i in range(depth)]
+
+        # Going down, the outermost and the innermost convolution have no norm.
+        encoder = [nn.Sequential(down(in_channels, widths[0]))]
+        for i in range(1, depth):
+            block = [nn.LeakyReLU(0.2), down(widths[i - 1], widths[i])]
+            encoder.append(nn.Sequential(*block, *([norm(widths[i])] if i < depth - 1 else [])))
+        self.encoder = nn.LayerList(encoder)
+
+        # Coming up, every block but the innermost sees its mirror image's features beside its own.
+        decoder = []
+        for i in range(depth - 1, 0, -1):
+            width_in = widths[i] * (1 if i == depth - 1 else 2)
+            block = [nn.ReLU(), up(width_in, widths[i - 1], bias_attr=False), norm(widths[i - 1])]
+            if dropout > 0 and 4 <= i < depth - 1:
+                block.append(nn.Dropout(dropout))
+            decoder.append(nn.Sequential(*block))
+        decoder.append(nn.Sequential(nn.ReLU(), up(2 * widths[0], out_channels), nn.Tanh()))
+        self.decoder = nn.LayerList(decoder)
+        normal_init(self, norm_std=0.02)
+
+    def forward(self, x):
+        skips = []
+        for block in self.encoder:
+            x = block(x)
+            skips.append(x)
+        x = skips.pop()
+        for block in self.decoder[:-1]:
+            x = paddle.concat([skips.pop(), block(x)], axis=1)
+        return self.decoder[-1](x)
