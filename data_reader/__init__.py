@@ -11,9 +11,10 @@ _HOMES = {
     "InputError": "errors",
     "Loader": "loader",
     "Paired": "datasets",
+    "StreetScenes": "datasets",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604
+__all__ = list(_HOMES)
 
 
 def __getattr__(name):

@@ -42,3 +42,5 @@ def prepare() -> None:
     with contextlib.redirect_stderr(remarks), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import paddle  # noqa: F401
+    # Batch norm says this at every first training step.
+    warnings.filterwarnings("ignore", message="When training, we now always track")

@@ -12,7 +12,9 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from data_reader.datasets import Paired
+from data_reader import layout
+from data_reader.datasets import Paired, StreetScenes
+from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.unet import UNet
@@ -116,3 +118,167 @@ class Discriminator(nn.Layer):
         x = F.leaky_relu(self.norm3(self.conv3(x)), 0.2)
         x = F.leaky_relu(self.norm4(self.conv4(x)), 0.2)
         return self.conv5(x)
+
+
+# Generator choices: how each is built, what its input's sides divide by, the default crop.
+GENERATORS = {
+    "resnet": (lambda dim, num, norm: Generator(dim, num, norm), 4, 224),
+    "unet_256": (lambda dim, num, norm: UNet(depth=8, base_dim=dim, norm=norm), 256, 256),
+    "unet_128": (lambda dim, num, norm: UNet(depth=7, base_dim=dim, norm=norm), 128, 128),
+}
+
+
+class Pix2Pix(GANModel):
+    """Learns to turn picture A into its partner B, from aligned pairs.
+
+    Batches hold ``a`` and ``b``, [N, 3, H, W] in [-1, 1]. Terms: ``d_loss_real``,
+    ``d_loss_fake``, (``d_loss_gp``), ``g_loss_fake``, ``g_loss_l1``; a term of weight 0 is neither
+    computed nor minimised. Sources: Isola et al. 2017, section 3; the article's listing.
+    """
+
+    article = Recipe(batch_size=1, steps=50_000, log_every=50, sample_every=500, save_every=2500)
+    demo = Recipe(
+        batch_size=4,
+        steps=600,
+        log_every=20,
+        sample_every=100,
+        save_every=200,
+        options={
+            "direction": "b2a", "base_dim": 24, "residual_num": 5, "load_size": 128,
+            "crop_size": 112, "flip": True,
+        },
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        direction: Literal["a2b", "b2a"] = "a2b",  # which side of a pair is translated
+        generator: Literal["resnet", "unet_256", "unet_128"] = "resnet",  # article's, or paper's
+        discriminator: Literal["article", "paper"] = "article",  # instance norm, or batch norm
+        base_dim: int = 64,  # channels of the first layer
+        residual_num: int = 7,  # residual blocks of the resnet generator
+        norm_mode: Literal["running", "instance"] = "running",  # batch norm's statistics at test time
+        gan_mode: Literal["vanilla", "lsgan", "wgangp"] = "vanilla",  # adversarial loss
+        lambda_gan: float = 1.0,  # weight of the adversarial term; 0 trains on L1 alone
+        lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
+        lambda_gp: float = 10.0,  # weight of wgangp's gradient penalty
+        learning_rate: float = 2e-4,  # of both Adam optimizers
+        beta1: float = 0.5,  # Adam's first decay
+        beta2: float = 0.999,  # Adam's second decay
+        load_size: int = 256,  # pixels of a picture's short side before cropping; 0: as they are
+        crop_size: Optional[int] = None,  # pixels; 224 (resnet), 256 (unet_256), 128 (unet_128)
+        flip: bool = False,  # mirror half of the training pairs
+        a_side: Literal["left", "right"] = "left",  # where A is in pictures that hold both
+    ):
+        super().__init__()
+        build, self.size_multiple, default_crop = GENERATORS[generator]
+        self.crop_size = default_crop if crop_size is None else crop_size
+        check_options(self.crop_size, self.size_multiple, generator, lambda_gan, lambda_l1)
+        self.load_size, self.flip, self.a_side = load_size, flip, a_side
+        self.direction = direction
+
+        self.generator = build(base_dim, residual_num, partial(Norm, mode=norm_mode))
+        self.discriminator = (
+            Discriminator(base_dim) if discriminator == "article" else PatchGAN(6, base_dim=base_dim)
+        )
+        self.gan_loss = GAN_LOSSES[gan_mode]
+        self.penalise = gan_mode == "wgangp"
+        self.lambda_gan, self.lambda_l1, self.lambda_gp = lambda_gan, lambda_l1, lambda_gp
+
+        settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2}
+        self.optimizers = {
+            "generator": adam(self.generator, **settings),
+            "discriminator": adam(self.discriminator, **settings),
+        }
+
+    def train_step(self, batch, step, update):
+        source, target = self.directed(batch)
+        fake = self.generator(source)
+        losses = {}
+
+        # Update D: real pairs against pairs with a generated half.
+        if self.lambda_gan > 0:
+            losses.update(
+                update(
+                    self.d_losses(source, target, fake.detach()),
+                    self.optimizers["discriminator"],
+                    weights={"d_loss_gp": self.lambda_gp} if self.penalise else {},
+                )
+            )
+
+        # Update G: fool D, and stay close to the truth.
+        with frozen(self.discriminator):
+            terms = self.g_losses(source, target, fake)
+        weights = {"g_loss_fake": self.lambda_gan, "g_loss_l1": self.lambda_l1}
+        weights = {name: weights[name] for name in terms}
+        losses.update(update(terms, self.optimizers["generator"], weights=weights))
+        return losses
+
+    def d_losses(self, source, target, fake):
+        """D's terms on real and generated pairs, images [N, 3, H, W] each."""
+        terms = {
+            "d_loss_real": self.gan_loss(self.judge(source, target), True),
+            "d_loss_fake": self.gan_loss(self.judge(source, fake), False),
+        }
+        if self.penalise:
+            terms["d_loss_gp"] = gradient_penalty(partial(self.judge, source), target, fake)
+        return terms
+
+    def g_losses(self, source, target, fake):
+        """G's terms: the adversarial one and L1, those whose weight is not 0."""
+        terms = {}
+        if self.lambda_gan > 0:
+            terms["g_loss_fake"] = self.gan_loss(self.judge(source, fake), True)
+        if self.lambda_l1 > 0:
+            terms["g_loss_l1"] = F.l1_loss(fake, target)
+        return terms
+
+    def judge(self, source, image):
+        """D's logits for ``image`` as the partner of ``source``."""
+        return self.discriminator(paddle.concat([source, image], axis=1))
+
+    def directed(self, batch):
+        """(source, target) of a batch in the direction that is trained."""
+        a, b = batch["a"], batch["b"]
+        return (a, b) if self.direction == "a2b" else (b, a)
+
+    def sample(self, batch):
+        source, target = self.directed(batch)
+        names = ("A", "B") if self.direction == "a2b" else ("B", "A")
+        return {names[0]: source, f"G({names[0]})": self.generator(source), names[1]: target}
+
+    def translate(self, inputs):
+        return self.generator(inputs)
+
+    def dataset(self, root, *, train):
+        split = "train" if train else "test"
+        if root is None:
+            size = self.load_size or 128
+            return StreetScenes(split, size=size, crop_size=self.crop_size, flip=self.flip and train)
+        pairs, what = layout.paired(root, train=train)
+        if not pairs:
+            return None
+        return Paired(
+            pairs,
+            load_size=self.load_size,
+            crop_size=self.crop_size,
+            crop_type="Random" if train else "Center",
+            flip=self.flip and train,
+            a_side=self.a_side,
+            what=what,
+        )
+
+
+def check_options(crop_size, multiple, generator, lambda_gan, lambda_l1):
+    """Raise InputError for what the networks cannot train with."""
+    if crop_size < multiple or crop_size % multiple:
+        near = max(multiple, round(crop_size / multiple) * multiple)
+        raise InputError(
+            f"--crop-size {crop_size} does not fit the generator {generator}, whose sides are "
+            f"multiples of {multiple}; {near} does"
+        )
+    if lambda_gan <= 0 and lambda_l1 <= 0:
+        raise InputError("--lambda-gan and --lambda-l1 are both 0: nothing is left to minimise")
+
+
+MODEL = Pix2Pix

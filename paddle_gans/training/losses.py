@@ -24,7 +24,7 @@ def lsgan(scores: Tensor, is_real: bool) -> Tensor:
 
 
 def wasserstein(scores: Tensor, is_real: bool) -> Tensor:
-    """The critic's mean score, negative for real so that both are minimised; Arjovsky et al. 2017."""
+    """The critic's mean score, negated for real images; Arjovsky et al. 2017."""
     return -scores.mean() if is_real else scores.mean()
 
 

@@ -1,0 +1,200 @@
+"""The data sets of the articles: ``paddle.io.Dataset``, one dict of arrays an item."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from . import framework
+
+framework.prepare()
+from paddle.io import Dataset  # noqa: E402
+
+from . import demo, transforms  # noqa: E402
+from .errors import InputError  # noqa: E402
+from .images import read_image  # noqa: E402
+from .layout import Pair  # noqa: E402
+
+
+class PictureDataset(Dataset):
+    """Items that are read from files, or drawn, as functions of (index, rng).
+
+    ``__getitem__`` draws its random numbers from NumPy's global state, for ``paddle.io``'s loader;
+    the trainer's loader calls ``item`` with random numbers that follow from the seed.
+    """
+
+    items: Sequence[Any]
+
+    def item(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Item ``index`` as a dict of arrays."""
+        raise NotImplementedError
+
+    def files(self, index: int) -> list[str]:
+        """Names of the files that item ``index`` is read from."""
+        raise NotImplementedError
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        """The indices of one epoch, shuffled."""
+        return rng.permutation(len(self))
+
+    def paths(self) -> Sequence[tuple[str, Path]]:
+        """Every file of the set as (name relative to its root, path); empty for drawn ones."""
+        return ()
+
+    def describe(self) -> str:
+        """What the set is, in a few words."""
+        return type(self).__name__
+
+    def remarks(self) -> list[str]:
+        """What a user should know of this data before training on it."""
+        return []
+
+    def limited(self, count: int) -> PictureDataset:
+        """The first ``count`` items alone."""
+        few = copy.copy(self)
+        few.items = self.items[:count]
+        return few
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells this data from other data: the count, and a hash of names and sizes."""
+        digest = hashlib.sha256(self.describe().encode() if not self.paths() else b"")
+        for name, path in sorted(self.paths()):
+            try:
+                size = path.stat().st_size
+            except OSError as error:
+                raise InputError(f"{path} cannot be read: {error.strerror}") from error
+            digest.update(f"{name}\t{size}\n".encode())
+        return {"items": len(self), "sha256": digest.hexdigest()}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        return self.item(index, np.random.default_rng(np.random.randint(2**31)))
+
+
+class Paired(PictureDataset):
+    """Aligned pictures A and B, cropped and flipped together.
+
+    Items hold ``a`` and ``b``, float32 [3, H, W] in [-1, 1]. ``load_size`` (pixels, 0: as they
+    are) brings the short side to that length when ``keep_aspect``, else the picture to a square;
+    ``crop_type`` is "Random", "Center", "None" or "Resize" (the whole picture at ``crop_size``).
+    Sides whose first picture looks like a label map are resized by nearest neighbour.
+
+    Raises:
+        InputError: on reading an item whose pictures cannot be read, differ in size, or are
+            smaller than the crop.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        load_size: int = 256,
+        crop_size: int = 224,
+        crop_type: str = "Random",
+        flip: bool = False,
+        keep_aspect: bool = True,
+        a_side: str = "left",
+        what: str = "pairs",
+    ):
+        self.items = pairs
+        self.load_size, self.crop_size, self.crop_type = load_size, crop_size, crop_type
+        self.flip, self.keep_aspect, self.a_side = flip, keep_aspect, a_side
+        self.what = what
+        self._interpolation: Optional[tuple[str, str]] = None
+
+    def read(self, index: int) -> list[np.ndarray]:
+        """The whole pictures A and B as they are stored, uint8 [H, W, 3] each."""
+        pair = self.items[index]
+        if pair.b is not None:
+            return [read_image(pair.a), read_image(pair.b)]
+        both = read_image(pair.a)
+        width = both.shape[1]
+        if width % 2:
+            raise InputError(
+                f"{pair.a} is {width} pixels wide, which two pictures side by side cannot be; "
+                "put A and B into trainA/ and trainB/ with equal names instead"
+            )
+        halves = [both[:, : width // 2], both[:, width // 2 :]]
+        return halves if self.a_side == "left" else halves[::-1]
+
+    def item(self, index, rng):
+        images = self.read(index)
+        if self.crop_type == "Resize":
+            images = self._resized(images, self.crop_size, keep_aspect=False)
+        else:
+            if self.load_size > 0:
+                images = self._resized(images, self.load_size, self.keep_aspect)
+            name = self.files(index)[0]
+            images = transforms.crop(images, self.crop_size, self.crop_type, rng, name)
+            if self.flip:
+                images = transforms.flip(images, rng)
+        a, b = (transforms.normalise(image) for image in images)
+        return {"a": a, "b": b}
+
+    def _resized(self, images, size, keep_aspect):
+        if self._interpolation is None:  # decided once, by the first pair, for every worker alike
+            labels = [transforms.looks_like_labels(image) for image in self.read(0)]
+            self._interpolation = tuple("nearest" if label else "cubic" for label in labels)
+        resized = []
+        for image, interpolation in zip(images, self._interpolation):
+            height, width = image.shape[:2]
+            scale = size / min(height, width)
+            sides = (round(width * scale), round(height * scale)) if keep_aspect else (size, size)
+            resized.append(transforms.resize(image, *sides, interpolation))
+        return resized
+
+    def files(self, index):
+        pair = self.items[index]
+        return [str(path) for path in (pair.a, pair.b) if path is not None]
+
+    def paths(self):
+        files = [(side, path) for pair in self.items for side, path in zip("ab", pair[:2]) if path]
+        return [(f"{side}/{path.parent.name}/{path.name}", path) for side, path in files]
+
+    def describe(self):
+        return self.what
+
+    def remarks(self):
+        short = min(self.read(0)[0].shape[:2])
+        if self.load_size in (0, short):
+            return []
+        return [
+            f"the pictures' short side is {short} pixels and is resized to {self.load_size}; "
+            "resizing blurs what a GAN learns, --load-size 0 crops them as they are"
+        ]
+
+
+class StreetScenes(PictureDataset):
+    """The embedded pairs: drawn street scenes, A the photograph and B its label map.
+
+    Items as of ``Paired``; nothing is read from files.
+    """
+
+    def __init__(self, split: str, *, size: int = 128, crop_size: int = 112, flip: bool = False):
+        self.items = range(demo.COUNTS[split])
+        self.split, self.size, self.crop_size, self.flip = split, size, crop_size, flip
+
+    def read(self, index: int) -> list[np.ndarray]:
+        """Photograph and label map of scene ``index``, uint8 [size, size, 3] each."""
+        return list(demo.street_scene(self.items[index], self.size, self.split))
+
+    def item(self, index, rng):
+        how = "Random" if self.split == "train" else "Center"
+        images = transforms.crop(self.read(index), self.crop_size, how, rng, "the embedded scene")
+        if self.flip:
+            images = transforms.flip(images, rng)
+        a, b = (transforms.normalise(image) for image in images)
+        return {"a": a, "b": b}
+
+    def files(self, index):
+        return [f"embedded street scene {self.split} {self.items[index]}"]
+
+    def describe(self):
+        return f"embedded street scenes, {self.split}, {self.size}x{self.size}"

@@ -1,0 +1,122 @@
+"""Which layout does this folder have? The answer, or an error that lists what was looked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from .errors import InputError
+from .images import list_images
+
+
+class Pair(NamedTuple):
+    """Files of one pair; ``b`` is None where one picture holds A and B side by side."""
+
+    a: Path
+    b: Optional[Path] = None
+
+
+def paired(root: str | os.PathLike, *, train: bool) -> tuple[list[Pair], str]:
+    """The pairs under ``root`` in their natural order, and a description of the layout.
+
+    Looked for, in this order: a list file (``A<TAB>B`` a line, relative to the file's folder);
+    ``trainA/`` and ``trainB/`` with equal names (``testA``/``testB`` or ``valA``/``valB``);
+    ``train/A`` and ``train/B``; ``train/`` (``val/`` or ``test/``) with pictures that hold both
+    side by side; ``a/`` and ``b/``; pictures side by side in ``root`` itself. A test set that is
+    not there is an empty list.
+
+    Raises:
+        InputError: none of these is there, a pair is incomplete, or a list cannot be used.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise InputError(f"{root} does not exist; --data takes a folder, a list file, or `demo`")
+    if root.is_file():
+        if not train:
+            beside = root.with_name("test.txt")
+            return (read_list(beside, root.parent), f"list {beside}") if beside.exists() else ([], "")
+        return read_list(root, root.parent), f"list {root}"
+
+    for split in ("train",) if train else ("test", "val"):
+        for a, b in ((f"{split}A", f"{split}B"), (f"{split}/A", f"{split}/B")):
+            if (root / a).is_dir() or (root / b).is_dir():
+                return match_names(root, a, b), f"{a}/ and {b}/ with equal names"
+        if (root / split).is_dir():
+            images = list_images(root / split)
+            if images:
+                return [Pair(image) for image in images], f"{split}/ with A and B side by side"
+    if not train:
+        return [], ""
+    for a, b in (("a", "b"), ("A", "B")):
+        if (root / a).is_dir() and (root / b).is_dir():
+            return match_names(root, a, b), f"{a}/ and {b}/ with equal names"
+    images = [p for p in list_images(root) if p.parent == root]
+    if images:
+        return [Pair(image) for image in images], "pictures with A and B side by side"
+    raise InputError(nothing_found(root, "trainA/ and trainB/ with equal names, a/ and b/ with equal "
+                             "names, or train/ with A and B side by side in each picture"))
+
+
+def match_names(root: Path, a: str, b: str) -> list[Pair]:
+    """Pairs of ``root/a`` and ``root/b``: the same name, whatever the suffix.
+
+    Raises:
+        InputError: a folder is missing or empty, or pictures have no partner.
+    """
+    sides = []
+    for mine, other in ((a, b), (b, a)):
+        images = list_images(root / mine) if (root / mine).is_dir() else []
+        if not images:
+            state = "holds no pictures" if (root / mine).is_dir() else "is missing"
+            raise InputError(
+                f"{root / mine} {state}, but {other}/ is there; pairs need a picture of the same "
+                f"name in {a}/ and {b}/"
+            )
+        sides.append({p.relative_to(root / mine).with_suffix("").as_posix(): p for p in images})
+    alone = sorted(set(sides[0]) ^ set(sides[1]))
+    if alone:
+        here, there = (a, b) if alone[0] in sides[0] else (b, a)
+        raise InputError(
+            f"{root / here}: {alone[0]} has no partner in {there}/ ({len(alone)} pictures have "
+            "none); add the missing ones or take these away"
+        )
+    return [Pair(path, sides[1][name]) for name, path in sides[0].items()]
+
+
+def read_list(path: str | os.PathLike, root: str | os.PathLike) -> list[Pair]:
+    """Pairs of a list file: ``A<TAB>B`` a line, relative to ``root``; one path: side by side.
+
+    Raises:
+        InputError: the list cannot be read, is empty, or names what lies outside ``root``.
+    """
+    path, root = Path(path), Path(root)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise InputError(f"the list {path} cannot be read: {reason}") from error
+    pairs = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        names = line.rstrip("\r\n").split("\t")
+        if len(names) > 2:
+            raise InputError(f"{path}, line {number}: {len(names)} columns; a pair is A<TAB>B")
+        for name in names:
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise InputError(
+                    f"{path}, line {number}: {name} lies outside {root}; paths in a list are "
+                    "relative to its folder"
+                )
+        pairs.append(Pair(*(root / name.strip() for name in names)))
+    if not pairs:
+        raise InputError(f"the list {path} names no pictures; each line is A<TAB>B")
+    return pairs
+
+
+def nothing_found(root: Path, wanted: str) -> str:
+    """The sentence for a folder of no known layout: what was looked for, and what is there."""
+    names = sorted(p.name + ("/" if p.is_dir() else "") for p in root.iterdir())
+    there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return f"{root} holds none of: {wanted}; what is there: {there or 'nothing, it is empty'}"

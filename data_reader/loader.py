@@ -1,0 +1,107 @@
+"""Batches for training: endless, shuffled, sharded by rank, and able to start at any step.
+
+Batch ``step`` is a pure function of (dataset, batch size, seed, step): a run that starts again at
+step n sees what an uninterrupted one would have seen, and two ranks together see what one process
+would. Threads read ahead; decoding and resizing run outside Python's lock, there are no processes
+to die or to hang, and an error keeps its type and its words.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+
+from .datasets import PictureDataset
+from .errors import InputError
+
+READ_AHEAD = 3  # batches
+
+
+class Loader:
+    """Batches of a dataset, each a dict of arrays [N, ...] with the dataset's keys.
+
+    ``batch_size`` is the whole batch, of which this rank reads its ``1 / world_size``; the last
+    incomplete batch of an epoch is dropped, except that a set smaller than one batch repeats its
+    items to fill it.
+
+    Raises:
+        InputError: no items, or a batch that the ranks cannot share evenly.
+    """
+
+    def __init__(
+        self,
+        dataset: PictureDataset,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        workers: int = 2,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        if len(dataset) == 0:
+            raise InputError("the data set holds no items")
+        if batch_size < 1 or batch_size % world_size:
+            raise InputError(
+                f"a --batch-size of {batch_size} cannot be shared by {world_size} process(es); "
+                f"choose a positive multiple of {world_size}"
+            )
+        self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
+        self.shuffle, self.workers = shuffle, workers
+        self.rank, self.world_size = rank, world_size
+        self.steps_per_epoch = max(1, len(dataset) // batch_size)
+        self._order = lru_cache(maxsize=2)(self._order_of_epoch)
+
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        """Batch ``step`` of the endless stream, read now."""
+        items = [self.dataset.item(index, rng) for index, rng in self._draws(step)]
+        return {key: np.stack([item[key] for item in items]) for key in items[0]}
+
+    def files(self, step: int) -> list[str]:
+        """Names of the files behind batch ``step``."""
+        return [name for index, _ in self._draws(step) for name in self.dataset.files(index)]
+
+    def batches(self, start: int = 0) -> Iterator[dict[str, np.ndarray]]:
+        """The endless stream from batch ``start`` on, read ahead by ``workers`` threads.
+
+        Raises:
+            InputError: a picture cannot be read; the message names the file.
+        """
+        if self.workers == 0:
+            while True:
+                yield self.batch(start)
+                start += 1
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="reader")
+        try:
+            ahead = READ_AHEAD + self.workers
+            pending = deque(pool.submit(self.batch, start + i) for i in range(ahead))
+            while True:
+                batch = pending.popleft().result()
+                start += 1
+                pending.append(pool.submit(self.batch, start + ahead - 1))
+                yield batch
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _order_of_epoch(self, epoch: int) -> np.ndarray:
+        if self.shuffle:
+            order = self.dataset.order(np.random.default_rng([self.seed, epoch]))
+        else:
+            order = np.arange(len(self.dataset))
+        repeats = -(-self.batch_size // len(order))
+        return np.tile(order, repeats)
+
+    def _draws(self, step: int) -> list[tuple[int, np.random.Generator]]:
+        """This rank's items of batch ``step``, each with random numbers of its own."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        share = self.batch_size // self.world_size
+        first = within * self.batch_size + self.rank * share
+        order = self._order(epoch)
+        return [
+            (int(order[position]), np.random.default_rng([self.seed, epoch, position]))
+            for position in range(first, first + share)
+        ]

@@ -1,0 +1,96 @@
+"""Crop, flip, resize and normalise: pure functions of (images, rng).
+
+Images are uint8 [H, W, C] in RGB; several images of one call share every random decision, so that
+a pair stays aligned.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .errors import InputError
+
+# The loader reads with threads of its own; OpenCV's would only get in their way.
+cv2.setNumThreads(1)
+
+
+def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cubic") -> np.ndarray:
+    """The image at ``width`` x ``height`` pixels; the same array when it is that size already.
+
+    ``interpolation`` is "cubic" (area averaging when shrinking, against aliasing) or "nearest"
+    (label maps: no colour that was not there).
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    if interpolation == "nearest":
+        mode = cv2.INTER_NEAREST
+    else:
+        shrinks = width < image.shape[1] and height < image.shape[0]
+        mode = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    resized = cv2.resize(image, (width, height), interpolation=mode)
+    return resized.reshape(height, width, image.shape[2])  # OpenCV drops a single channel
+
+
+def crop(
+    images: list[np.ndarray], size: int, how: str, rng: np.random.Generator, name: str
+) -> list[np.ndarray]:
+    """The same ``size`` x ``size`` window of every image.
+
+    ``how`` is "Random" (every window equally likely, the last one included), "Center" or "None"
+    (the whole image). ``name`` stands in the error.
+
+    Raises:
+        InputError: the images are smaller than the window, or of different sizes.
+    """
+    height, width = images[0].shape[:2]
+    for other in images[1:]:
+        if other.shape[:2] != (height, width):
+            raise InputError(
+                f"{name}: the two pictures of a pair differ in size ({width}x{height} and "
+                f"{other.shape[1]}x{other.shape[0]}); a --load-size brings them to the same"
+            )
+    if how == "None":
+        return images
+    if size > min(height, width):
+        raise InputError(
+            f"{name} is {width}x{height}, smaller than the crop of {size}; choose a --crop-size "
+            f"of at most {min(height, width)}, or a --load-size of at least {size}"
+        )
+    if how == "Random":
+        top = int(rng.integers(height - size + 1))
+        left = int(rng.integers(width - size + 1))
+    else:
+        top, left = (height - size) // 2, (width - size) // 2
+    return [image[top : top + size, left : left + size] for image in images]
+
+
+def flip(images: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """All images mirrored left to right, half the time."""
+    return [image[:, ::-1] for image in images] if rng.random() < 0.5 else images
+
+
+def normalise(image: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, C] to float32 [C, H, W] in [-1, 1]."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1)).astype("float32") / 127.5 - 1.0
+
+
+def denormalise(image: np.ndarray) -> np.ndarray:
+    """Float [C, H, W] in [-1, 1] to uint8 [H, W, C], rounded; values beyond are clipped."""
+    levels = np.rint((np.asarray(image, "float32") + 1.0) * 127.5)
+    return np.clip(levels, 0, 255).astype("uint8").transpose(1, 2, 0)
+
+
+def looks_like_labels(image: np.ndarray) -> bool:
+    """Whether an image is a label map: a few flat colours hold nearly all of its pixels.
+
+    Colours are compared at 16 levels a channel, which forgives JPEG's noise.
+    """
+    code = (image.astype("int32") // 16) @ np.array([256, 16, 1])[: image.shape[2]]
+    counts = np.sort(np.bincount(code.ravel()))[::-1]
+    if counts[:24].sum() < 0.9 * code.size:
+        return False
+    # A smooth drawing has few colours too; in a label map neighbours are nearly always equal.
+    small = image.astype("int16")
+    steps = np.abs(np.diff(small, axis=1)).max(axis=2)
+    return float((steps <= 2).mean()) > 0.75

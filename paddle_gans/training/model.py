@@ -1,0 +1,170 @@
+"""The one interface that every article implements, and the one place where gradients are made."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Optional
+
+import paddle
+from paddle import Tensor, nn
+from paddle.optimizer import Adam, Optimizer
+
+from data_reader.datasets import PictureDataset
+from data_reader.errors import InputError
+
+from . import parallel
+
+NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how often: a run's settings that are not options of the model.
+
+    ``steps`` or ``epochs`` is the length, the other None; ``options`` are constructor keywords
+    that differ from the article's (the embedded demo is smaller).
+    """
+
+    batch_size: int
+    steps: Optional[int] = None
+    epochs: Optional[int] = None
+    log_every: int = 50
+    sample_every: int = 500
+    save_every: int = 1000
+    keep: int = 3
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class GANModel(nn.Layer):
+    """One article: its networks, its optimizers, one training step, one way to draw samples.
+
+    Constructor arguments are keyword-only, carry the article's values, and are the configuration
+    and the command-line flags. Networks, EMA copies and image pools are sublayers, so that a
+    checkpoint cannot forget one.
+    """
+
+    article: Recipe  # what the article trains with
+    demo: Recipe  # what trains in a few minutes on the embedded data
+    optimizers: dict[str, Optimizer]
+    size_multiple: int = 1  # what the sides of an input image must divide by
+
+    # The networks that inference loads, each with the `translate` options it stands for; networks
+    # with the same options are needed together.
+    inference: Mapping[str, Mapping[str, Any]] = {"generator": {}}
+
+    def dataset(self, root: Optional[str], *, train: bool) -> Optional[PictureDataset]:
+        """The training or test items under ``root`` (None: the embedded data set).
+
+        A test set that the data does not have is None.
+        """
+        raise NotImplementedError
+
+    def train_step(self, batch: dict[str, Tensor], step: int, update: Update) -> dict[str, Tensor]:
+        """Do one step of the article's training; returns its detached, unweighted loss terms."""
+        raise NotImplementedError
+
+    def sample(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Named images [N, C, H, W] in [-1, 1]: the columns of the panel."""
+        raise NotImplementedError
+
+    def translate(self, inputs: Tensor) -> Tensor:
+        """Inference on [N, C, H, W] in [-1, 1]; keyword-only arguments are the infer flags."""
+        raise NotImplementedError
+
+    def lr_scale(self, step: int, steps_per_epoch: int) -> float:
+        """What the learning rates are multiplied by at ``step``; 1 unless the article decays."""
+        return 1.0
+
+    def inference_network(self, name: str) -> nn.Layer:
+        """The layer whose weights are saved as ``<name>.pdparams``; the EMA where there is one."""
+        return getattr(self, name)
+
+
+def adam(
+    *networks: nn.Layer,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    weight_decay: Optional[float] = None,
+) -> Adam:
+    """Adam over the trainable parameters of the networks; weight decay is L2 in the gradient."""
+    # Paddle counts batch norm's running statistics among the parameters, not trainable.
+    parameters = [p for net in networks for p in net.parameters() if p.trainable]
+    return Adam(
+        learning_rate=learning_rate,
+        beta1=beta1,
+        beta2=beta2,
+        parameters=parameters,
+        weight_decay=weight_decay,
+    )
+
+
+@contextlib.contextmanager
+def frozen(*networks: nn.Layer):
+    """Within the block no gradient is computed for these networks' parameters.
+
+    Gradients still pass through to the inputs. A discriminator that only judges saves a third of
+    its backward pass; what is learned does not change.
+    """
+    parameters = [p for net in networks for p in net.parameters() if not p.stop_gradient]
+    for p in parameters:
+        p.stop_gradient = True
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.stop_gradient = False
+
+
+class Update:
+    """One optimizer step from named loss terms: the mechanics that no model file repeats.
+
+    ``update(losses, *optimizers, weights={})`` clears the gradients, sums weight x term (1 where
+    no weight is named), scales, goes backward, averages over ranks, steps, and returns the terms
+    detached. ``amp`` is "off", "bf16" or "fp16".
+
+    Raises:
+        InputError: a weight names no term.
+    """
+
+    def __init__(self, amp: str = "off"):
+        self.amp = amp
+        # bf16 has float32's range and needs no scaling.
+        self.scaler = paddle.amp.GradScaler(enable=amp == "fp16", init_loss_scaling=2.0**15)
+
+    def autocast(self):
+        """The context in which a training step runs."""
+        dtype = "float16" if self.amp == "fp16" else "bfloat16"
+        return paddle.amp.auto_cast(enable=self.amp != "off", dtype=dtype)
+
+    def __call__(
+        self,
+        losses: Mapping[str, Tensor],
+        *optimizers: Optimizer,
+        weights: Mapping[str, float] = NONE,
+    ) -> dict[str, Tensor]:
+        unknown = set(weights) - set(losses)
+        if unknown:
+            raise InputError(f"weights for {sorted(unknown)}, but the losses are {sorted(losses)}")
+        for optimizer in optimizers:
+            optimizer.clear_grad()
+        total = sum(term * weights.get(name, 1.0) for name, term in losses.items())
+        self.scaler.scale(total).backward()
+        for optimizer in optimizers:
+            parallel.average_gradients(optimizer)
+            self.scaler.step(optimizer)
+        if self.scaler.is_enable():
+            self.scaler.update()
+        return {name: term.detach() for name, term in losses.items()}
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the loss scaling; empty without fp16."""
+        return self.scaler.state_dict() if self.scaler.is_enable() else {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with the loss scaling of a checkpoint."""
+        if state:
+            self.scaler.load_state_dict(dict(state))

@@ -1,0 +1,173 @@
+"""Everything a run needs, resolved and checked before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import paddle
+
+from data_reader.errors import InputError
+from data_reader.loader import Loader
+
+from . import parallel
+from .model import GANModel, Recipe
+from .options import resolve
+from .run_folder import flag, versions
+
+PANEL_ROWS = 6
+RECIPE_SETTINGS = tuple(field.name for field in fields(Recipe) if field.name != "options")
+
+
+@dataclass
+class Plan:
+    """A run with everything resolved: the model built, the data found, the length known."""
+
+    model: GANModel
+    loader: Loader
+    panel: dict[str, np.ndarray]  # the batch that every panel shows
+    recipe: Recipe
+    total: int  # steps
+    config: dict[str, Any]
+    remarks: list[str]  # what the user should know before it starts
+
+
+def make_plan(
+    model_class: type[GANModel],
+    data: Optional[str],
+    *,
+    seed: int,
+    workers: int,
+    amp: str,
+    limit: Optional[int],
+    init_from: Optional[str],
+    settings: Mapping[str, Any],
+) -> Plan:
+    """Build the model and find the data; ``settings`` are the recipe's and the model's own.
+
+    Raises:
+        InputError: an option, a value or the data cannot be used.
+    """
+    name = model_name(model_class)
+    root = None if data in (None, "demo") else data
+    recipe, given = choose_recipe(model_class, root, settings)
+    check_amp(amp)
+    options = resolve(model_class, {**recipe.options, **given}, name)
+    paddle.seed(seed)
+    model = model_class(**options)
+
+    dataset = model.dataset(root, train=True)
+    if limit is not None:
+        dataset = dataset.limited(at_least_one("limit", limit))
+    shards = {"rank": parallel.rank(), "world_size": parallel.world_size()}
+    loader = Loader(dataset, recipe.batch_size, seed=seed, workers=workers, **shards)
+    total = recipe.steps if recipe.steps is not None else recipe.epochs * loader.steps_per_epoch
+    held_back = model.dataset(root, train=False) or dataset
+    panel = Loader(
+        held_back, min(PANEL_ROWS, len(held_back)), seed=seed, shuffle=False, workers=0
+    ).batch(0)
+
+    remarks = dataset.remarks()
+    if root is None:
+        remarks.insert(
+            0,
+            f"training on the embedded data ({dataset.describe()}); --data FOLDER trains on your "
+            "own pictures",
+        )
+    config = {
+        "model": name,
+        "options": options,
+        "data_path": data,
+        "data": dataset.fingerprint(),
+        "init_from": init_from,
+        "seed": seed,
+        "amp": amp,
+        "limit": limit,
+        "workers": workers,
+        "device": paddle.get_device(),
+        "world_size": parallel.world_size(),
+        **{key: getattr(recipe, key) for key in RECIPE_SETTINGS},
+        "steps": total,
+        "versions": versions(),
+    }
+    return Plan(model, loader, panel, recipe, total, config, remarks)
+
+
+def model_name(model_class: type[GANModel]) -> str:
+    """The name a model is called by: that of its file."""
+    return model_class.__module__.rsplit(".", 1)[-1]
+
+
+def choose_recipe(
+    model_class: type[GANModel], root: Optional[str], settings: Mapping[str, Any]
+) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe with the user's values in it, and the settings that are the model's own.
+
+    Raises:
+        InputError: a number below 1, or both --steps and --epochs.
+    """
+    settings = {key: value for key, value in settings.items() if value is not None}
+    mine = {key: settings.pop(key) for key in RECIPE_SETTINGS if key in settings}
+    if "steps" in mine and "epochs" in mine:
+        raise InputError("--steps and --epochs both say how long the run is; give one of them")
+    for key, value in mine.items():
+        at_least_one(key, value)
+    recipe = model_class.demo if root is None else model_class.article
+    if "steps" in mine or "epochs" in mine:
+        recipe = replace(recipe, steps=None, epochs=None)
+    return replace(recipe, **mine), settings
+
+
+def at_least_one(name: str, value: int) -> int:
+    """``value``, or InputError when it is below 1."""
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{flag(name)} is a whole number from 1 on, not {value}")
+    return value
+
+
+def check_amp(amp: str) -> None:
+    """Raise InputError for a precision that is unknown, or that the CPU does not have."""
+    if amp not in ("off", "bf16", "fp16"):
+        raise InputError(f"--amp is off, bf16 or fp16, not {amp!r}")
+    if amp != "off" and paddle.get_device().startswith("cpu"):
+        raise InputError(f"--amp {amp} needs a GPU, and this run is on the CPU; leave it out")
+
+
+def choose_device(device: str) -> None:
+    """Decide where tensors live: "auto", "cpu", "gpu" or "gpu:K".
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    # Paddle ends the process when asked for a GPU that is not there.
+    count = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    if device == "auto":
+        device = "gpu" if count else "cpu"
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "gpu") or (number and not (kind == "gpu" and number.isdigit())):
+        raise InputError(f"--device {device} is none of auto, cpu, gpu, gpu:0, gpu:1 ...")
+    if kind == "gpu" and int(number or 0) >= count:
+        raise InputError(f"--device {device}: Paddle sees {count} GPUs here; use --device cpu")
+    if device == "gpu" and parallel.world_size() > 1:
+        device = f"gpu:{paddle.distributed.ParallelEnv().device_id}"
+    paddle.set_device(device)
+
+
+def place(model_class: type[GANModel], out: Optional[str], resume: str) -> Path:
+    """The run folder: ``out``, else the run that ``resume`` names, else ``runs/<model>``.
+
+    Raises:
+        InputError: ``resume`` is neither auto, never nor a folder.
+    """
+    if resume in ("auto", "never"):
+        return Path(out or Path("runs") / model_name(model_class))
+    path = Path(resume)
+    if not path.is_dir():
+        raise InputError(
+            f"--resume {resume} is not a folder; it is auto, never, a run folder, or one of the "
+            "checkpoints in it"
+        )
+    return Path(out or (path.parent.parent if path.name.isdigit() else path))

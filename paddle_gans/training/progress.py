@@ -1,0 +1,59 @@
+"""What a run says while it trains: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from tqdm import tqdm
+
+
+def duration(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    hours, rest = divmod(int(seconds + 0.5), 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+class Progress:
+    """Shows steps, losses, images/s and the time left; a context manager.
+
+    ``verbose=False`` says nothing at all (the other ranks).
+    """
+
+    def __init__(self, start: int, total: int, *, verbose: bool = True):
+        self.total, self.verbose = total, verbose
+        self.bar = None
+        if verbose and sys.stdout.isatty() and sys.stderr.isatty():
+            self.bar = tqdm(initial=start, total=total, unit="step", dynamic_ncols=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if self.bar is not None:
+            tqdm.write(text)
+        elif self.verbose:
+            print(text, flush=True)
+
+    def advance(self) -> None:
+        """One step is done."""
+        if self.bar is not None:
+            self.bar.update(1)
+
+    def report(self, step: int, losses: Mapping[str, float], rate: float, left: float) -> None:
+        """A logged step: ``rate`` in images/s, ``left`` in seconds."""
+        terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        if self.bar is not None:
+            self.bar.set_postfix_str(f"{terms}  {rate:.1f} images/s", refresh=False)
+        else:
+            width = len(str(self.total))
+            self.say(
+                f"step {step:{width}d}/{self.total}  {terms}  {rate:.1f} images/s  "
+                f"{duration(left)} left"
+            )

@@ -1,0 +1,86 @@
+"""Where a run starts: anew, at a checkpoint, or from other weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from paddle import nn
+
+from data_reader.errors import InputError
+
+from . import checkpoint
+from .checkpoint import fill, read_network
+from .plan import Plan
+from .run_folder import RunFolder, compare
+
+
+def take_up(plan: Plan, folder: RunFolder, resume: str) -> tuple[dict[str, Any], list[str]]:
+    """Put the model where the run stands; returns the state ({} for a new run) and remarks.
+
+    Raises:
+        InputError: the folder holds a run that may not or cannot be gone on with.
+    """
+    config = folder.config()
+    if resume == "never" and (config is not None or checkpoint.checkpoints(folder.checkpoints)):
+        raise InputError(
+            f"{folder.path} holds a run already; choose another --out, or leave --resume out to "
+            "go on with it"
+        )
+    source, state, remarks = find(folder, resume)
+    if source is not None:
+        run = RunFolder(source.parent.parent)
+        config = run.config() or config
+    if config is not None:
+        compare(config, plan.config, folder.path)
+    if source is None:
+        if plan.config["init_from"]:
+            remarks.append(init_from(plan.model, Path(plan.config["init_from"])))
+        return {}, remarks
+    checkpoint.load_checkpoint(source, plan.model)
+    if state["world_size"] != plan.config["world_size"]:
+        remarks.append(
+            f"the run had {state['world_size']} processes and has {plan.config['world_size']} "
+            "now: it goes on, but not as the uninterrupted one would have"
+        )
+    remarks.append(f"going on from {source}, step {state['step']}")
+    return state, remarks
+
+
+def find(folder: RunFolder, resume: str):
+    """The checkpoint to start from (None: anew), its state, and remarks about damaged ones."""
+    if resume in ("auto", "never"):
+        return checkpoint.newest(folder.checkpoints)
+    path = Path(resume)
+    if path.name.isdigit():
+        return path, checkpoint.verify(path), []
+    source, state, remarks = checkpoint.newest(RunFolder(path).checkpoints)
+    if source is None:
+        raise InputError(f"--resume {resume}: there is no checkpoint in {path / 'checkpoints'}")
+    return source, state, remarks
+
+
+def init_from(model: nn.Layer, path: Path) -> str:
+    """Load weights alone: one ``.pdparams`` file, or every network of a run's newest checkpoint.
+
+    Raises:
+        InputError: no weights there, or they do not fit.
+    """
+    networks = dict(model.named_children())
+    if path.is_dir():
+        source, _, _ = checkpoint.newest(path / "checkpoints")
+        files = sorted((source or path).glob("*.pdparams"))
+        if not files:
+            raise InputError(f"--init-from {path}: there is no checkpoint and no .pdparams in it")
+    else:
+        files = [path]
+    for file in files:
+        arrays, entry = read_network(file)
+        name = entry.get("network", file.stem)
+        if name not in networks:
+            raise InputError(
+                f"--init-from {file} holds the network {name!r}; this model has "
+                f"{', '.join(networks)}"
+            )
+        fill(networks[name], arrays, str(file))
+    return f"weights from {', '.join(map(str, files))}"

@@ -1,0 +1,107 @@
+"""Reads a ``.pdparams`` or ``.pdopt`` file without running code from it, and writes one.
+
+``paddle.load`` runs whatever a file says, and ``paddle.save`` writes what only the same NumPy opens
+for sure; these two do neither. How a pickle is read without ``pickle`` stands in
+``pickle_machine.py``; this file knows what Paddle puts into one.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any, BinaryIO, Union
+
+import numpy as np
+
+from data_reader.errors import InputError
+
+from .pickle_machine import NUMERIC, TAKE_AGAIN, PickleMachine
+
+NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it, paddle.load drops it
+SPLIT_TABLE = "UnpackBigParamInfor@@"  # protocols 2 and 3 cut arrays of more than 1 GiB in pieces
+GIVE_WEIGHTS = "give the path of a .pdparams or .pdopt file"
+
+
+def load(path: Union[str, os.PathLike]) -> dict[str, Any]:
+    """Return what ``paddle.save(state_dict, path)`` saved, without running code from the file.
+
+    Values are NumPy arrays (writable; bfloat16 as uint16), strings, numbers, None, and dicts, lists
+    and tuples of these. An OrderedDict comes back as a dict, a tensor saved with its name as its
+    array, a file of one bare tensor as ``{name: array}``; the table of parameter names is left out.
+    Memory: the size of the file, and 64 MiB more at most.
+
+    Raises:
+        InputError: the file is absent, cut short, damaged, no file of ``paddle.save``, or holds
+            something other than the above; the message says which.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is not there"
+        raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
+    try:
+        with path.open("rb") as file:
+            _check_head(path, file.read(32))
+            state = PickleMachine(path, file).run()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; see to that first") from error
+    if _is_named_tensor(state):
+        state = dict([state])
+    if type(state) is not dict:
+        raise InputError(f"{path} holds no dict of arrays; save a state_dict() with paddle.save")
+    if SPLIT_TABLE in state:
+        raise InputError(f"{path} holds an array in pieces; save it with paddle.save, protocol 4")
+    state.pop(NAME_TABLE, None)
+    return _without_names(state)
+
+
+def dump(state: dict[str, Any], file: BinaryIO) -> None:
+    """Write a dict of arrays, strings, numbers and plain containers to an open binary file.
+
+    Plain ``paddle.load`` opens it, under NumPy 1 and 2, and ``set_state_dict`` accepts the result.
+
+    Raises:
+        TypeError: an object in ``state`` is none of these, or an array is not of plain numbers.
+    """
+    _Pickler(file, protocol=4).dump(state)
+
+
+class _Pickler(pickle.Pickler):
+    """Names ``numpy.ndarray`` and ``numpy.dtype`` only; the usual third name moved in NumPy 2."""
+
+    def reducer_override(self, value: object) -> Any:
+        if isinstance(value, np.ndarray):
+            if value.dtype not in NUMERIC.values():
+                raise TypeError(f"an array of {value.dtype} cannot be saved, only plain numbers")
+            return np.ndarray, ((0,),), np.asarray(value).__reduce__()[2]
+        if value is np.ndarray or isinstance(value, (np.dtype, type(np.dtype))):
+            return NotImplemented  # the usual way
+        raise TypeError(f"a {type(value).__name__} cannot be saved, only arrays and plain values")
+
+
+def _check_head(path: Path, head: bytes) -> None:
+    """Say what the file is if it does not begin as a pickle of protocol 2, 3 or 4 does."""
+    if not head:
+        raise InputError(f"{path} is empty; {TAKE_AGAIN}")
+    if head[:1] != pickle.PROTO:
+        what = f"begins with {head[:4]!r}, as no file of paddle.save does"
+        if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
+            what = "is a text file (a web page, or a Git LFS pointer?)"
+        raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
+    if len(head) > 1 and head[1] not in (2, 3, 4):
+        raise InputError(f"{path} is a pickle of protocol {head[1]}; save it with protocol 4")
+
+
+def _is_named_tensor(value: object) -> bool:
+    """Whether this is how Paddle saves a tensor that is not straight in a state dict."""
+    return type(value) is tuple and [type(item) for item in value] == [str, np.ndarray]
+
+
+def _without_names(value: Any) -> Any:
+    if _is_named_tensor(value):
+        return value[1]
+    if type(value) is dict:
+        return {key: _without_names(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_without_names(item) for item in value)
+    return value

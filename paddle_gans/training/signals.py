@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM: finish the step, save, stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+
+class Stopped(KeyboardInterrupt):
+    """A run was asked to stop; it saved a checkpoint at ``step`` and can be gone on with."""
+
+    def __init__(self, signum: int, step: int):
+        super().__init__(f"stopped at step {step}")
+        self.signum, self.step = signum, step
+
+
+class StopSignals:
+    """Within the block, the first Ctrl-C or SIGTERM is kept in ``received``; a second one acts.
+
+    Outside the main thread, where Python has no signals, it does nothing.
+    """
+
+    def __init__(self):
+        self.received = 0
+        self._before = {}
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                self._before[signum] = signal.signal(signum, self._receive)
+        return self
+
+    def __exit__(self, *exc) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+
+    def _receive(self, signum, frame) -> None:
+        self.received = signum
+        for again, handler in self._before.items():
+            signal.signal(again, handler)
