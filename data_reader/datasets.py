@@ -84,7 +84,8 @@ class Paired(PictureDataset):
     Items hold ``a`` and ``b``, float32 [3, H, W] in [-1, 1]. ``load_size`` (pixels, 0: as they
     are) brings the short side to that length when ``keep_aspect``, else the picture to a square;
     ``crop_type`` is "Random", "Center", "None" or "Resize" (the whole picture at ``crop_size``).
-    Sides whose first picture looks like a label map are resized by nearest neighbour.
+    ``labels`` names the sides that hold label maps and are resized by nearest neighbour: "a",
+    "b", "none", or "auto": decided by the first pair.
 
     Raises:
         InputError: on reading an item whose pictures cannot be read, differ in size, or are
@@ -101,13 +102,14 @@ class Paired(PictureDataset):
         flip: bool = False,
         keep_aspect: bool = True,
         a_side: str = "left",
+        labels: str = "auto",
         what: str = "pairs",
     ):
         self.items = pairs
         self.load_size, self.crop_size, self.crop_type = load_size, crop_size, crop_type
         self.flip, self.keep_aspect, self.a_side = flip, keep_aspect, a_side
-        self.what = what
-        self._interpolation: Optional[tuple[str, str]] = None
+        self.labels, self.what = labels, what
+        self._interpolation: Optional[list[str]] = None
 
     def read(self, index: int) -> list[np.ndarray]:
         """The whole pictures A and B as they are stored, uint8 [H, W, 3] each."""
@@ -140,8 +142,11 @@ class Paired(PictureDataset):
 
     def _resized(self, images, size, keep_aspect):
         if self._interpolation is None:  # decided once, by the first pair, for every worker alike
-            labels = [transforms.looks_like_labels(image) for image in self.read(0)]
-            self._interpolation = tuple("nearest" if label else "cubic" for label in labels)
+            if self.labels == "auto":
+                flat = [transforms.looks_like_labels(image) for image in self.read(0)]
+            else:
+                flat = [self.labels == "a", self.labels == "b"]
+            self._interpolation = ["nearest" if is_flat else "cubic" for is_flat in flat]
         resized = []
         for image, interpolation in zip(images, self._interpolation):
             height, width = image.shape[:2]

@@ -169,12 +169,13 @@ class Pix2Pix(GANModel):
         crop_size: Optional[int] = None,  # pixels; 224 (resnet), 256 (unet_256), 128 (unet_128)
         flip: bool = False,  # mirror half of the training pairs
         a_side: Literal["left", "right"] = "left",  # where A is in pictures that hold both
+        labels: Literal["auto", "a", "b", "none"] = "auto",  # sides resized by nearest neighbour
     ):
         super().__init__()
         build, self.size_multiple, default_crop = GENERATORS[generator]
         self.crop_size = default_crop if crop_size is None else crop_size
         check_options(self.crop_size, self.size_multiple, generator, lambda_gan, lambda_l1)
-        self.load_size, self.flip, self.a_side = load_size, flip, a_side
+        self.load_size, self.flip, self.a_side, self.labels = load_size, flip, a_side, labels
         self.direction = direction
 
         self.generator = build(base_dim, residual_num, partial(Norm, mode=norm_mode))
@@ -265,6 +266,7 @@ class Pix2Pix(GANModel):
             crop_type="Random" if train else "Center",
             flip=self.flip and train,
             a_side=self.a_side,
+            labels=self.labels,
             what=what,
         )
 

@@ -15,6 +15,7 @@ from typing import Any, Optional
 import numpy as np
 import paddle
 from paddle import nn
+from paddle.base.layer_helper import LayerHelper
 from paddle.optimizer import Optimizer
 
 from data_reader.errors import InputError
@@ -125,6 +126,9 @@ def fill_optimizer(
     Raises:
         InputError: the file holds an accumulator that this optimizer does not have.
     """
+    # As the first step would; Paddle offers no public way that leaves weights and powers alone.
+    if optimizer.helper is None:
+        optimizer.helper = LayerHelper(type(optimizer).__name__)
     block = paddle.static.default_main_program().global_block()
     optimizer._create_accumulators(block, optimizer._parameter_list)
     rest = dict(arrays)

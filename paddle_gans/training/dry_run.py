@@ -95,6 +95,6 @@ def time_step(plan: Plan, amp: str) -> tuple[float, dict[str, float]]:
         start = time.perf_counter()
         with update.autocast():
             losses = plan.model.train_step(tensors, step, update)
-        losses = {name: float(term) for name, term in losses.items()}  # waits for a GPU
+        losses = {name: term.item() for name, term in losses.items()}  # waits for a GPU
         seconds = time.perf_counter() - start
     return seconds, losses

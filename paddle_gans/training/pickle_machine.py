@@ -2,61 +2,22 @@
 
 A pickle is a program for a small stack machine, and ``pickle.load`` runs whatever the program says.
 This is a machine of our own and not a narrowed ``pickle.Unpickler``: it follows only what
-``paddle.save`` writes, calls nothing that a file names, hands NumPy no argument unchecked, and
-believes no length before it has compared it with the size of the file.
+``paddle.save`` writes, calls nothing that a file names, and hands NumPy no argument unchecked.
 """
 
 from __future__ import annotations
 
-import codecs
-import math
-import os
 import pickle
 import pickletools
-import struct
-import sys
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, NamedTuple, NoReturn
+from typing import Any, BinaryIO, Callable, NamedTuple
 
 import numpy as np
 
-from data_reader.errors import InputError
+from .pickle_file import NUMERIC, TAKE_AGAIN, Bytes, BytesAsText, PickleFile, Text
 
-MAX_CONTENT = 2**20  # bytes of all that is not array data: names, numbers, instructions
 INSTRUCTION_COST = 4  # bytes of MAX_CONTENT, so that there are at most 2**18 objects
 MAX_DEPTH = 16  # containers in each other; what training saves has three or four
-MAX_NAME = 256  # bytes in the name of a module or a function
-MAX_INTEGER = 16  # bytes
-MAX_DIMENSIONS = 32  # NumPy 1 has no more
-CHUNK = 2**20  # bytes of text that are decoded at a time
-TAKE_AGAIN = "copy or download it again"
-
-NUMERIC = {  # bfloat16 is saved as u2
-    f"{kind}{size}": np.dtype(f"<{kind}{size}")
-    for kind, sizes in {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16)}.items()
-    for size in sizes
-}
-
-
-class _Text(NamedTuple):
-    """UTF-8 text, which stays in the file until something needs it."""
-
-    start: int
-    length: int
-
-
-class _Bytes(NamedTuple):
-    """Bytes, which stay in the file until an array needs them."""
-
-    start: int
-    length: int
-
-
-class _BytesAsText(NamedTuple):
-    """Bytes the way protocol 2 writes them: as Latin-1 characters, in UTF-8."""
-
-    start: int
-    length: int
 
 
 class _Name(NamedTuple):
@@ -74,19 +35,11 @@ class _Array:
         self.values = None
 
 
-class PickleMachine:
-    """Stack, memo and position in one file; ``_INSTRUCTIONS`` below is all that it can do.
-
-    Everything that does not suit it raises ``InputError``, which names the file and what it met.
-    """
+class PickleMachine(PickleFile):
+    """A stack and a memo over a file; ``_INSTRUCTIONS`` at the end is all that it can do."""
 
     def __init__(self, path: Path, file: BinaryIO):
-        self.path = path
-        self.file = file
-        self.size = os.fstat(file.fileno()).st_size
-        self.position = 0
-        self.content = 0  # bytes spent of MAX_CONTENT
-        self.array_bytes = 0
+        super().__init__(path, file)
         self.stack: list = []
         self.outer_stacks: list[list] = []  # one for each open MARK
         self.memo: dict[int, object] = {}
@@ -116,7 +69,7 @@ class PickleMachine:
         if depth > MAX_DEPTH:
             self.refuse(f"has over {MAX_DEPTH} containers in each other; save a state_dict() alone")
         kind = type(value)
-        if kind is _Text:
+        if kind is Text:
             return self.text(value)
         if kind is _Array and value.values is not None:
             return value.values
@@ -128,78 +81,6 @@ class PickleMachine:
             return value
         what = {_Array: "an array without data", _Name: "a function or class"}
         return self.refuse(f"holds {what.get(kind, 'raw bytes')} among its values; {TAKE_AGAIN}")
-
-    # Refusing.
-
-    def refuse(self, what: str) -> NoReturn:
-        raise InputError(f"{self.path} {what}")
-
-    def damaged(self) -> NoReturn:
-        self.refuse(f"is damaged near byte {self.position}; {TAKE_AGAIN}")
-
-    def check(self, sound: bool) -> None:
-        if not sound:
-            self.damaged()
-
-    def spend(self, count: int) -> None:
-        self.content += count
-        if self.content > MAX_CONTENT:
-            self.refuse(
-                f"holds more than {MAX_CONTENT >> 20} MiB that is not arrays; "
-                "save a state_dict() alone"
-            )
-
-    # Reading.
-
-    def need(self, count: int) -> None:
-        if count > self.size - self.position:
-            self.refuse(f"is cut short: it ends at byte {self.size}, inside a value; {TAKE_AGAIN}")
-
-    def skip(self, count: int) -> None:
-        self.need(count)
-        self.position += count
-
-    def read(self, count: int) -> bytes:
-        self.skip(count)
-        return self.read_at(self.position - count, count)
-
-    def read_at(self, start: int, count: int) -> bytes:
-        self.file.seek(start)
-        data = self.file.read(count)
-        self.check(len(data) == count)  # another process may be writing the file
-        return data
-
-    def number(self, layout: str) -> Any:
-        return struct.unpack(layout, self.read(struct.calcsize(layout)))[0]
-
-    def integer(self) -> int:
-        length = self.number("<B")
-        self.check(length <= MAX_INTEGER)
-        return int.from_bytes(self.read(length), "little", signed=True)
-
-    def text_at(self, layout: str) -> _Text:
-        length = self.number(layout)
-        self.skip(length)
-        return _Text(self.position - length, length)
-
-    def bytes_at(self, layout: str) -> _Bytes:
-        return _Bytes(*self.text_at(layout))
-
-    def text(self, span: object) -> str:
-        self.check(type(span) is _Text)
-        self.spend(span.length)
-        try:
-            return self.read_at(span.start, span.length).decode()
-        except UnicodeDecodeError:
-            self.damaged()
-
-    def line(self) -> str:
-        """One of the two lines of GLOBAL, without its end."""
-        ahead = self.read_at(self.position, min(MAX_NAME, self.size - self.position))
-        line = ahead.partition(b"\n")[0]
-        self.skip(len(line) + 1)
-        self.check(len(line) < MAX_NAME and line.isascii())
-        return line.decode()
 
     # The stack and the memo.
 
@@ -271,20 +152,20 @@ class PickleMachine:
         self.exactly(0, arguments)
         return {}
 
-    def no_bytes(self, arguments: object) -> _Bytes:
+    def no_bytes(self, arguments: object) -> Bytes:
         """``bytes()`` is how protocol 2 saves no bytes."""
         self.exactly(0, arguments)
-        return _Bytes(0, 0)
+        return Bytes(0, 0)
 
     def same_tuple(self, arguments: object) -> tuple:
         """``tuple((name, array))`` is how a tensor and its name are saved."""
         return self.exactly(2, *self.exactly(1, arguments))
 
-    def encode(self, arguments: object) -> _BytesAsText:
+    def encode(self, arguments: object) -> BytesAsText:
         """``encode(text, "latin1")`` is how protocol 2 saves bytes."""
         text, encoding = self.exactly(2, arguments)
-        self.check(type(text) is _Text and self.text(encoding) == "latin1")
-        return _BytesAsText(*text)
+        self.check(type(text) is Text and self.text(encoding) == "latin1")
+        return BytesAsText(*text)
 
     def dtype(self, arguments: object) -> np.dtype:
         code = self.text(self.exactly(3, arguments)[0])
@@ -305,8 +186,9 @@ class PickleMachine:
             return
         self.check(type(target) is _Array and target.values is None)
         _version, shape, dtype, is_fortran, data = self.exactly(5, state)
+        self.check(type(is_fortran) is bool)
         values = self.values(shape, dtype, data)
-        target.values = values.reshape(shape, order="F" if is_fortran is True else "C")
+        target.values = values.reshape(shape, order="F" if is_fortran else "C")
 
     def check_dtype_state(self, state: object) -> None:
         """A plain number has a byte order and no fields; the rest says nothing about it."""
@@ -315,42 +197,6 @@ class PickleMachine:
             self.refuse("holds an array with fields; only arrays of plain numbers are read")
         if self.text(order) not in ("<", "|"):
             self.refuse("holds a big-endian array; save it as little-endian")
-
-    def values(self, shape: object, dtype: object, data: object) -> np.ndarray:
-        """``data`` as a new flat array of ``dtype`` with as many elements as ``shape`` asks for."""
-        self.check(isinstance(dtype, np.dtype) and type(data) in (_Bytes, _BytesAsText))
-        self.check(type(shape) is tuple and len(shape) <= MAX_DIMENSIONS)
-        self.check(all(type(side) is int and side >= 0 for side in shape))
-        # NumPy cannot hold sides whose product overflows, even where another side is 0.
-        self.check(math.prod(max(side, 1) for side in shape) * dtype.itemsize <= sys.maxsize)
-        count = math.prod(shape) * dtype.itemsize
-        longest = count if type(data) is _Bytes else 2 * count  # a Latin-1 character takes 1 or 2
-        self.array_bytes += count  # many arrays can be asked for over the same bytes
-        if not count <= data.length <= longest or self.array_bytes > self.size:
-            self.refuse(f"holds an array of shape {shape} without data of that size; {TAKE_AGAIN}")
-        flat = np.empty(count, np.uint8)
-        if type(data) is _Bytes:
-            self.file.seek(data.start)
-            self.check(self.file.readinto(flat) == count)
-        else:
-            self.decode_into(flat, data)
-        return flat.view(dtype)
-
-    def decode_into(self, flat: np.ndarray, data: _BytesAsText) -> None:
-        """Chunk by chunk: one wide character would make a whole string four times as large."""
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        filled = 0
-        end = data.start + data.length
-        for start in range(data.start, end, CHUNK):
-            chunk = self.read_at(start, min(CHUNK, end - start))
-            try:
-                decoded = decoder.decode(chunk).encode("latin-1")
-            except UnicodeError:
-                self.damaged()
-            self.check(filled + len(decoded) <= len(flat))
-            flat[filled : filled + len(decoded)] = np.frombuffer(decoded, np.uint8)
-            filled += len(decoded)
-        self.check(filled == len(flat))
 
 
 # The names that a file may mention, and what happens when it calls them.
@@ -379,12 +225,12 @@ _INSTRUCTIONS: dict[bytes, Callable[[PickleMachine], object]] = {
     pickle.BININT2: lambda m: m.push(m.number("<H")),
     pickle.LONG1: lambda m: m.push(m.integer()),
     pickle.BINFLOAT: lambda m: m.push(m.number(">d")),
-    pickle.SHORT_BINUNICODE: lambda m: m.push(m.text_at("<B")),
-    pickle.BINUNICODE: lambda m: m.push(m.text_at("<I")),
-    pickle.BINUNICODE8: lambda m: m.push(m.text_at("<Q")),
-    pickle.SHORT_BINBYTES: lambda m: m.push(m.bytes_at("<B")),
-    pickle.BINBYTES: lambda m: m.push(m.bytes_at("<I")),
-    pickle.BINBYTES8: lambda m: m.push(m.bytes_at("<Q")),
+    pickle.SHORT_BINUNICODE: lambda m: m.push(m.pass_text("<B")),
+    pickle.BINUNICODE: lambda m: m.push(m.pass_text("<I")),
+    pickle.BINUNICODE8: lambda m: m.push(m.pass_text("<Q")),
+    pickle.SHORT_BINBYTES: lambda m: m.push(m.pass_bytes("<B")),
+    pickle.BINBYTES: lambda m: m.push(m.pass_bytes("<I")),
+    pickle.BINBYTES8: lambda m: m.push(m.pass_bytes("<Q")),
     pickle.MARK: PickleMachine.mark,
     pickle.EMPTY_TUPLE: lambda m: m.push(()),
     pickle.TUPLE1: lambda m: m.push(tuple(m.pop(1))),

@@ -16,7 +16,8 @@ import numpy as np
 
 from data_reader.errors import InputError
 
-from .pickle_machine import NUMERIC, TAKE_AGAIN, PickleMachine
+from .pickle_file import NUMERIC, TAKE_AGAIN
+from .pickle_machine import PickleMachine
 
 NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it, paddle.load drops it
 SPLIT_TABLE = "UnpackBigParamInfor@@"  # protocols 2 and 3 cut arrays of more than 1 GiB in pieces
@@ -59,6 +60,7 @@ def dump(state: dict[str, Any], file: BinaryIO) -> None:
     """Write a dict of arrays, strings, numbers and plain containers to an open binary file.
 
     Plain ``paddle.load`` opens it, under NumPy 1 and 2, and ``set_state_dict`` accepts the result.
+    NumPy's scalars become arrays without dimensions.
 
     Raises:
         TypeError: an object in ``state`` is none of these, or an array is not of plain numbers.
@@ -70,7 +72,7 @@ class _Pickler(pickle.Pickler):
     """Names ``numpy.ndarray`` and ``numpy.dtype`` only; the usual third name moved in NumPy 2."""
 
     def reducer_override(self, value: object) -> Any:
-        if isinstance(value, np.ndarray):
+        if isinstance(value, (np.ndarray, np.generic)):
             if value.dtype not in NUMERIC.values():
                 raise TypeError(f"an array of {value.dtype} cannot be saved, only plain numbers")
             return np.ndarray, ((0,),), np.asarray(value).__reduce__()[2]

@@ -175,7 +175,7 @@ class Run:
             NotFiniteError: a loss is infinite or not a number.
         """
         for done, losses in self.pending:
-            self.losses = {name: float(term) for name, term in losses.items()}
+            self.losses = {name: term.item() for name, term in losses.items()}
             for name, value in self.losses.items():
                 if not math.isfinite(value):
                     files = ", ".join(self.plan.loader.files(done - 1)[:8])

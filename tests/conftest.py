@@ -1,0 +1,46 @@
+"""Prepares the framework once, as the commands do, and offers tiny data."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_reader import framework
+
+framework.prepare()
+
+from data_reader.images import write_image  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def real_data(name: str) -> Path:
+    """The real images that are at hand for tests, or a skip that says why."""
+    folder = Path(os.environ.get("PADDLE_GANS_REAL_DATA", ROOT.parent / "shared" / "data")) / name
+    if not folder.is_dir():
+        pytest.skip(f"no real images at {folder}; PADDLE_GANS_REAL_DATA names another place")
+    return folder
+
+
+def noise_image(seed: int, height: int = 40, width: int = 40) -> np.ndarray:
+    """An image in which every pixel can be told from the others."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype="uint8")
+
+
+@pytest.fixture
+def pairs(tmp_path) -> Path:
+    """Six pairs of 40x40 pictures in trainA/ and trainB/, two in testA/ and testB/."""
+    root = tmp_path / "pairs"
+    for split, count in (("train", 6), ("test", 2)):
+        for i in range(count):
+            image = noise_image(100 * len(split) + i)
+            write_image(root / f"{split}A" / f"{i}.png", image)
+            write_image(root / f"{split}B" / f"{i}.png", 255 - image)
+    return root
+
+
+# Options that make a model build and train in a moment.
+TINY = {
+    "pix2pix": {"base_dim": 4, "residual_num": 1, "load_size": 0, "crop_size": 32},
+}

@@ -1,0 +1,149 @@
+"""What every model must do; it finds the models by itself.
+
+A new file under ``paddle_gans/models`` is tested here without being named; ``TINY`` in conftest
+may make it small.
+"""
+
+import numpy as np
+import paddle
+import pytest
+from conftest import TINY
+
+from data_reader.loader import Loader
+from paddle_gans import models
+from paddle_gans.training import checkpoint
+from paddle_gans.training.model import GANModel, Update
+from paddle_gans.training.options import options_of, resolve
+from paddle_gans.training.trainer import step_seed
+
+every_model = pytest.mark.parametrize("name", models.names())
+
+
+def build(name, seed=0, **options):
+    """The model, small, on the embedded data."""
+    model_class = models.find(name)
+    options = {**model_class.demo.options, **TINY.get(name, {}), **options}
+    paddle.seed(seed)
+    return model_class(**resolve(model_class, options, name))
+
+
+def batches(model, size=2, seed=0):
+    loader = Loader(model.dataset(None, train=True), size, seed=seed, workers=0)
+    return lambda step: {k: paddle.to_tensor(v) for k, v in loader.batch(step).items()}
+
+
+def run_steps(model, steps, first=0):
+    batch, update, losses = batches(model), Update(), {}
+    for step in range(first, first + steps):
+        paddle.seed(step_seed(0, 0, step))
+        losses = model.train_step(batch(step), step, update)
+    return losses
+
+
+def arrays(model):
+    return {k: v.numpy().copy() for k, v in model.state_dict().items()}
+
+
+@every_model
+def test_is_a_gan_model_with_options_that_are_explained(name):
+    model_class = models.find(name)
+    assert issubclass(model_class, GANModel)
+    for option in options_of(model_class).values():
+        assert option.help, f"{name}: {option.name} has no comment beside it"
+        assert option.choices == () or option.default in option.choices
+    for recipe in (model_class.article, model_class.demo):
+        assert (recipe.steps is None) != (recipe.epochs is None)
+
+
+@every_model
+def test_one_step_moves_what_is_trained_and_nothing_else(name):
+    model = build(name)
+    before = {n: p.numpy().copy() for n, p in model.named_parameters()}
+    losses = run_steps(model, 2)
+    assert losses
+    for term, value in losses.items():
+        assert np.isfinite(value.item()), term
+        assert value.stop_gradient, f"{term} still holds its graph"
+        assert value.size == 1, term
+    stepped = {p.name for o in model.optimizers.values() for p in o._parameter_list}
+    for parameter_name, p in model.named_parameters():
+        moved = not np.array_equal(before[parameter_name], p.numpy())
+        if p.name in stepped and p.grad is not None and np.abs(p.grad.numpy()).max() > 0:
+            assert moved, f"{parameter_name} has a gradient and did not move"
+        if p.name not in stepped and not p.trainable and "norm" not in parameter_name:
+            assert "_mean" in parameter_name or "_variance" in parameter_name or not moved
+
+
+@every_model
+def test_every_trained_network_gets_gradients(name):
+    model = build(name)
+    run_steps(model, 1)
+    for optimizer_name, optimizer in model.optimizers.items():
+        grads = [p.grad for p in optimizer._parameter_list]
+        some = [g is not None and g.abs().max().item() > 0 for g in grads]
+        assert np.mean(some) > 0.5, optimizer_name
+
+
+@every_model
+def test_saved_and_loaded_it_takes_the_same_next_steps(name, tmp_path):
+    straight = build(name)
+    run_steps(straight, 4)
+    first = build(name)
+    run_steps(first, 2)
+    path = checkpoint.save_checkpoint(tmp_path, first, {"step": 2})
+    # Another model was built in between, and the weights begin elsewhere.
+    second = build(name, seed=7)
+    checkpoint.load_checkpoint(path, second)
+    run_steps(second, 2, first=2)
+    expected, found = arrays(straight), arrays(second)
+    assert expected.keys() == found.keys()
+    for key in expected:
+        assert expected[key].tobytes() == found[key].tobytes(), key
+
+
+@every_model
+def test_samples_are_named_images_and_leave_no_trace(name):
+    model = build(name)
+    run_steps(model, 1)
+    before = arrays(model)
+    batch = batches(model)(0)
+    model.eval()
+    with paddle.no_grad():
+        images = model.sample(batch)
+    model.train()
+    assert images
+    for label, image in images.items():
+        assert image.ndim == 4, label
+        assert image.shape[1] in (1, 3), label
+        assert -1.001 <= image.min().item() <= image.max().item() <= 1.001, label
+    for key, array in arrays(model).items():
+        assert before[key].tobytes() == array.tobytes(), f"sampling changed {key}"
+
+
+@every_model
+def test_inference_networks_are_there(name):
+    model = build(name)
+    assert model.inference
+    for network in model.inference:
+        assert model.inference_network(network).state_dict()
+
+
+@every_model
+def test_all_state_is_in_sublayers(name):
+    """A checkpoint saves the sublayers; a tensor on the model itself would be forgotten."""
+    model = build(name)
+    run_steps(model, 1)
+    below = {f"{child}.{key}" for child, layer in model.named_children()
+             for key in layer.state_dict()}  # fmt: skip
+    assert set(model.state_dict()) == below
+    loose = [k for k, v in vars(model).items() if isinstance(v, paddle.Tensor)]
+    assert not loose
+
+
+@every_model
+def test_learning_rate_depends_on_the_step_alone(name):
+    model = build(name)
+    scales = [model.lr_scale(step, 100) for step in (0, 1, 10_000, 100, 10_000)]
+    assert scales[2] == scales[4]
+    assert scales[0] == 1.0
+    assert all(0 <= s <= 1 for s in scales)

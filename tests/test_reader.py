@@ -1,0 +1,336 @@
+"""The paired reader: the article's interface, layouts, windows, batches."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import noise_image, real_data
+
+from data_reader import InputError, Loader, Paired, data_reader
+from data_reader.images import write_image
+from data_reader.layout import Pair, paired, read_list
+
+
+def listed(tmp_path, count=5, size=16):
+    """A data set as the article has it: a list file of A<TAB>B pairs; B is A's negative."""
+    root = tmp_path / "data" / "city"
+    lines = []
+    for i in range(count):
+        image = noise_image(i, size, size)
+        write_image(root / "A" / f"{i}.png", image)
+        write_image(root / "B" / f"{i}.png", 255 - image)
+        lines.append(f"A/{i}.png\tB/{i}.png")
+    (root / "train.txt").write_text("\n".join(lines) + "\n")
+    (root / "test.txt").write_text("\n".join(lines[:2]) + "\n")
+    return root
+
+
+def article_cfg(root, **changes):
+    settings = {
+        "data_dir": str(root.parent), "shuffle": True, "dataset": root.name,
+        "model_net": "Pix2pix", "train_list": str(root / "train.txt"), "batch_size": 1,
+        "drop_last": False, "run_test": False, "load_size": 16, "crop_size": 12,
+        "crop_type": "Random",
+    }  # fmt: skip
+    return SimpleNamespace(**{**settings, **changes})
+
+
+def test_article_interface_gives_pairs_of_one_window(tmp_path):
+    train_reader, test_reader, batch_num = data_reader(article_cfg(listed(tmp_path))).make_data()
+    data = np.array(next(train_reader()))
+    assert data.shape == (2, 1, 3, 12, 12)
+    assert data.dtype == np.float32
+    np.testing.assert_allclose(data[0], -data[1], atol=1e-6)  # the same window of both
+    assert test_reader is None
+    assert batch_num == 5
+
+
+def test_a_pass_covers_every_pair_once_and_passes_differ(tmp_path):
+    train_reader, _, _ = data_reader(article_cfg(listed(tmp_path), crop_size=16)).make_data()
+    passes = [[a.tobytes() for a, _ in train_reader()] for _ in range(2)]
+    assert len(passes[0]) == 5
+    assert sorted(passes[0]) == sorted(passes[1])
+    assert passes[0] != passes[1]
+
+
+@pytest.mark.parametrize(("drop_last", "sizes"), [(False, [2, 2, 1]), (True, [2, 2])])
+def test_drop_last_and_batch_num(tmp_path, drop_last, sizes):
+    cfg = article_cfg(listed(tmp_path), batch_size=2, drop_last=drop_last)
+    train_reader, _, batch_num = data_reader(cfg).make_data()
+    assert [len(a) for a, _ in train_reader()] == sizes
+    assert batch_num == len(sizes)
+
+
+def test_test_reader_shows_whole_images_at_crop_size_in_order(tmp_path):
+    root = listed(tmp_path)
+    cfg = article_cfg(root, run_test=True, crop_size=16)
+    _, test_reader, _ = data_reader(cfg).make_data()
+    first, second = list(test_reader())
+    expected = noise_image(0, 16, 16).transpose(2, 0, 1) / 127.5 - 1
+    np.testing.assert_allclose(first[0][0], expected, atol=1e-6)
+    assert len(second) == 2
+    smaller = article_cfg(root, run_test=True, crop_size=8)
+    assert next(data_reader(smaller).make_data()[1]())[0].shape == (1, 3, 8, 8)
+
+
+@pytest.mark.parametrize("spelling", ["Centor", "Center"])
+def test_centre_crop_in_either_spelling(tmp_path, spelling):
+    cfg = article_cfg(listed(tmp_path, 1), crop_type=spelling)
+    a, _ = next(data_reader(cfg).make_data()[0]())
+    expected = noise_image(0, 16, 16)[2:14, 2:14].transpose(2, 0, 1) / 127.5 - 1
+    np.testing.assert_allclose(a[0], expected, atol=1e-6)
+
+
+def test_no_crop_keeps_the_loaded_image(tmp_path):
+    cfg = article_cfg(listed(tmp_path), crop_type=None)
+    assert next(data_reader(cfg).make_data()[0]())[0].shape == (1, 3, 16, 16)
+
+
+def test_missing_setting_and_unknown_crop_are_named(tmp_path):
+    cfg = article_cfg(listed(tmp_path))
+    del cfg.load_size
+    with pytest.raises(InputError, match="load_size"):
+        data_reader(cfg)
+    with pytest.raises(InputError, match="'Middle'"):
+        data_reader(article_cfg(listed(tmp_path), crop_type="Middle"))
+
+
+def test_load_size_equal_to_crop_size_and_the_last_window():
+    """The old reader failed on the first and never drew the second."""
+    from data_reader.transforms import crop
+
+    image = np.arange(5 * 5).reshape(5, 5, 1).astype("uint8")
+    rng = np.random.default_rng(0)
+    assert crop([image], 5, "Random", rng, "x")[0].tobytes() == image.tobytes()
+    corners = {int(crop([image], 3, "Random", rng, "x")[0][0, 0, 0]) for _ in range(400)}
+    assert corners == {r * 5 + c for r in range(3) for c in range(3)}  # 3 = 5 - 3 + 1 of each
+
+
+def test_resizing_only_when_the_size_differs(tmp_path):
+    root = listed(tmp_path, 1)
+    pairs = read_list(root / "train.txt", root)
+    rng = np.random.default_rng(0)
+    same = Paired(pairs, load_size=16, crop_size=16).item(0, rng)["a"]
+    exact = noise_image(0, 16, 16).transpose(2, 0, 1) / 127.5 - 1
+    np.testing.assert_allclose(same, exact, atol=1e-6)
+    smaller = Paired(pairs, load_size=8, crop_size=8).item(0, rng)["a"]
+    # Halving by area averages 2x2 pixels.
+    mean = noise_image(0, 16, 16).reshape(8, 2, 8, 2, 3).mean((1, 3)).transpose(2, 0, 1)
+    assert np.abs(smaller - (mean / 127.5 - 1)).max() < 0.01
+
+
+def test_label_maps_keep_their_colours_when_resized(tmp_path):
+    labels = np.zeros((40, 40, 3), "uint8")
+    labels[:, 17:] = (128, 64, 128)
+    labels[23:] = (70, 130, 180)
+    write_image(tmp_path / "a" / "x.png", noise_image(0))
+    write_image(tmp_path / "b" / "x.png", labels)
+    pairs, _ = paired(tmp_path, train=True)
+    item = Paired(pairs, load_size=30, crop_size=30).item(0, np.random.default_rng(0))
+    colours = {tuple(c) for c in np.rint((item["b"] + 1) * 127.5).astype(int).reshape(3, -1).T}
+    assert colours == {(0, 0, 0), (128, 64, 128), (70, 130, 180)}
+    assert len({tuple(c) for c in item["a"].reshape(3, -1).T}) > 100
+
+
+def test_flip_mirrors_both():
+    from data_reader.transforms import flip
+
+    images = [np.arange(6, dtype="uint8").reshape(1, 3, 2), np.arange(3, dtype="uint8")[None, :, None]]
+    seen = {tuple(i.tobytes() for i in flip(images, np.random.default_rng(s))) for s in range(20)}
+    mirrored = tuple(np.ascontiguousarray(i[:, ::-1]).tobytes() for i in images)
+    assert seen == {tuple(i.tobytes() for i in images), mirrored}
+
+
+# Layouts
+
+
+def test_side_by_side_pictures_split_in_the_middle(tmp_path):
+    both = noise_image(0, 8, 20)
+    write_image(tmp_path / "train" / "1.png", both)
+    write_image(tmp_path / "val" / "2.png", both)
+    for train in (True, False):
+        pairs, what = paired(tmp_path, train=train)
+        assert len(pairs) == 1
+        assert "side by side" in what
+    left, right = Paired(pairs).read(0)
+    np.testing.assert_array_equal(left, both[:, :10])
+    np.testing.assert_array_equal(right, both[:, 10:])
+    np.testing.assert_array_equal(Paired(pairs, a_side="right").read(0)[0], right)
+
+
+def test_equal_names_may_differ_in_suffix(tmp_path):
+    for i in (2, 10, 1):
+        write_image(tmp_path / "trainA" / f"{i}.png", noise_image(i))
+        write_image(tmp_path / "trainB" / f"{i}.jpg", noise_image(i))
+    pairs, _ = paired(tmp_path, train=True)
+    assert [p.a.stem for p in pairs] == ["1", "2", "10"]
+    assert all(p.a.stem == p.b.stem for p in pairs)
+    assert paired(tmp_path, train=False) == ([], "")
+
+
+def test_half_a_pair_is_named(tmp_path):
+    write_image(tmp_path / "trainA" / "x.png", noise_image(0))
+    write_image(tmp_path / "trainA" / "y.png", noise_image(0))
+    write_image(tmp_path / "trainB" / "x.png", noise_image(0))
+    with pytest.raises(InputError, match="y has no partner in trainB/"):
+        paired(tmp_path, train=True)
+    (tmp_path / "trainB" / "x.png").unlink()
+    with pytest.raises(InputError, match="trainB holds no pictures"):
+        paired(tmp_path, train=True)
+    (tmp_path / "trainB").rmdir()
+    with pytest.raises(InputError, match="trainB is missing"):
+        paired(tmp_path, train=True)
+
+
+def test_missing_empty_and_foreign_folders_say_what_was_looked_for(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        paired(tmp_path / "nowhere", train=True)
+    with pytest.raises(InputError, match="it is empty"):
+        paired(tmp_path, train=True)
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(InputError, match=r"trainA/ and trainB/.*notes.txt"):
+        paired(tmp_path, train=True)
+
+
+def test_lists_are_relative_and_stay_inside(tmp_path):
+    listing = tmp_path / "list.txt"
+    for line, word in [("/etc/a.png\tb.png", "outside"), ("../a.png\tb.png", "outside"),
+                       ("a\tb\tc", "3 columns"), ("", "names no pictures")]:  # fmt: skip
+        listing.write_text(line + "\n")
+        with pytest.raises(InputError, match=word):
+            read_list(listing, tmp_path)
+    listing.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not a text file"):
+        read_list(listing, tmp_path)
+    listing.write_text("a.png\tb.png\n")
+    assert read_list(listing, tmp_path) == [Pair(tmp_path / "a.png", tmp_path / "b.png")]
+
+
+def test_sizes_that_do_not_fit_are_named_with_numbers(tmp_path):
+    write_image(tmp_path / "a" / "x.png", noise_image(0, 20, 30))
+    write_image(tmp_path / "b" / "x.png", noise_image(0, 20, 28))
+    pairs, _ = paired(tmp_path, train=True)
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match="30x20 and 28x20"):
+        Paired(pairs, load_size=0, crop_size=8).item(0, rng)
+    same = [Pair(pairs[0].a, pairs[0].a)]
+    with pytest.raises(InputError, match=r"30x20, smaller than the crop of 24"):
+        Paired(same, load_size=0, crop_size=24).item(0, rng)
+    odd = tmp_path / "odd.png"
+    write_image(odd, noise_image(0, 8, 9))
+    with pytest.raises(InputError, match="9 pixels wide"):
+        Paired([Pair(odd)]).read(0)
+
+
+def test_facades_are_read_as_they_are():
+    pairs, what = paired(real_data("facades"), train=True)
+    assert len(pairs) == 400
+    assert len(paired(real_data("facades"), train=False)[0]) == 100
+    photo, labels = Paired(pairs).read(0)
+    assert photo.shape == labels.shape == (256, 256, 3)
+
+
+def test_which_side_holds_labels_can_be_said(tmp_path):
+    """Labels saved as JPEG are no longer flat; `labels` says what cannot be seen."""
+    blocks = np.kron(noise_image(0, 4, 4), np.ones((10, 10, 1), "uint8"))
+    write_image(tmp_path / "x.png", np.concatenate([blocks, noise_image(1)], axis=1))
+    rng, pairs = np.random.default_rng(0), [Pair(tmp_path / "x.png")]
+
+    def colours(labels, side):
+        item = Paired(pairs, load_size=30, crop_size=30, labels=labels).item(0, rng)
+        return len({tuple(c) for c in item[side].reshape(3, -1).T})
+
+    assert colours("auto", "a") == colours("a", "a") == 16
+    assert colours("none", "a") > 20
+    assert colours("b", "b") < colours("none", "b")
+
+
+# The loader
+
+
+class Numbers:
+    """Item i is the number i beside a random one; stands for any data set of pictures."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def order(self, rng):
+        return rng.permutation(self.count)
+
+    def item(self, index, rng):
+        return {"i": np.array(index), "r": np.array(rng.random())}
+
+    def files(self, index):
+        return [f"{index}.png"]
+
+
+def stream(count=10, steps=12, **settings):
+    import itertools
+
+    batches = Loader(Numbers(count), **settings).batches(settings.pop("start", 0))
+    return [(b["i"].tolist(), b["r"].tolist()) for b in itertools.islice(batches, steps)]
+
+
+def test_an_epoch_covers_all_items_and_epochs_differ():
+    batches = [i for i, _ in stream(10, 6, batch_size=3, seed=1)]
+    first, second = sum(batches[:3], []), sum(batches[3:], [])
+    assert len(set(first)) == len(set(second)) == 9  # the incomplete batch is dropped
+    assert first != second
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_workers_and_start_do_not_change_the_stream(workers):
+    whole = stream(10, 12, batch_size=3, seed=5, workers=2)
+    assert stream(10, 12, batch_size=3, seed=5, workers=workers) == whole
+    loader = Loader(Numbers(10), 3, seed=5, workers=workers)
+    late = loader.batches(start=7)
+    assert next(late)["r"].tolist() == whole[7][1]
+    assert stream(10, 12, batch_size=3, seed=6) != whole
+
+
+def test_two_ranks_together_read_what_one_process_reads():
+    alone = stream(10, 6, batch_size=4, seed=2)
+    ranks = [stream(10, 6, batch_size=4, seed=2, rank=r, world_size=2) for r in (0, 1)]
+    joined = [(a[0] + b[0], a[1] + b[1]) for a, b in zip(*ranks)]
+    assert joined == alone
+
+
+def test_a_set_smaller_than_a_batch_repeats_its_items():
+    for indices, randoms in stream(3, 4, batch_size=8):
+        assert len(indices) == 8
+        assert set(indices) == {0, 1, 2}
+        assert len(set(randoms)) == 8  # each with its own crop
+
+
+def test_files_behind_a_batch():
+    loader = Loader(Numbers(10), 3, seed=5)
+    assert loader.files(4) == [f"{i}.png" for i in loader.batch(4)["i"]]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_file_is_named_in_its_turn(pairs, workers):
+    (pairs / "trainA" / "3.png").write_text("not a picture")
+    found, _ = paired(pairs, train=True)
+    loader = Loader(Paired(found, load_size=0, crop_size=32), 1, seed=0, workers=workers)
+    with pytest.raises(InputError, match=r"3\.png"):
+        for step, _batch in enumerate(loader.batches()):
+            assert str(pairs / "trainA" / "3.png") not in loader.files(step)
+
+
+def test_batches_that_cannot_be_shared_are_refused():
+    with pytest.raises(InputError, match="multiple of 2"):
+        Loader(Numbers(10), 3, world_size=2)
+    with pytest.raises(InputError, match="no items"):
+        Loader(Numbers(0), 3)
+
+
+def test_paddle_reads_the_same_data_sets(pairs):
+    from paddle.io import DataLoader
+
+    found, _ = paired(pairs, train=True)
+    loader = DataLoader(Paired(found, load_size=0, crop_size=32), batch_size=3, drop_last=True)
+    batch = next(iter(loader))
+    assert batch["a"].shape == [3, 3, 32, 32]
