@@ -7,6 +7,8 @@ pictures. The framework is imported by the first call, not by this module.
 
 from __future__ import annotations
 
+import sys
+import types
 from typing import Any
 
 __version__ = "0.1.0"
@@ -46,3 +48,14 @@ def load(weights: str, **settings: Any):
     from paddle_gans.inference import loading
 
     return loading.load(weights, **settings)
+
+
+class _Package(types.ModuleType):
+    """Keeps ``paddle_gans.train`` the function; importing the command's module would replace it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

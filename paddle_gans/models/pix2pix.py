@@ -217,26 +217,23 @@ class Pix2Pix(GANModel):
 
     def d_losses(self, source, target, fake):
         """D's terms on real and generated pairs, images [N, 3, H, W] each."""
+        real_pair, fake_pair = pair(source, target), pair(source, fake)
         terms = {
-            "d_loss_real": self.gan_loss(self.judge(source, target), True),
-            "d_loss_fake": self.gan_loss(self.judge(source, fake), False),
+            "d_loss_real": self.gan_loss(self.discriminator(real_pair), True),
+            "d_loss_fake": self.gan_loss(self.discriminator(fake_pair), False),
         }
         if self.penalise:
-            terms["d_loss_gp"] = gradient_penalty(partial(self.judge, source), target, fake)
+            terms["d_loss_gp"] = gradient_penalty(self.discriminator, real_pair, fake_pair)
         return terms
 
     def g_losses(self, source, target, fake):
         """G's terms: the adversarial one and L1, those whose weight is not 0."""
         terms = {}
         if self.lambda_gan > 0:
-            terms["g_loss_fake"] = self.gan_loss(self.judge(source, fake), True)
+            terms["g_loss_fake"] = self.gan_loss(self.discriminator(pair(source, fake)), True)
         if self.lambda_l1 > 0:
             terms["g_loss_l1"] = F.l1_loss(fake, target)
         return terms
-
-    def judge(self, source, image):
-        """D's logits for ``image`` as the partner of ``source``."""
-        return self.discriminator(paddle.concat([source, image], axis=1))
 
     def directed(self, batch):
         """(source, target) of a batch in the direction that is trained."""
@@ -269,6 +266,11 @@ class Pix2Pix(GANModel):
             labels=self.labels,
             what=what,
         )
+
+
+def pair(source, image):
+    """What D judges: the source and its would-be partner in one, [N, 6, H, W]."""
+    return paddle.concat([source, image], axis=1)
 
 
 def check_options(crop_size, multiple, generator, lambda_gan, lambda_l1):

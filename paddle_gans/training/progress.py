@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 
@@ -15,6 +16,11 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
+def terminal_width() -> int:
+    """Columns of the terminal behind standard error."""
+    return os.get_terminal_size(sys.stderr.fileno()).columns
+
+
 class Progress:
     """Shows steps, losses, images/s and the time left; a context manager.
 
@@ -25,7 +31,9 @@ class Progress:
         self.total, self.verbose = total, verbose
         self.bar = None
         if verbose and sys.stdout.isatty() and sys.stderr.isatty():
-            self.bar = tqdm(initial=start, total=total, unit="step", dynamic_ncols=True)
+            # A pseudo-terminal may not know its width, and tqdm draws nothing at a width of 0.
+            width = {"dynamic_ncols": True} if terminal_width() else {"ncols": 80}
+            self.bar = tqdm(initial=start, total=total, unit="step", **width)
 
     def __enter__(self) -> Progress:
         return self
