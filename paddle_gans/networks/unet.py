@@ -15,7 +15,8 @@ class UNet(nn.Layer):
     """Encoder-decoder with skips between mirrored layers (pix2pix, appendix 6.1.1).
 
     Input and output [N, C, H, W] in [-1, 1]; H and W divide by ``2 ** depth``. Dropout stands in
-    the three widest decoder blocks; the paper has no other noise than this.
+    the three widest decoder blocks; the paper has no other noise than this. A convolution in
+    front of a norm that has its own shift carries no bias.
     """
 
     def __init__(
@@ -27,9 +28,11 @@ class UNet(nn.Layer):
         base_dim: int = 64,
         dropout: float = 0.5,
         norm: Callable[[int], nn.Layer] = nn.BatchNorm2D,
+        norm_shifts: bool = True,
     ):
         super().__init__()
-        down = partial(nn.Conv2D, kernel_size=4, stride=2, padding=1, bias_attr=False)
+        bias = False if norm_shifts else None
+        down = partial(nn.Conv2D, kernel_size=4, stride=2, padding=1, bias_attr=bias)
         up = partial(nn.Conv2DTranspose, kernel_size=4, stride=2, padding=1)
         widths = [base_dim * min(2**i, 8) for i in range(depth)]
 
@@ -44,7 +47,7 @@ class UNet(nn.Layer):
         decoder = []
         for i in range(depth - 1, 0, -1):
             width_in = widths[i] * (1 if i == depth - 1 else 2)
-            block = [nn.ReLU(), up(width_in, widths[i - 1], bias_attr=False), norm(widths[i - 1])]
+            block = [nn.ReLU(), up(width_in, widths[i - 1], bias_attr=bias), norm(widths[i - 1])]
             if dropout > 0 and 4 <= i < depth - 1:
                 block.append(nn.Dropout(dropout))
             decoder.append(nn.Sequential(*block))

@@ -142,9 +142,10 @@ class PickleFile:
         self.check(math.prod(max(side, 1) for side in shape) * dtype.itemsize <= sys.maxsize)
         count = math.prod(shape) * dtype.itemsize
         longest = count if type(data) is Bytes else 2 * count  # a Latin-1 character takes 1 or 2
-        self.array_bytes += count  # many arrays can be asked for over the same bytes
-        if not count <= data.length <= longest or self.array_bytes > self.size:
+        if not count <= data.length <= longest:
             self.refuse(f"holds an array of shape {shape} without data of that size; {TAKE_AGAIN}")
+        self.array_bytes += count
+        self.check(self.array_bytes <= self.size)  # many arrays may ask for the same bytes
         flat = np.empty(count, np.uint8)
         self.copy_into(flat, data)
         return flat.view(dtype)

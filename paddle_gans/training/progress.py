@@ -31,9 +31,9 @@ class Progress:
         self.total, self.verbose = total, verbose
         self.bar = None
         if verbose and sys.stdout.isatty() and sys.stderr.isatty():
-            # A pseudo-terminal may not know its width, and tqdm draws nothing at a width of 0.
-            width = {"dynamic_ncols": True} if terminal_width() else {"ncols": 80}
-            self.bar = tqdm(initial=start, total=total, unit="step", **width)
+            # A pseudo-terminal may not know its size, and tqdm draws nothing on 0 columns.
+            size = {"dynamic_ncols": True} if terminal_width() else {"ncols": 80, "nrows": 20}
+            self.bar = tqdm(initial=start, total=total, unit="step", **size)
 
     def __enter__(self) -> Progress:
         return self
