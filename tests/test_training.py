@@ -386,7 +386,10 @@ def test_killed_at_random_moments_it_ends_where_it_would_have(pairs, tmp_path):
 
 
 def test_a_terminal_shows_a_bar_and_a_pipe_plain_lines(pairs, tmp_path):
+    import fcntl
     import pty
+    import struct
+    import termios
 
     piped = command(pairs, tmp_path / "pipe", "--steps", "4", "--log-every", "2")
     out, _ = piped.communicate(timeout=60)
@@ -396,6 +399,7 @@ def test_a_terminal_shows_a_bar_and_a_pipe_plain_lines(pairs, tmp_path):
     assert "\r" not in out
 
     leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
     words = [sys.executable, "-m", "paddle_gans.train", "--model", "pix2pix", "--data", str(pairs),
              "--out", str(tmp_path / "tty"), "--steps", "4", *TINY_FLAGS]  # fmt: skip
     process = subprocess.Popen(words, cwd=ROOT, stdout=follower, stderr=follower)
