@@ -1,0 +1,32 @@
+"""Packaging of paddle_gans and data_reader."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "paddle_gans/__init__.py").read_text())[1]
+
+setup(
+    name="paddle-gans",
+    version=VERSION,
+    description="pix2pix, CycleGAN, StarGAN v2, colorization and DCGAN for PaddlePaddle",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["paddle_gans*", "data_reader*"]),
+    python_requires=">=3.9",
+    # The framework is an extra: installing this package never replaces the one that is there.
+    install_requires=["numpy", "matplotlib", "opencv-python", "tqdm"],
+    extras_require={
+        "cpu": ["paddlepaddle==3.2.2"],
+        "gpu": ["paddlepaddle-gpu>=2.6.2"],
+        "test": ["pytest", "ruff"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
