@@ -21,8 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from data_reader import download
-from data_reader.download import DATA_SETS, DataSet, File, main
+from data_reader import _fetching, _telling, _unpacking
+from data_reader._data_sets import DATA_SETS, DataSet, File
+from data_reader.download import main
 from data_reader.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         data, first = server.files[self.path], 0
         same = server.ignores_if_range or self.headers.get("If-Range") == server.etag
         if wanted and server.ranges and same:
-            first = int(wanted[len("bytes="):-1])
+            first = int(wanted[len("bytes=") : -1])
             if first >= len(data):
                 return self.send_error(416)
             self.send_response(206)
@@ -67,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         try:
             for at in range(0, len(body[:cut]), 20_000):
-                self.wfile.write(body[:cut][at:at + 20_000])
+                self.wfile.write(body[:cut][at : at + 20_000])
                 time.sleep(server.pause)
         except OSError:
             pass  # the other side was killed, as planned
@@ -76,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(download, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(_fetching, "BACKOFF_SECONDS", 0.01)
     monkeypatch.chdir(tmp_path)
 
 
@@ -131,8 +132,11 @@ def in_process(arguments: list[str], **options) -> subprocess.Popen:
     # A shell may start tests with SIGINT ignored, and children would inherit that.
     return subprocess.Popen(
         [sys.executable, "-m", "data_reader.download", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
 
 
 def failure(capsys, arguments: list[str]) -> str:
@@ -193,10 +197,15 @@ def test_two_archives_make_one_set(server):
 def test_digits_stay_packed_and_are_compared_with_their_md5(server, monkeypatch, capsys):
     images, labels = gzip.compress(b"images"), gzip.compress(b"labels")
     server.files = {"/images.gz": images, "/labels.gz": labels}
-    row = DataSet("dcgan", "", tuple(
-        File(f"{server.url}/{name}", len(data), f"md5:{hashlib.md5(data).hexdigest()}")
-        for name, data in (("images.gz", images), ("labels.gz", labels))
-    ), ("images.gz", "labels.gz"))
+    row = DataSet(
+        "dcgan",
+        "",
+        tuple(
+            File(f"{server.url}/{name}", len(data), f"md5:{hashlib.md5(data).hexdigest()}")
+            for name, data in (("images.gz", images), ("labels.gz", labels))
+        ),
+        ("images.gz", "labels.gz"),
+    )
     monkeypatch.setitem(DATA_SETS, "digits", row)
     assert main(["digits"]) == 0
     assert Path("data/digits/images.gz").read_bytes() == images
@@ -221,7 +230,10 @@ def test_after_a_cut_only_the_missing_bytes_are_sent(facades, capsys):
     facades.cuts = [150_000, 70_000]
     assert main([*facades.arguments, "--retries", "1"]) == 0  # in a row; these two bring something
     assert facades.requests == [
-        ("", 150_000), ("bytes=150000-", 70_000), ("bytes=220000-", size - 220_000)]
+        ("", 150_000),
+        ("bytes=150000-", 70_000),
+        ("bytes=220000-", size - 220_000),
+    ]
     assert Path("data/facades/train/1.jpg").read_bytes() == PICTURE
     assert capsys.readouterr().out.count("connection lost") == 2
 
@@ -305,7 +317,7 @@ def test_a_whole_part_needs_no_server(facades):
     part = Path("data/facades.tar.gz.part")
     part.parent.mkdir()
     url = f"{facades.url}/f.tar.gz"
-    download.receive(url, part, None)
+    _fetching.receive(url, part, None)
     facades.files.clear()
     assert main(facades.arguments) == 0
 
@@ -341,8 +353,9 @@ def test_the_disk_is_asked_before_the_first_byte(facades, capsys):
     assert left() == []
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "f.tar.gz", "http://", "http://a..b/c",
-                                 "http://a:999999/b"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "f.tar.gz", "http://", "http://a..b/c", "http://a:999999/b"]
+)
 def test_an_address_is_http(url, capsys):
     assert "--url" in failure(capsys, ["facades", "--url", url])
 
@@ -394,7 +407,7 @@ def encrypted(data: bytes) -> bytes:
     """A zip of one member that claims to be encrypted, in both its headers."""
     directory = data.index(b"PK\1\2")
     flags = struct.pack("<H", 1)
-    return data[:6] + flags + data[8:directory + 8] + flags + data[directory + 10:]
+    return data[:6] + flags + data[8 : directory + 8] + flags + data[directory + 10 :]
 
 
 GOOD = {"facades/train/1.jpg": b"1"}
@@ -437,7 +450,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(server, capsys):
 
 
 def test_an_archive_too_large_for_the_disk_waits_for_room(server, capsys, monkeypatch):
-    monkeypatch.setattr(download, "UNPACK_FLOOR", 10**18)
+    monkeypatch.setattr(_unpacking, "UNPACK_FLOOR", 10**18)
     server.files["/f"] = huge("facades/train/big.jpg")
     assert "1000000.0 GB" in failure(capsys, ["facades", "--url", f"{server.url}/f"])
     assert left() == ["facades.tar.gz.part", "facades.tar.gz.part.json"]
@@ -445,10 +458,14 @@ def test_an_archive_too_large_for_the_disk_waits_for_room(server, capsys, monkey
 
 @pytest.mark.parametrize("length", [5, 15])
 def test_a_member_is_as_long_as_it_declares(tmp_path, length):
-    member = download.Member("train/1.jpg", "file", 10, None)
+    member = _unpacking.Member("train/1.jpg", "file", 10, None)
     with pytest.raises(tarfile.ReadError, match="not as long"):
-        download.place(lambda _: io.BytesIO(bytes(length)), member, tmp_path / "1.jpg",
-                       download.Progress("", 10))
+        _unpacking.place(
+            lambda _: io.BytesIO(bytes(length)),
+            member,
+            tmp_path / "1.jpg",
+            _telling.Progress("", 10),
+        )
     assert (tmp_path / "1.jpg").stat().st_size <= 10
 
 
@@ -532,7 +549,7 @@ def test_any_broken_bit_is_an_input_error_or_does_no_harm(tmp_path):
         archive.write_bytes(data)
         folder.mkdir(parents=True)
         try:
-            download.unpack(archive, folder)
+            _unpacking.unpack(archive, folder)
         except InputError:
             refused += 1
     assert 40 < refused < 120
@@ -572,7 +589,7 @@ def test_list_has_every_set_with_size_and_article(capsys):
 
 
 def test_plain_lines_where_there_is_no_terminal(facades, capsys, monkeypatch):
-    monkeypatch.setattr(download, "LINE_SECONDS", 0)
+    monkeypatch.setattr(_telling, "LINE_SECONDS", 0)
     assert main(facades.arguments) == 0
     out = capsys.readouterr().out
     assert "facades.tar.gz: 400.4 kB (100 %), " in out
@@ -614,7 +631,11 @@ def test_help_is_quick_and_imports_no_framework():
         start = time.monotonic()
         process = subprocess.run(
             [sys.executable, "-X", "importtime", "-m", "data_reader.download", "--help"],
-            cwd=ROOT, capture_output=True, text=True, check=True)
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         seconds.append(time.monotonic() - start)
     assert "--list" in process.stdout
     names = [line.rsplit("|", 1)[-1].strip() for line in process.stderr.splitlines()]
