@@ -35,7 +35,9 @@ def paired(root: str | os.PathLike, *, train: bool) -> tuple[list[Pair], str]:
     if root.is_file():
         if not train:
             beside = root.with_name("test.txt")
-            return (read_list(beside, root.parent), f"list {beside}") if beside.exists() else ([], "")
+            return (
+                (read_list(beside, root.parent), f"list {beside}") if beside.exists() else ([], "")
+            )
         return read_list(root, root.parent), f"list {root}"
 
     for split in ("train",) if train else ("test", "val"):
@@ -54,8 +56,13 @@ def paired(root: str | os.PathLike, *, train: bool) -> tuple[list[Pair], str]:
     images = [p for p in list_images(root) if p.parent == root]
     if images:
         return [Pair(image) for image in images], "pictures with A and B side by side"
-    raise InputError(nothing_found(root, "trainA/ and trainB/ with equal names, a/ and b/ with equal "
-                             "names, or train/ with A and B side by side in each picture"))
+    raise InputError(
+        nothing_found(
+            root,
+            "trainA/ and trainB/ with equal names, a/ and b/ with equal "
+            "names, or train/ with A and B side by side in each picture",
+        )
+    )
 
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:

@@ -12,7 +12,13 @@ from .datasets import Paired
 from .errors import InputError
 from .layout import read_list
 
-CROP_TYPES = {"Random": "Random", "Centor": "Center", "Center": "Center", "None": "None", None: "None"}
+CROP_TYPES = {
+    "Random": "Random",
+    "Centor": "Center",
+    "Center": "Center",
+    "None": "None",
+    None: "None",
+}
 
 Reader = Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]
 
@@ -62,7 +68,9 @@ class data_reader:
         batch_num = int(batches) if getattr(cfg, "drop_last", False) else int(np.ceil(batches))
         test_reader = None
         if getattr(cfg, "run_test", False):
-            test_list = getattr(cfg, "test_list", None) or Path(cfg.train_list).with_name("test.txt")
+            test_list = getattr(cfg, "test_list", None) or Path(cfg.train_list).with_name(
+                "test.txt"
+            )
             test = Paired(read_list(test_list, root), crop_size=cfg.crop_size, crop_type="Resize")
             test_reader = self._reader(test, shuffle=False, drop_last=False)
         shuffle, drop_last = getattr(cfg, "shuffle", True), getattr(cfg, "drop_last", False)

@@ -71,14 +71,19 @@ def flip(images: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, C] to float32 [C, H, W] in [-1, 1]."""
-    return np.ascontiguousarray(image.transpose(2, 0, 1)).astype("float32") / 127.5 - 1.0
+    """uint8 [H, W, C] to float32 [C, H, W] in [-1, 1]: x / 127.5 - 1."""
+    if image.dtype != np.uint8 or image.ndim != 3:
+        raise ValueError(f"an image is uint8 [H, W, C], not {image.dtype} {list(image.shape)}")
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
+    return planes / np.float32(127.5) - np.float32(1)
 
 
 def denormalise(image: np.ndarray) -> np.ndarray:
-    """Float [C, H, W] in [-1, 1] to uint8 [H, W, C], rounded; values beyond are clipped."""
-    levels = np.rint((np.asarray(image, "float32") + 1.0) * 127.5)
-    return np.clip(levels, 0, 255).astype("uint8").transpose(1, 2, 0)
+    """Floats [C, H, W] in [-1, 1] to uint8 [H, W, C]: clipped, rounded to nearest."""
+    if image.ndim != 3:
+        raise ValueError(f"an image is [C, H, W], not {list(image.shape)}")
+    levels = np.rint((np.clip(image, -1, 1).astype(np.float32) + 1) * np.float32(127.5))
+    return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 
 
 def looks_like_labels(image: np.ndarray) -> bool:

@@ -135,7 +135,10 @@ def test_label_maps_keep_their_colours_when_resized(tmp_path):
 def test_flip_mirrors_both():
     from data_reader.transforms import flip
 
-    images = [np.arange(6, dtype="uint8").reshape(1, 3, 2), np.arange(3, dtype="uint8")[None, :, None]]
+    images = [
+        np.arange(6, dtype="uint8").reshape(1, 3, 2),
+        np.arange(3, dtype="uint8")[None, :, None],
+    ]
     seen = {tuple(i.tobytes() for i in flip(images, np.random.default_rng(s))) for s in range(20)}
     mirrored = tuple(np.ascontiguousarray(i[:, ::-1]).tobytes() for i in images)
     assert seen == {tuple(i.tobytes() for i in images), mirrored}

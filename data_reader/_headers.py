@@ -1,0 +1,170 @@
+"""What the first bytes of a picture say, before anything is decoded."""
+
+from __future__ import annotations
+
+import re
+import struct
+from contextlib import suppress
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+
+class Header(NamedTuple):
+    kind: str = ""  # "" is none that we know
+    width: int = 0  # pixels as stored; 0 is not known
+    height: int = 0
+    complete: bool = True  # the file goes on to its end mark
+    orientation: int = 1  # EXIF's, 1 to 8, where OpenCV's decoder does not apply it
+    grey: bool = False  # grey with alpha, which OpenCV decodes as colour with alpha
+    opaque: bool = False  # OpenCV decodes a fourth channel that is no alpha
+    white: Optional[int] = None  # the value of white, where the number type does not tell
+
+
+def read_header(data: bytes) -> Header:
+    """Read the header of a known format; where it breaks off, the file is incomplete."""
+    for magic, (kind, read) in _FORMATS.items():
+        if data.startswith(magic):
+            try:
+                return read(kind, data)
+            except struct.error:
+                return Header(kind, complete=False)
+    return Header()
+
+
+def _jpeg(kind: str, data: bytes) -> Header:
+    """Walk the segments to the end-of-image mark; a thumbnail's own mark lies within a segment."""
+    width = height = position = 0
+    orientation = 1
+    while True:
+        mark = _JPEG_MARK.search(data, position)
+        if mark is None:
+            return Header(kind, width, height, False)
+        code, position = mark[1][0], mark.end()
+        if code == 0xD9:
+            return Header(kind, width, height, True, orientation)
+        if code == 0xD8:
+            continue
+        (length,) = struct.unpack_from(">H", data, position)
+        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):  # a frame, not a table
+            height, width = struct.unpack_from(">HH", data, position + 3)
+        elif code == 0xE1 and data.startswith(b"Exif\0\0", position + 2):
+            orientation = _orientation(data[position + 8 : position + length])
+        position += length
+
+
+# Not a stuffed 0, a fill byte or a restart mark, which occur within the coded picture.
+_JPEG_MARK = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+
+
+def _png(kind: str, data: bytes) -> Header:
+    """Walk the chunks to IEND."""
+    width = height = colour = 0
+    orientation, position, name = 1, 8, b""
+    while position + 12 <= len(data) and name != b"IEND":
+        length, name = struct.unpack_from(">I4s", data, position)
+        if name == b"IHDR":
+            width, height, _, colour = struct.unpack_from(">IIBB", data, position + 8)
+        elif name == b"eXIf":
+            orientation = _orientation(data[position + 8 : position + 8 + length])
+        position += 12 + length
+    return Header(kind, width, height, name == b"IEND", orientation, grey=colour == 4)
+
+
+def _webp(kind: str, data: bytes) -> Header:
+    """Read canvas and EXIF; without VP8X there is no EXIF, and the sides are below 2**14."""
+    if data[8:12] != b"WEBP":
+        return Header()  # a sound or a video
+    (size,) = struct.unpack_from("<I", data, 4)
+    width = height = 0
+    orientation, position = 1, 12
+    while position + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, position)
+        body = data[position + 8 : position + 8 + length]
+        if name == b"VP8X":
+            width = int.from_bytes(body[4:7], "little") + 1
+            height = int.from_bytes(body[7:10], "little") + 1
+        elif name == b"EXIF":
+            orientation = _orientation(body[6:] if body.startswith(b"Exif\0\0") else body)
+        position += 8 + length + length % 2
+    return Header(kind, width, height, len(data) >= 8 + size, orientation)
+
+
+def _bmp(kind: str, data: bytes) -> Header:
+    length, width, height = struct.unpack_from("<Iii", data, 14)
+    if length == 12:  # OS/2's header
+        return Header(kind, *struct.unpack_from("<HH", data, 18))
+    if length > 255:
+        return Header()  # a text that begins with BM
+    return Header(kind, abs(width), abs(height))  # a negative height stores the top row first
+
+
+def _gif(kind: str, data: bytes) -> Header:
+    return Header(kind, *struct.unpack_from("<HH", data, 6))
+
+
+def _tiff(kind: str, data: bytes) -> Header:
+    tags = _tiff_tags(data)  # OpenCV itself turns this format upright, and CMYK into RGBA
+    return Header(kind, tags.get(256, 0), tags.get(257, 0), opaque=tags.get(262) == 5)
+
+
+def _pnm(kind: str, data: bytes) -> Header:
+    """Read the size and the value of white, which OpenCV heeds only in 8-bit text."""
+    match = _PNM.match(data)
+    if match is None:
+        return Header()
+    variant, width, height, white = (int(number) for number in match.groups(default=b"0"))
+    scaled = variant in (1, 4) or (variant in (2, 3) and white < 256)
+    return Header(kind, width, height, white=None if scaled else white)
+
+
+# The variant, width, height and, which a bitmap of ones and zeros does not have, white.
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_PNM = re.compile(rb"P([1-6])%b(\d{1,9})%b(\d{1,9})(?:%b(\d{1,9}))?" % (_GAP, _GAP, _GAP))
+
+
+def _tiff_tags(data: bytes) -> dict[int, int]:
+    """Return the whole numbers in the first directory of a TIFF, which EXIF data is, too."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None:
+        return {}
+    (start,) = struct.unpack_from(order + "I", data, 4)
+    (entries,) = struct.unpack_from(order + "H", data, start)
+    tags = {}
+    for position in range(start + 2, start + 2 + 12 * entries, 12):
+        tag, number_type, count = struct.unpack_from(order + "HHI", data, position)
+        if count == 1 and number_type in (3, 4):  # of 16 or 32 bits
+            (tags[tag],) = struct.unpack_from(order + " HI"[number_type - 2], data, position + 8)
+    return tags
+
+
+def _orientation(exif: bytes) -> int:
+    """Return EXIF's orientation, 1 where it is missing, unknown or damaged."""
+    with suppress(struct.error):
+        orientation = _tiff_tags(exif).get(274)
+        if orientation in UPRIGHT:
+            return orientation
+    return 1
+
+
+UPRIGHT = {  # EXIF's orientation -> what turns the stored picture upright
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x),
+}
+
+_FORMATS = {
+    b"\xff\xd8\xff": ("JPEG", _jpeg),
+    b"\x89PNG\r\n\x1a\n": ("PNG", _png),
+    b"RIFF": ("WebP", _webp),
+    b"BM": ("BMP", _bmp),
+    b"II*\0": ("TIFF", _tiff),
+    b"MM\0*": ("TIFF", _tiff),
+    b"GIF8": ("GIF", _gif),
+    b"P": ("PNM", _pnm),
+}

@@ -1,0 +1,280 @@
+"""Decode, encode and list pictures: uint8 and RGB everywhere, upright, whatever the file holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
+
+import numpy as np
+
+from ._headers import UPRIGHT, Header, read_header
+from .errors import InputError
+
+try:
+    import cv2
+except ImportError as error:
+    raise ImportError(
+        f"OpenCV cannot be imported ({error}); install opencv-python-headless, "
+        "or for opencv-python the system package libgl1"
+    ) from error
+
+if "OPENCV_LOG_LEVEL" not in os.environ:  # our errors say what OpenCV would print
+    with suppress(AttributeError):  # OpenCV 4
+        cv2.setLogLevel(0)
+    with suppress(AttributeError):  # OpenCV 5
+        cv2.utils.logging.setLogLevel(0)
+
+IMAGE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff")
+    + (".ppm", ".pgm", ".pnm")
+)
+ALPHA_SUFFIXES = frozenset((".png", ".webp", ".tif", ".tiff"))  # write_image keeps alpha in these
+MAX_PIXELS = 2**28  # a file that claims more is taken for a decompression bomb
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class Picture(NamedTuple):
+    """A decoded picture, upright."""
+
+    rgb: np.ndarray  # uint8 [H, W, 3]
+    alpha: Optional[np.ndarray]  # uint8 [H, W], 255 is opaque; None where the file has no alpha
+    grey: bool  # the file holds brightness only; a palette counts as colour
+
+
+def read_picture(path: PathLike) -> Picture:
+    """Decode a picture of any kind that OpenCV reads.
+
+    16-bit values are rounded to 8 bits, palettes and grey become RGB, the EXIF orientation is
+    applied, a CMYK JPEG is converted as OpenCV does it. Of an animation, the first picture.
+
+    Raises:
+        InputError: the file is missing, a folder, empty, no picture, truncated, damaged, of
+            floating-point values, or claims more than ``MAX_PIXELS`` pixels.
+    """
+    path = existing_file(path)
+    with disk_errors(f"cannot read {path}"):
+        data = path.read_bytes()
+    header = read_header(data)
+    _refuse(path, data, header)
+    pixels = _to_8_bits(path, _decode(path, data, header), header.white)
+    pixels = np.ascontiguousarray(UPRIGHT[header.orientation](pixels))
+    if pixels.ndim == 2:
+        return Picture(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, True)
+    if pixels.shape[2] == 3:
+        return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), None, False)
+    alpha = None if header.opaque else pixels[..., 3].copy()
+    return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), alpha, header.grey)
+
+
+def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
+    """Decode a picture to uint8 [H, W, channels]: 3 is RGB, 1 is luma (ITU-R 601); no alpha.
+
+    Raises:
+        InputError: as ``read_picture``.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"channels is 1 or 3, not {channels}")
+    rgb = read_picture(path).rgb
+    return rgb if channels == 3 else cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None]
+
+
+def write_image(
+    path: PathLike, rgb: np.ndarray, alpha: Optional[np.ndarray] = None, quality: int = 95
+) -> None:
+    """Write uint8 RGB [H, W, 3] in the suffix's format: the whole file, or none; makes folders.
+
+    ``alpha`` is uint8 [H, W]; formats other than ``ALPHA_SUFFIXES`` drop it. ``quality`` is 1 to
+    100, for JPEG and WebP (both lossy at any quality); a ``.pgm`` holds the luma.
+
+    Raises:
+        InputError: the suffix is none of ``IMAGE_SUFFIXES``, the format cannot hold a picture of
+            this size, or the disk refuses; what stood at ``path`` before is then untouched.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        known = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise InputError(f"cannot write {path}: its suffix is none of {known}")
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
+        raise ValueError(f"a picture is uint8 [H, W, 3], not {rgb.dtype} {list(rgb.shape)}")
+    if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != rgb.shape[:2]):
+        raise ValueError(f"alpha is {alpha.dtype} {list(alpha.shape)}, the picture {rgb.shape}")
+    pixels = cv2.cvtColor(
+        np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY if suffix == ".pgm" else cv2.COLOR_RGB2BGR
+    )
+    if alpha is not None and suffix in ALPHA_SUFFIXES:
+        pixels = np.dstack([pixels, alpha])
+    # OpenCV 4 heeds WebP's quality only as the first option.
+    option = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
+    try:
+        done, encoded = cv2.imencode(suffix, pixels, [option, quality])
+    except cv2.error:  # OpenCV 4 raises, OpenCV 5 returns False
+        done = False
+    if not done:
+        height, width = rgb.shape[:2]
+        raise InputError(
+            f"cannot write {path}: {width} x {height} pixels do not fit {suffix}; try .png or .tif"
+        )
+    with replacing(path) as temporary, disk_errors(f"cannot write {path}"):
+        temporary.write_bytes(encoded.tobytes())
+
+
+def list_images(folder: PathLike) -> list[Path]:
+    """List the pictures in a folder and the folders in it, in natural order (2 before 10).
+
+    A picture is a file with one of ``IMAGE_SUFFIXES`` in small or capital letters. Hidden files
+    and folders are left out, links to folders are followed.
+
+    Raises:
+        InputError: the folder is missing, a file, or may not be read.
+    """
+    folder = Path(folder)
+    with disk_errors(f"cannot list {folder}"):
+        if not folder.exists():
+            raise InputError(f"{folder} does not exist; check the spelling")
+        if not folder.is_dir():
+            raise InputError(f"{folder} is a file; name the folder that it is in")
+        return sorted(_pictures_below(folder, frozenset()), key=natural_key)
+
+
+def natural_key(path: PathLike) -> tuple:
+    """Return the sort key by which ``img2.png`` comes before ``img10.png``, folder by folder."""
+    parts = tuple(tuple(_with_numbers(part.casefold())) for part in Path(path).parts)
+    return parts, str(path)  # the text decides between a1 and a01, a1 and A1
+
+
+# Files.
+
+
+def existing_file(path: PathLike) -> Path:
+    """Return the path of a file that exists and is not empty.
+
+    Raises:
+        InputError: it is missing, a folder, or of zero bytes.
+    """
+    path = Path(path)
+    with disk_errors(f"cannot read {path}"):
+        if not path.exists():
+            raise InputError(f"{path} does not exist; check the spelling")
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file in it")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes); copy or download it again")
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of ``path`` that takes its place when the block ends cleanly.
+
+    The sibling has the same suffix and a hidden name; it is gone after the block in any case.
+
+    Raises:
+        InputError: the folder cannot be made, or the file not be put in place.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    with disk_errors(f"cannot write {path}"):
+        if path.parent.is_file():
+            raise InputError(f"cannot write {path}: {path.parent} is a file, not a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield temporary
+        with disk_errors(f"cannot write {path}"):
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def disk_errors(failure: str) -> Iterator[None]:
+    """Turn what the operating system refuses into an InputError that begins with ``failure``."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise InputError(
+            f"{failure}: {error.strerror}{where}; check the permissions and the free space"
+        ) from error
+
+
+def _with_numbers(text: str) -> Iterator[Union[str, int]]:
+    """Split into text, number, text, ...: text first, so that two splits can be compared."""
+    for index, run in enumerate(re.split("([0-9]+)", text)):
+        yield int(run) if index % 2 else run
+
+
+def _pictures_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """Yield the pictures; ``above`` are the real folders around, to which a link may lead back."""
+    above = above | {folder.resolve()}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path = folder / entry.name
+            if entry.is_dir():
+                if path.resolve() not in above:
+                    yield from _pictures_below(path, above)
+            elif path.suffix.lower() in IMAGE_SUFFIXES:
+                yield path
+
+
+# Decoding.
+
+
+def _refuse(path: Path, data: bytes, header: Header) -> None:
+    """Raise the InputErrors that need no decoding.
+
+    OpenCV fills what is missing of a truncated JPEG with grey: 4.8 in any, 5.0 still where zeros
+    follow, as in a broken-off download.
+    """
+    if header.width * header.height > MAX_PIXELS:
+        raise InputError(
+            f"{path} claims to be {header.width} x {header.height} pixels, more than the "
+            f"{MAX_PIXELS} that are read; make it smaller or cut it into parts"
+        )
+    if not header.complete:
+        raise InputError(
+            f"{path} is truncated: the {header.kind} has no end within its {len(data)} bytes; "
+            "copy or download it again"
+        )
+
+
+def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
+    """Decode what the file holds: [H, W], or [H, W, 3 or 4] in OpenCV's order, blue first."""
+    reason = "damaged, or of a variant it does not know"
+    try:
+        # IMREAD_UNCHANGED alone keeps alpha and 16 bits; it leaves EXIF's orientation to us.
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        pixels, reason = None, error.err
+    if pixels is None and not header.kind:
+        raise InputError(
+            f"{path} is not a picture (it begins with {data[:16]!r}) that OpenCV reads; "
+            "leave it out, or convert it to PNG or JPEG"
+        )
+    if pixels is None:
+        raise InputError(
+            f"{path} is a {header.kind} that OpenCV {cv2.__version__} cannot decode: {reason}; "
+            "copy it again or convert it to PNG"
+        )
+    return pixels
+
+
+def _to_8_bits(path: Path, pixels: np.ndarray, white: Optional[int]) -> np.ndarray:
+    """Scale so that white is 255, rounding to nearest; of 16 bits that is v / 257."""
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"{path} holds {pixels.dtype} values, and does not say which is white; "
+            "convert it to 8 or 16 bits a channel"
+        )
+    if pixels.ndim == 3 and pixels.shape[2] not in (3, 4):
+        raise InputError(f"{path} has {pixels.shape[2]} channels; convert it to grey, RGB or RGBA")
+    white = white or np.iinfo(pixels.dtype).max
+    return pixels if white == 255 else cv2.convertScaleAbs(pixels, alpha=255 / white)

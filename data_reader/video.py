@@ -1,0 +1,180 @@
+"""Read and write videos frame by frame: uint8 RGB, without sound."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+
+from .errors import InputError
+from .images import PathLike, cv2, disk_errors, existing_file, replacing
+
+# FFmpeg reads it when the first video is opened; the exceptions below say what it would print.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+VIDEO_SUFFIXES = frozenset(
+    (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
+)
+MIN_SIDE = 16  # pixels; below, some encoders write beyond their memory (MJPG, 4 x 4)
+
+# What the FFmpeg inside OpenCV's wheels can write (it has no H.264), the most widely played first.
+_CODECS = {
+    ".mp4": ("mp4v", "vp09"),
+    ".m4v": ("mp4v",),
+    ".mov": ("mp4v", "MJPG"),
+    ".avi": ("XVID", "MJPG"),
+    ".mkv": ("mp4v", "VP90"),
+    ".webm": ("VP80", "VP90"),
+}
+
+
+class VideoReader:
+    """The frames of a video, uint8 RGB [H, W, 3], upright, from the first one at each iteration.
+
+    ``fps`` is frames a second (25 where the file does not say), ``size`` is (width, height) in
+    pixels. ``frames`` is the number of frames by the file's header, None where it does not say;
+    a damaged file can have fewer.
+
+    Raises:
+        InputError: the file is missing, a folder, empty, or not one frame of it can be decoded.
+    """
+
+    def __init__(self, path: PathLike):
+        self.path = existing_file(path)
+        self._capture = cv2.VideoCapture()
+        first = next(iter(self), None)
+        if first is None:
+            self.close()
+            raise InputError(
+                f"{self.path} is not a video that OpenCV can read, or has no frame; "
+                "copy it again or convert it to .mp4"
+            )
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.fps: float = fps if math.isfinite(fps) and fps > 0 else 25.0
+        self.frames: Optional[int] = int(count) if count > 0 else None
+        self.size: tuple[int, int] = (first.shape[1], first.shape[0])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        # An absolute path: FFmpeg takes what stands before a colon for a protocol.
+        self._capture.open(str(self.path.resolve()), cv2.CAP_FFMPEG)
+        while True:
+            decoded, frame = self._capture.read()
+            if not decoded:
+                return
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._capture.release()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+
+class VideoWriter:
+    """Write frames to a video that is there as a whole when the ``with`` block ends, or not at all.
+
+    ``fps`` is frames a second, ``size`` is (width, height) in pixels, at least ``MIN_SIDE``; the
+    suffix chooses the format. Codecs need even sides, and OpenCV would cut off a last odd column
+    or row: here it is doubled instead, so that a video of 63 x 47 is written as 64 x 48.
+
+    Raises:
+        InputError: at the start of the block, when the suffix or the size cannot be written; at
+            its end, when there was no frame or the disk is full. No file is left, and what stood
+            at ``path`` before is untouched, as after any exception in the block.
+    """
+
+    def __init__(self, path: PathLike, fps: float, size: tuple[int, int]):
+        self.path = Path(path)
+        self.fps = float(fps)
+        self.size = (int(size[0]), int(size[1]))
+        self.frames = 0  # written so far
+        self._encoder: Optional[cv2.VideoWriter] = None  # within the block
+        suffixes = ", ".join(_CODECS)
+        if self.path.suffix.lower() not in _CODECS:
+            raise InputError(f"cannot write {self.path}: its suffix is none of {suffixes}")
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise InputError(f"cannot write {self.path}: {fps} frames a second; give more than 0")
+        if min(self.size) < MIN_SIDE:
+            raise InputError(
+                f"cannot write {self.path}: {size[0]} x {size[1]} pixels; "
+                f"a video's sides are at least {MIN_SIDE}"
+            )
+
+    def write(self, rgb: np.ndarray) -> None:
+        """Append a frame, uint8 RGB [H, W, 3] of the video's size."""
+        width, height = self.size
+        if rgb.dtype != np.uint8 or rgb.shape != (height, width, 3):
+            raise ValueError(
+                f"a frame of {self.path} is uint8 [{height}, {width}, 3], "
+                f"not {rgb.dtype} {list(rgb.shape)}"
+            )
+        if self._encoder is None:
+            raise ValueError("write frames within `with VideoWriter(...) as writer:`")
+        frame = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR)
+        self._encoder.write(
+            cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        )
+        self.frames += 1
+
+    def __enter__(self) -> VideoWriter:
+        self._block = self._writing()
+        self._block.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._block.__exit__(*error)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Encode to a temporary sibling and check it before it takes the video's place."""
+        with replacing(self.path) as temporary:
+            with disk_errors(f"cannot write {self.path}"):
+                temporary.touch()  # OpenCV would not say why it cannot
+            self._encoder = self._open(temporary)
+            try:
+                yield
+            finally:
+                self._encoder.release()
+                self._encoder = None
+            if self.frames == 0:
+                raise InputError(f"cannot write {self.path}: there was no frame to write")
+            if not _has_frame(temporary, self.frames - 1):
+                raise InputError(
+                    f"cannot write {self.path}: not all of its {self.frames} frames reached the "
+                    "disk; free some space or choose another folder"
+                )
+
+    def _open(self, temporary: Path) -> cv2.VideoWriter:
+        """Return an encoder with the first codec that takes this rate and size."""
+        width, height = self.size
+        even = (width + width % 2, height + height % 2)
+        encoder = cv2.VideoWriter()
+        for codec in _CODECS[self.path.suffix.lower()]:
+            fourcc = cv2.VideoWriter_fourcc(*codec)
+            if encoder.open(str(temporary.resolve()), cv2.CAP_FFMPEG, fourcc, self.fps, even):
+                return encoder
+        others = ", ".join(suffix for suffix in _CODECS if suffix != self.path.suffix.lower())
+        raise InputError(
+            f"cannot write {self.path}: OpenCV has no codec for {width} x {height} pixels at "
+            f"{self.fps:g} frames a second in {self.path.suffix}; try another suffix: {others}"
+        )
+
+
+def _has_frame(path: Path, index: int) -> bool:
+    """Tell whether a frame can be decoded; OpenCV does not report what the disk refuses."""
+    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    try:
+        capture.set(cv2.CAP_PROP_POS_FRAMES, index)
+        return capture.read()[0]
+    finally:
+        capture.release()
