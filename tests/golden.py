@@ -1,0 +1,218 @@
+"""Holds a network or a training step against what a reference implementation computed.
+
+A case is a JSON file of names, shapes and digests, with its output in an npz file beside it; its
+weights and inputs are drawn anew from their names, so that nothing but the answers is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import paddle
+from golden_recipe import array
+from paddle import Tensor, nn
+
+from paddle_gans.interop import names
+from paddle_gans.training.model import GANModel, Update
+
+VARIABLE = "PADDLE_GANS_GOLDEN"
+FOLDER = Path(os.environ.get(VARIABLE) or Path(__file__).parents[2] / "shared" / "golden")
+
+OUTPUT = 1e-4  # largest difference of an output or of a running mean
+GRADIENT = 1e-2  # of the parameter's own L2
+SMALL_GRADIENT = 1e-4  # of the case's largest L2: a bias in front of a norm is pure rounding
+PARAMETERS_AFTER = 1e-5  # relative, after the last step
+STATISTICS = ("running_mean", "running_var")
+
+
+class Case:
+    """One JSON file; ``case["inputs"]`` reads it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.data = json.loads(path.read_text(encoding="utf-8"))
+        self.name = self.data["case"]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.data[key]
+
+    def array(self, key: str, shape: list[int], kind: str) -> np.ndarray:
+        """The numbers that the reference saw under ``key``."""
+        return array(f"{self.name}/{key}", shape, kind, self.data.get("salt", ""))
+
+    def weights(self, params: list, prefix: str = "") -> dict[str, np.ndarray]:
+        """The reference's weights, under its names and in its layouts."""
+        return {name: self.array(prefix + name, shape, kind) for name, shape, kind in params}
+
+    def inputs(self) -> dict[str, Tensor]:
+        """A network's inputs in the reference's order; all but labels ask for a gradient."""
+        tensors = {}
+        for name, x in self["inputs"].items():
+            if x["kind"] == "label":
+                tensors[name] = paddle.to_tensor(np.array(x["values"], dtype="int64"))
+            else:
+                value = self.array(f"input/{name}", x["shape"], x["kind"])
+                tensors[name] = paddle.to_tensor(value, stop_gradient=False)
+        return tensors
+
+    def batch(self, t: int) -> dict[str, Tensor]:
+        """The inputs of training step ``t``, from the case's sentence about them.
+
+        "case/a{t}, case/b{t}: image, shape [1,3,64,64], t = 0" and "case/x, ref + step number:
+        image [2,3,64,64]; y_org=[0,1]" are both understood.
+        """
+        tensors = {}
+        for part in self["inputs"].split(";"):
+            drawn = re.match(r" *(.*): (\w+),?(?: shape)? \[([\d, ]+)\]", part)
+            for name in drawn[1].split(",") if drawn else []:
+                name = re.sub(r"\{t\}|\+ step number", "", name).strip().split("/")[-1]
+                value = self.array(f"{name}{t}", integers(drawn[3]), drawn[2])
+                tensors[name] = paddle.to_tensor(value)
+            for name, values in re.findall(r"(\w+)=\[([\d, ]+)\]", part):
+                tensors[name] = paddle.to_tensor(np.array(integers(values), dtype="int64"))
+        return tensors
+
+
+@dataclass
+class NetworkPort:
+    """Our network of a case, its name map, and how it is called if not by the inputs in order."""
+
+    network: nn.Layer
+    rename: names.Rename
+    forward: Callable[..., Tensor] = lambda network, *inputs: network(*inputs)
+
+
+@dataclass
+class StepPort:
+    """Our model of a step case: its networks with their name maps, under the reference's names.
+
+    ``rename_losses`` turns one step's terms into the reference's (a case's nested terms are
+    joined by "/"); ``tolerance(name, t)`` is relative.
+    """
+
+    model: GANModel
+    networks: Mapping[str, tuple[nn.Layer, names.Rename]]
+    tolerance: Callable[[str, int], float]
+    rename_losses: Callable[[Mapping[str, Tensor]], Mapping[str, Any]] = dict
+
+
+def check_network(case: Case, port: NetworkPort) -> None:
+    """Output, every gradient and the running means of one forward and backward pass."""
+    network = port.network
+    names.fill(network, names.to_ours(case.weights(case["params"]), network, port.rename))
+    if case["mode"] == "train":
+        network.train()
+    else:
+        network.eval()
+
+    inputs = case.inputs()
+    output = port.forward(network, *inputs.values())
+    assert list(output.shape) == case["output_shape"]
+    with np.load(case.path.with_suffix(".npz")) as reference:
+        difference = np.abs(output.numpy() - reference["output"]).max()
+    assert difference <= OUTPUT, f"the output differs by {difference:.1e}"
+
+    probe = paddle.to_tensor(case.array("probe", case["output_shape"], "probe"))
+    (output * probe).sum().backward()
+    gradients = reference_gradients(network, port.rename)
+    check_gradients(case, gradients)
+    largest = max(digest["l2"] for digest in case["grads"].values())
+    for name, digest in case["input_grads"].items():
+        check_gradient(name, inputs[name].grad.numpy(), digest, largest)
+
+    after = names.to_reference(network, port.rename)
+    for name, digest in case.data.get("buffers_after", {}).items():
+        # The reference keeps the unbiased running variance, Paddle the biased one.
+        if name.endswith("running_mean"):
+            head = np.abs(after[name].ravel()[:8] - digest["head"]).max()
+            l2 = abs(norm(after[name]) - digest["l2"]) / max(1, digest["l2"])
+            assert max(head, l2) <= OUTPUT, f"{name} differs by {max(head, l2):.1e}"
+
+
+def reference_gradients(network: nn.Layer, rename: names.Rename) -> dict[str, np.ndarray]:
+    """The gradient of every trainable parameter, in the reference's names and layouts.
+
+    Paddle gives None for a parameter that the loss does not reach: zeros here.
+    """
+    known, flipped = names.reference_names(network, rename), names.linear_weights(network)
+    gradients = {}
+    for ours, p in network.named_parameters():
+        if p.trainable:
+            gradient = np.zeros(p.shape, "float32") if p.grad is None else p.grad.numpy()
+            gradients[known[ours]] = gradient.T if ours in flipped else gradient
+    return gradients
+
+
+def check_gradients(case: Case, gradients: Mapping[str, np.ndarray]) -> None:
+    """Every listed parameter: against its digest, or zero where the reference had none."""
+    digests = case["grads"]
+    parameters = {name for name, _, kind in case["params"] if kind not in STATISTICS}
+    assert set(gradients) == parameters
+    assert set(digests) <= parameters
+    largest = max(digest["l2"] for digest in digests.values())
+    for name, gradient in gradients.items():
+        if name in digests:
+            check_gradient(name, gradient, digests[name], largest)
+        else:
+            assert not gradient.any(), f"{name} has a gradient, the reference none"
+
+
+def check_gradient(name: str, gradient: np.ndarray, digest: dict, largest: float) -> None:
+    """L2 and first values against a digest; ``largest`` is the case's largest L2."""
+    allowed = max(GRADIENT * digest["l2"], SMALL_GRADIENT * largest)
+    l2 = abs(norm(gradient) - digest["l2"])
+    head = np.abs(gradient.ravel()[: len(digest["head"])] - digest["head"]).max()
+    assert l2 <= allowed, f"the gradient's norm of {name} differs by {l2:.1e} of {digest['l2']}"
+    assert head <= allowed, f"the gradient of {name} differs by {head:.1e}, L2 {digest['l2']}"
+
+
+def check_steps(case: Case, port: StepPort) -> None:
+    """The losses of every step of our training, and each network's norm after the last."""
+    assert set(port.networks) == set(case["params"]) == set(case["param_l2_after"])
+    for name, (network, rename) in port.networks.items():
+        weights = case.weights(case["params"][name], prefix=f"{name}/")
+        names.fill(network, names.to_ours(weights, network, rename))
+    port.model.train()
+
+    update = Update()
+    for t, terms in enumerate(case["steps"]):
+        losses = port.model.train_step(case.batch(t), step=t, update=update)
+        ours = port.rename_losses(losses)
+        expected = flat(terms)
+        assert set(ours) == set(expected), f"other terms at step {t}"
+        for name, loss in expected.items():
+            value, allowed = float(ours[name]), port.tolerance(name, t) * abs(loss)
+            assert abs(value - loss) <= max(allowed, 1e-7), f"{name} at step {t}: {value}, {loss}"
+
+    for name, l2 in case["param_l2_after"].items():
+        trainable = [p.numpy() for p in port.networks[name][0].parameters() if p.trainable]
+        after = norm(*trainable)
+        assert abs(after - l2) <= PARAMETERS_AFTER * l2, f"{name} is {after} long after, not {l2}"
+
+
+def integers(text: str) -> list[int]:
+    """The numbers of "1,3,64,64"."""
+    return [int(number) for number in text.split(",")]
+
+
+def flat(terms: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Nested terms under joined names: {"D/ref": {"real": 1}} is {"D/ref/real": 1}."""
+    result = {}
+    for name, value in terms.items():
+        if isinstance(value, Mapping):
+            result.update(flat(value, f"{prefix}{name}/"))
+        else:
+            result[prefix + name] = value
+    return result
+
+
+def norm(*arrays: np.ndarray) -> float:
+    """The L2 norm of all values together, summed in float64."""
+    return float(np.sqrt(sum((x.astype("float64") ** 2).sum() for x in arrays)))

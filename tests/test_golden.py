@@ -1,0 +1,123 @@
+"""Our networks and training steps compute what the reference implementations compute.
+
+The environment variable PADDLE_GANS_GOLDEN names the folder of the cases; ``golden.py`` says what
+is compared. A new article adds a function a network and its line in NETWORKS or STEPS.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from golden import FOLDER, VARIABLE, Case, NetworkPort, StepPort, check_network, check_steps
+from paddle import nn
+
+from paddle_gans import models
+from paddle_gans.interop import junyanz
+from paddle_gans.interop import pix2pix as pix2pix_names
+from paddle_gans.models import pix2pix
+from paddle_gans.networks.norm import instance_norm
+from paddle_gans.networks.patch_gan import PatchGAN
+from paddle_gans.networks.resnet import ResNetGenerator
+from paddle_gans.networks.unet import UNet
+from paddle_gans.training.model import adam
+
+ARTICLES = ("colorization", "cyclegan", "dcgan", "pix2pix", "stargan_v2")
+PATHS = sorted(FOLDER.glob("*.json"))
+
+# What the authors' code calls a norm, as our options.
+NORMS = {
+    "batch": {"norm": nn.BatchNorm2D, "norm_shifts": True},
+    "instance": {"norm": instance_norm, "norm_shifts": False},
+    "none": {"norm": lambda channels: nn.Identity(), "norm_shifts": True},  # and no bias either
+}
+
+
+def pix2pix_generator(base_dim=64, residual_num=7):
+    return NetworkPort(pix2pix.Generator(base_dim, residual_num), pix2pix_names.generator)
+
+
+def pix2pix_discriminator(base_dim=64):
+    return NetworkPort(pix2pix.Discriminator(base_dim), pix2pix_names.discriminator)
+
+
+def paper_unet(input_nc, output_nc, num_downs, ngf=64, norm="batch", use_dropout=False):
+    network = UNet(
+        input_nc,
+        output_nc,
+        depth=num_downs,
+        base_dim=ngf,
+        dropout=0.5 if use_dropout else 0.0,
+        **NORMS[norm],
+    )
+    return NetworkPort(network, partial(junyanz.unet, depth=num_downs))
+
+
+def paper_patchgan(input_nc, ndf=64, n_layers=3, norm="batch"):
+    network = PatchGAN(input_nc, base_dim=ndf, num_layers=n_layers, **NORMS[norm])
+    return NetworkPort(network, junyanz.patch_gan)
+
+
+def paper_resnet(input_nc, output_nc, ngf=64, norm="batch", use_dropout=False, n_blocks=6):
+    network = ResNetGenerator(
+        input_nc,
+        output_nc,
+        base_dim=ngf,
+        num_blocks=n_blocks,
+        dropout=0.5 if use_dropout else 0.0,
+        **NORMS[norm],
+    )
+    return NetworkPort(network, partial(junyanz.resnet, num_blocks=n_blocks))
+
+
+def pix2pix_step(case: Case) -> StepPort:
+    shapes = {part: {n: s for n, s, _ in params} for part, params in case["params"].items()}
+    generator, discriminator = shapes["generator"], shapes["discriminator"]
+    options = {"learning_rate" if k == "lr" else k: v for k, v in case["hyper"].items()}
+    model = pix2pix.Pix2Pix(
+        base_dim=generator["conv1.weight"][0],
+        residual_num=sum(name.endswith(".conv1.weight") for name in generator),
+        **options,
+    )
+    width = discriminator["conv1.weight"][0]
+    if width != generator["conv1.weight"][0]:  # the model has one width for both
+        rates = {k: options[k] for k in ("learning_rate", "beta1", "beta2")}
+        model.discriminator = pix2pix.Discriminator(width)
+        model.optimizers["discriminator"] = adam(model.discriminator, **rates)
+    networks = {
+        "generator": (model.generator, pix2pix_names.generator),
+        "discriminator": (model.discriminator, pix2pix_names.discriminator),
+    }
+    return StepPort(model, networks, tolerance=lambda name, t: 5e-3)
+
+
+# How cases are built, by the beginning of their names; the longest that fits counts.
+NETWORKS = {
+    "pix2pix_generator": pix2pix_generator,
+    "pix2pix_discriminator": pix2pix_discriminator,
+    "pix2pix_paper_unet": paper_unet,
+    "pix2pix_paper_patchgan": paper_patchgan,
+    "cyclegan_paper_resnet": paper_resnet,
+}
+STEPS = {"pix2pix_step": pix2pix_step}
+
+
+@pytest.mark.skipif(not PATHS, reason=f"no golden cases in {FOLDER}; {VARIABLE} names another")
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_equals_the_reference(path):
+    case = Case(path)
+    prefix = longest_prefix(case.name, [*NETWORKS, *STEPS])
+    if prefix in NETWORKS:
+        check_network(case, NETWORKS[prefix](**case["constructor"]))
+    elif prefix in STEPS:
+        check_steps(case, STEPS[prefix](case))
+    else:
+        article = longest_prefix(case.name, ARTICLES)
+        assert article, f"{case.name} belongs to no article"
+        assert article not in models.names(), f"{article} is built, but nothing runs {case.name}"
+        pytest.skip(f"{article} is not built yet")
+
+
+def longest_prefix(name, prefixes):
+    """The longest of ``prefixes`` that ``name`` begins with; None without one."""
+    return max((p for p in prefixes if name.startswith(p)), key=len, default=None)
