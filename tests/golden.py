@@ -21,6 +21,7 @@ from paddle import Tensor, nn
 
 from paddle_gans.interop import names
 from paddle_gans.training.model import GANModel, Update
+from paddle_gans.training.weights import fill
 
 VARIABLE = "PADDLE_GANS_GOLDEN"
 FOLDER = Path(os.environ.get(VARIABLE) or Path(__file__).parents[2] / "shared" / "golden")
@@ -106,7 +107,7 @@ class StepPort:
 def check_network(case: Case, port: NetworkPort) -> None:
     """Output, every gradient and the running means of one forward and backward pass."""
     network = port.network
-    names.fill(network, names.to_ours(case.weights(case["params"]), network, port.rename))
+    fill(network, names.to_ours(case.weights(case["params"]), network, port.rename))
     if case["mode"] == "train":
         network.train()
     else:
@@ -178,7 +179,7 @@ def check_steps(case: Case, port: StepPort) -> None:
     assert set(port.networks) == set(case["params"]) == set(case["param_l2_after"])
     for name, (network, rename) in port.networks.items():
         weights = case.weights(case["params"][name], prefix=f"{name}/")
-        names.fill(network, names.to_ours(weights, network, rename))
+        fill(network, names.to_ours(weights, network, rename))
     port.model.train()
 
     update = Update()

@@ -17,6 +17,7 @@ from paddle_gans.networks.norm import instance_norm
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResNetGenerator
 from paddle_gans.networks.unet import UNet
+from paddle_gans.training.weights import fill
 
 
 def same(layer: str) -> str:
@@ -51,7 +52,7 @@ def test_there_and_back_is_the_same_network(build, rename):
     one, other = build(), build()
     reference = names.to_reference(one, rename)
     assert len(reference) == len(one.state_dict())
-    names.fill(other, names.to_ours(reference, other, rename))
+    fill(other, names.to_ours(reference, other, rename))
     for name, x in one.state_dict().items():
         np.testing.assert_array_equal(other.state_dict()[name].numpy(), x.numpy(), err_msg=name)
 
@@ -64,7 +65,7 @@ def test_linear_weights_are_transposed_even_square_ones():
         "1.weight": np.array([[1, 0], [0, 1], [1, 1]], "float32"),
         "1.bias": np.array([0, 0, 100], "float32"),
     }
-    names.fill(network, names.to_ours(reference, network, same))
+    fill(network, names.to_ours(reference, network, same))
     assert network(paddle.to_tensor([[1.0, 10.0]])).tolist() == [[21.0, 43.0, 164.0]]
     back = names.to_reference(network, same)
     np.testing.assert_array_equal(back["0.weight"], reference["0.weight"])
@@ -137,10 +138,10 @@ def test_fill_sets_nothing_when_one_name_is_wrong():
     arrays = {name: np.ones(x.shape, "float32") for name, x in network.state_dict().items()}
     arrays["norm9.scale"] = arrays.pop("norm4.scale")
     with pytest.raises(InputError, match=r"missing: norm4.scale; unexpected: norm9.scale"):
-        names.fill(network, arrays)
+        fill(network, arrays)
     np.testing.assert_array_equal(network.conv1.weight.numpy(), before)
 
 
 def test_a_long_list_of_names_is_cut():
     with pytest.raises(InputError, match=r"missing: conv1.weight, .* and 10 more\. Build"):
-        names.fill(discriminator(), {})
+        fill(discriminator(), {})

@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from typing import Callable
 
 import numpy as np
-import paddle
 from paddle import nn
 
-from data_reader.errors import InputError
+from paddle_gans.training.weights import require_equal
 
 Rename = Callable[[str], str]
 
@@ -59,7 +58,7 @@ def to_ours(
         names[ours]: tuple(x.shape)[::-1] if ours in flipped else tuple(x.shape)
         for ours, x in network.state_dict().items()
     }
-    require_equal(network, expected, given)
+    require_equal(expected, given, f"these are not the weights of this {type(network).__name__}")
     return {ours: given[n].T if ours in flipped else given[n] for ours, n in names.items()}
 
 
@@ -68,42 +67,3 @@ def to_reference(network: nn.Layer, rename: Rename) -> dict[str, np.ndarray]:
     names, flipped = reference_names(network, rename), linear_weights(network)
     arrays = {ours: x.numpy() for ours, x in network.state_dict().items()}
     return {names[ours]: x.T if ours in flipped else x for ours, x in arrays.items()}
-
-
-def fill(network: nn.Layer, arrays: Mapping[str, np.ndarray]) -> None:
-    """Set every weight and running statistic of ``network``; ``arrays`` carry our names.
-
-    Raises:
-        InputError: a name is missing, unexpected or of another shape; nothing is set then.
-    """
-    state = network.state_dict()
-    require_equal(network, {name: tuple(x.shape) for name, x in state.items()}, arrays)
-    for name, x in state.items():
-        x.set_value(paddle.to_tensor(np.ascontiguousarray(arrays[name]), dtype=x.dtype))
-
-
-def require_equal(
-    network: nn.Layer, expected: Mapping[str, tuple], given: Mapping[str, np.ndarray]
-) -> None:
-    """Raise InputError unless ``given`` has exactly the names and shapes of ``expected``."""
-    wrong = {
-        "missing": [name for name in expected if name not in given],
-        "unexpected": [name for name in given if name not in expected],
-        "of another shape": [
-            f"{name} {list(given[name].shape)} instead of {list(shape)}"
-            for name, shape in expected.items()
-            if name in given and tuple(given[name].shape) != shape
-        ],
-    }
-    found = [f"{what}: {listed(names)}" for what, names in wrong.items() if names]
-    if found:
-        raise InputError(
-            f"these are not the weights of this {type(network).__name__}; {'; '.join(found)}. "
-            "Build the network with the options that they were trained with"
-        )
-
-
-def listed(names: list[str], most: int = 5) -> str:
-    """The first names and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

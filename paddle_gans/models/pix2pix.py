@@ -157,7 +157,9 @@ class Pix2Pix(GANModel):
         discriminator: Literal["article", "paper"] = "article",  # instance norm, or batch norm
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 7,  # residual blocks of the resnet generator
-        norm_mode: Literal["running", "instance"] = "running",  # batch norm's statistics at test time
+        norm_mode: Literal["running", "instance"] = "running",  # statistics at test time
+            "running", "instance"
+        ] = "running",  # batch norm's statistics at test time
         gan_mode: Literal["vanilla", "lsgan", "wgangp"] = "vanilla",  # adversarial loss
         lambda_gan: float = 1.0,  # weight of the adversarial term; 0 trains on L1 alone
         lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
@@ -180,7 +182,9 @@ class Pix2Pix(GANModel):
 
         self.generator = build(base_dim, residual_num, partial(Norm, mode=norm_mode))
         self.discriminator = (
-            Discriminator(base_dim) if discriminator == "article" else PatchGAN(6, base_dim=base_dim)
+            Discriminator(base_dim)
+            if discriminator == "article"
+            else PatchGAN(6, base_dim=base_dim)
         )
         self.gan_loss = GAN_LOSSES[gan_mode]
         self.penalise = gan_mode == "wgangp"
@@ -252,7 +256,9 @@ class Pix2Pix(GANModel):
         split = "train" if train else "test"
         if root is None:
             size = self.load_size or 128
-            return StreetScenes(split, size=size, crop_size=self.crop_size, flip=self.flip and train)
+            return StreetScenes(
+                split, size=size, crop_size=self.crop_size, flip=self.flip and train
+            )
         pairs, what = layout.paired(root, train=train)
         if not pairs:
             return None

@@ -22,6 +22,7 @@ from data_reader.errors import InputError
 
 from . import safe_pickle
 from .model import GANModel
+from .weights import fill, layer_arrays
 
 ENTRY = "__paddle_gans__"  # a JSON string beside the weights: model, options, network
 
@@ -51,35 +52,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     with whole_file(path) as file:
         file.write((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def layer_arrays(layer: nn.Layer) -> dict[str, np.ndarray]:
-    """Everything a layer holds, parameters and buffers, by structured name."""
-    return {name: np.asarray(tensor.numpy()) for name, tensor in layer.state_dict().items()}
-
-
-def fill(layer: nn.Layer, arrays: Mapping[str, Any], source: str) -> None:
-    """Set a layer's parameters and buffers; every name and shape must fit.
-
-    Raises:
-        InputError: names that are missing or unknown, or shapes that differ.
-    """
-    own = {name: tuple(tensor.shape) for name, tensor in layer.state_dict().items()}
-    given = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
-    missing, unknown = sorted(set(own) - set(given)), sorted(set(given) - set(own))
-    if missing or unknown:
-        raise InputError(
-            f"{source} does not fit this network: {len(missing)} of its {len(own)} arrays are "
-            f"missing {missing[:3]}, {len(unknown)} are unknown {unknown[:3]}; were the options "
-            "the same?"
-        )
-    for name, shape in own.items():
-        if tuple(given[name].shape) != shape:
-            raise InputError(
-                f"{source} does not fit this network: {name} is {list(given[name].shape)} there "
-                f"and {list(shape)} here; were the options the same?"
-            )
-    layer.set_state_dict(given)
 
 
 def save_network(path: Path, layer: nn.Layer, entry: Mapping[str, Any]) -> None:

@@ -10,9 +10,10 @@ from paddle import nn
 from data_reader.errors import InputError
 
 from . import checkpoint
-from .checkpoint import fill, read_network
+from .checkpoint import read_network
 from .plan import Plan
 from .run_folder import RunFolder, compare
+from .weights import fill
 
 
 def take_up(plan: Plan, folder: RunFolder, resume: str) -> tuple[dict[str, Any], list[str]]:

@@ -179,8 +179,11 @@ class Run:
             for name, value in self.losses.items():
                 if not math.isfinite(value):
                     files = ", ".join(self.plan.loader.files(done - 1)[:8])
-                    kept = f"the checkpoint of step {self.saved} stays" if self.saved else (
-                        "there is no checkpoint yet")
+                    kept = (
+                        f"the checkpoint of step {self.saved} stays"
+                        if self.saved
+                        else ("there is no checkpoint yet")
+                    )
                     raise NotFiniteError(
                         f"{name} is {value} at step {done}; its batch: {files}; {kept}. A lower "
                         "--learning-rate or a look at these pictures is the next step"

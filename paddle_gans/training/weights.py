@@ -1,0 +1,56 @@
+"""A network's weights and other state as arrays by name, and back, strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from data_reader.errors import InputError
+
+
+def layer_arrays(layer: nn.Layer) -> dict[str, np.ndarray]:
+    """Everything a layer holds, parameters and buffers, by structured name."""
+    return {name: np.asarray(tensor.numpy()) for name, tensor in layer.state_dict().items()}
+
+
+def fill(layer: nn.Layer, arrays: Mapping[str, np.ndarray], source: str = "these arrays") -> None:
+    """Set everything a layer holds; ``source`` stands in the error.
+
+    Raises:
+        InputError: a name is missing, unexpected or of another shape; nothing is set then.
+    """
+    state = layer.state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    require_equal(shapes, arrays, f"{source}: not the weights of this {type(layer).__name__}")
+    for name, tensor in state.items():
+        tensor.set_value(paddle.to_tensor(np.ascontiguousarray(arrays[name]), dtype=tensor.dtype))
+
+
+def require_equal(
+    expected: Mapping[str, tuple], given: Mapping[str, np.ndarray], complaint: str
+) -> None:
+    """Raise InputError unless ``given`` has exactly the names and shapes of ``expected``."""
+    wrong = {
+        "missing": [name for name in expected if name not in given],
+        "unexpected": [name for name in given if name not in expected],
+        "of another shape": [
+            f"{name} {list(given[name].shape)} instead of {list(shape)}"
+            for name, shape in expected.items()
+            if name in given and tuple(given[name].shape) != shape
+        ],
+    }
+    found = [f"{what}: {listed(names)}" for what, names in wrong.items() if names]
+    if found:
+        raise InputError(
+            f"{complaint}; {'; '.join(found)}. Build the network with the options that they were "
+            "trained with"
+        )
+
+
+def listed(names: list[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
