@@ -158,8 +158,6 @@ class Pix2Pix(GANModel):
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 7,  # residual blocks of the resnet generator
         norm_mode: Literal["running", "instance"] = "running",  # statistics at test time
-            "running", "instance"
-        ] = "running",  # batch norm's statistics at test time
         gan_mode: Literal["vanilla", "lsgan", "wgangp"] = "vanilla",  # adversarial loss
         lambda_gan: float = 1.0,  # weight of the adversarial term; 0 trains on L1 alone
         lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
