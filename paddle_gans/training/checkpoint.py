@@ -72,8 +72,10 @@ def read_network(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     text = state.pop(ENTRY, "{}")
     try:
         entry = json.loads(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: its entry {ENTRY} is not JSON; the file is damaged") from error
+    if not isinstance(entry, dict):
+        raise InputError(f"{path}: its entry {ENTRY} is not a JSON object; the file is damaged")
     return {k: v for k, v in state.items() if isinstance(v, np.ndarray)}, entry
 
 

@@ -1,7 +1,7 @@
 """Reads a ``.pdparams`` or ``.pdopt`` file without running code from it, and writes one.
 
-``paddle.load`` runs whatever a file says, and ``paddle.save`` writes what only the same NumPy opens
-for sure; these two do neither. How a pickle is read without ``pickle`` stands in
+``paddle.load`` runs whatever a file says, and ``paddle.save`` names a function that has moved
+between versions of NumPy; these two do neither. How a pickle is read without ``pickle`` stands in
 ``pickle_machine.py``; this file knows what Paddle puts into one.
 """
 
@@ -37,10 +37,10 @@ def load(path: Union[str, os.PathLike]) -> dict[str, Any]:
             something other than the above; the message says which.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
     try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "is not there"
+            raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
         with path.open("rb") as file:
             _check_head(path, file.read(32))
             state = PickleMachine(path, file).run()
