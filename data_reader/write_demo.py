@@ -1,4 +1,4 @@
-"""python -m data_reader.write_demo DIR: the embedded street scenes as files, in a layout to copy."""
+"""python -m data_reader.write_demo DIR: the embedded street scenes as files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import InputError
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Write photographs to ``<split>A/`` and their label maps to ``<split>B/``, with equal names."""
+    """Write photographs to ``<split>A/`` and their label maps to ``<split>B/``."""
     parser = argparse.ArgumentParser(
         prog="python -m data_reader.write_demo",
         description="Write the embedded street scenes as pictures: photographs to <split>A/, "
