@@ -1,0 +1,254 @@
+"""Open what training saved: from a ``.pdparams`` file, or a run folder, to a `Translator`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+
+from data_reader.errors import InputError
+from paddle_gans import models
+from paddle_gans.training import checkpoint
+from paddle_gans.training.model import GANModel
+from paddle_gans.training.options import Option, options_of, resolve
+from paddle_gans.training.plan import choose_device
+from paddle_gans.training.weights import fill
+
+from .translator import Translator
+
+# What a saved network's entry says of it, and of which type.
+FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "step": int}
+
+
+def load(weights: Union[str, os.PathLike], *, device: str = "auto") -> Translator:
+    """Open trained weights for inference.
+
+    ``weights`` is a ``.pdparams`` file that training wrote into its run folder, whose partners
+    (StarGAN v2 needs three networks) are found beside it; or a folder with such files. No code in
+    a file is run. ``device`` is "auto", "cpu", "gpu" or "gpu:K"; weights of a GPU open on a CPU.
+
+    Raises:
+        InputError: a file is missing, damaged, not of this package or of another version of it,
+            or the machine has no such device.
+    """
+    return build(read(weights), device)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One network as it was saved: its arrays, and its entry's fields."""
+
+    path: Path
+    arrays: Mapping[str, np.ndarray]
+    model: str
+    options: Mapping[str, Any]
+    network: str
+    translate: Mapping[str, Any]
+    step: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The networks that are needed together, and the model that they are parts of."""
+
+    model_class: type[GANModel]
+    networks: list[Saved]  # the first one's `translate` is the default
+
+    @property
+    def translate_options(self) -> dict[str, Option]:
+        """The keywords of the model's ``translate()``; defaults are those of the weights."""
+        first = self.networks[0]
+        options = options_of(self.model_class.translate)
+        unknown = sorted(set(first.translate) - set(options))
+        if unknown:
+            raise misfit(first, f"it is for translating with {unknown[0]}")
+        return {
+            key: replace(option, default=first.translate.get(key, option.default))
+            for key, option in options.items()
+        }
+
+
+def read(weights: Union[str, os.PathLike]) -> Weights:
+    """Read a ``.pdparams`` and what belongs to it, or a folder of them; builds nothing yet.
+
+    Raises:
+        InputError: as of ``load``.
+    """
+    path = Path(weights)
+    found = in_folder(path) if path.is_dir() else [open_network(path)]
+    try:
+        model_class = models.find(found[0].model)
+    except InputError as error:
+        raise InputError(
+            f"{found[0].path}: {error}; install the version that wrote the file, or add the "
+            "model's own file to paddle_gans/models"
+        ) from error
+    return Weights(model_class, complete(found, model_class))
+
+
+def build(weights: Weights, device: str = "auto") -> Translator:
+    """Build the model and fill its networks.
+
+    Raises:
+        InputError: options or arrays do not fit this version's model.
+    """
+    first = weights.networks[0]
+    choose_device(device)
+    try:
+        options = resolve(weights.model_class, first.options, first.model)
+        model = weights.model_class(**options)
+    except InputError as error:
+        raise misfit(first, str(error)) from error
+    for saved in weights.networks:
+        fill(model.inference_network(saved.network), saved.arrays, str(saved.path))
+    return Translator(
+        model,
+        name=first.model,
+        options=options,
+        step=first.step,
+        translate_options=weights.translate_options,
+        covered=[saved.translate for saved in weights.networks],
+    )
+
+
+def open_network(path: Path) -> Saved:
+    """Read one file with its entry.
+
+    Raises:
+        InputError: there is no such file, it is damaged, or it does not say what it is of.
+    """
+    return described(path, *checkpoint.read_network(path))
+
+
+def described(path: Path, arrays: Mapping[str, np.ndarray], entry: Any) -> Saved:
+    """Join a file's arrays to what its entry says of them.
+
+    Raises:
+        InputError: it says nothing, or not enough.
+    """
+    if not entry:
+        raise InputError(without_entry(path))
+    for field, kind in FIELDS.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get(field), kind):
+            raise InputError(
+                f"{path}: what it says of itself holds no {field!r}; the file is damaged, or of "
+                "another version of paddle_gans: use that one, or train again"
+            )
+    return Saved(path, arrays, **{field: entry[field] for field in FIELDS})
+
+
+def without_entry(path: Path) -> str:
+    """The sentence for weights that do not say which model they belong to."""
+    if path.resolve().parent.parent.name == "checkpoints":
+        own = os.path.normpath(path.parent / ".." / ".." / path.name)
+        return f"{path} is part of a checkpoint and names no model; give the run folder's own {own}"
+    return (
+        f"{path} does not say which model it is of: another program wrote it, or a plain "
+        "paddle.save; --weights takes what training writes into its run folder, "
+        "runs/pix2pix/generator.pdparams say"
+    )
+
+
+def in_folder(folder: Path) -> list[Saved]:
+    """Read the networks in a folder, each from the file of its name; other files do not matter.
+
+    Raises:
+        InputError: there is none.
+    """
+    files = sorted(folder.glob("*.pdparams"))
+    if not files:
+        raise InputError(
+            f"{folder} holds no .pdparams file; give a run folder in which training has saved, or "
+            "the file itself"
+        )
+    opened = [(path, *checkpoint.read_network(path)) for path in files]
+    known = [described(*file) for file in opened if file[2]]
+    if not known:
+        raise InputError(without_entry(files[0]))
+    named = [saved for saved in known if saved.path.stem == saved.network]
+    if not named:
+        raise InputError(
+            f"no .pdparams in {folder} has the name of its network ({known[0].path.name} holds "
+            f"{known[0].network}); give the file itself"
+        )
+    return named
+
+
+def complete(found: list[Saved], model_class: type[GANModel]) -> list[Saved]:
+    """Add the partners of what was found, from beside it, and put all in the model's order.
+
+    Raises:
+        InputError: a partner is missing or of another run, or there is no use for a network.
+    """
+    saved = {}
+    for network in found:
+        same_run(found[0], network)
+        if network.network not in model_class.inference:
+            raise InputError(
+                f"{network.path} holds the network {network.network}, which {network.model} does "
+                f"not translate with; it needs {' or '.join(model_class.inference)}"
+            )
+        saved[network.network] = network
+    for network in found:
+        for partner in partners(network.network, model_class):
+            if partner not in saved:
+                saved[partner] = beside(network, partner)
+                same_run(network, saved[partner])
+    return [saved[name] for name in model_class.inference if name in saved]
+
+
+def partners(network: str, model_class: type[GANModel]) -> Iterator[str]:
+    """The networks that translate together with this one: those with the same options."""
+    mine = model_class.inference[network]
+    return (name for name, options in model_class.inference.items() if options == mine)
+
+
+def beside(network: Saved, partner: str) -> Saved:
+    """Read a partner from the same folder.
+
+    Raises:
+        InputError: it is not there, or another network.
+    """
+    path = network.path.with_name(f"{partner}.pdparams")
+    if not path.is_file():
+        raise InputError(
+            f"{network.path} needs {path.name} beside it, which is not there; copy it from the "
+            "same run folder"
+        )
+    saved = open_network(path)
+    if saved.network != partner:
+        raise InputError(f"{path} holds the network {saved.network}; copy {path.name} again")
+    return saved
+
+
+def same_run(one: Saved, other: Saved) -> None:
+    """Check that two networks were built alike.
+
+    Raises:
+        InputError: they are of different models, or options; the message names both values.
+    """
+    if one.model != other.model:
+        difference = f"{one.model} and {other.model}"
+    else:
+        both = {**one.options, **other.options}
+        names = [n for n in both if one.options.get(n) != other.options.get(n)]
+        if not names:
+            return
+        values = f"{one.options.get(names[0])} and {other.options.get(names[0])}"
+        difference = f"--{names[0].replace('_', '-')} {values}"
+    raise InputError(
+        f"{one.path} and {other.path.name} beside it are of different runs ({difference}); "
+        "put files of one run together"
+    )
+
+
+def misfit(saved: Saved, reason: str) -> InputError:
+    """The error for weights that this version's model does not fit."""
+    return InputError(
+        f"{saved.path} does not fit this version's {saved.model}: {reason}; use the version of "
+        "paddle_gans that wrote it, or train again"
+    )
