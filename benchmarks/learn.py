@@ -1,4 +1,4 @@
-"""python benchmarks/learn.py --model pix2pix --data PATH --minutes 15: what a model learns in a time.
+"""python benchmarks/learn.py --model pix2pix --data PATH --minutes 15: what is learned in a time.
 
 Trains on real pictures for the given wall-clock time, measures on held-back ones beside simple
 baselines, and prints a table; the last line is one JSON object with the same figures.

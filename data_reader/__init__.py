@@ -11,7 +11,7 @@ _HOMES = {
     "InputError": "errors",
     "Loader": "loader",
     "Paired": "datasets",
-    "StreetScenes": "datasets",
+    "Unpaired": "datasets",
 }
 
 __all__ = list(_HOMES)

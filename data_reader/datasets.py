@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,7 +15,7 @@ from . import framework
 framework.prepare()
 from paddle.io import Dataset  # noqa: E402
 
-from . import demo, transforms  # noqa: E402
+from . import transforms  # noqa: E402
 from .errors import InputError  # noqa: E402
 from .images import read_image  # noqa: E402
 from .layout import Pair  # noqa: E402
@@ -35,8 +34,8 @@ class PictureDataset(Dataset):
         """Item ``index`` as a dict of arrays."""
         raise NotImplementedError
 
-    def files(self, index: int) -> list[str]:
-        """Names of the files that item ``index`` is read from."""
+    def files(self, index: int, rng=None) -> list[str]:
+        """Names of the files behind item ``index``, with the same ``rng`` as ``item``."""
         raise NotImplementedError
 
     def order(self, rng: np.random.Generator) -> np.ndarray:
@@ -150,13 +149,13 @@ class Paired(PictureDataset):
             self._interpolation = ["nearest" if is_flat else "cubic" for is_flat in flat]
         resized = []
         for image, interpolation in zip(images, self._interpolation):
-            height, width = image.shape[:2]
-            scale = size / min(height, width)
-            sides = (round(width * scale), round(height * scale)) if keep_aspect else (size, size)
-            resized.append(transforms.resize(image, *sides, interpolation))
+            if keep_aspect:
+                resized.append(transforms.short_side(image, size, interpolation))
+            else:
+                resized.append(transforms.resize(image, size, size, interpolation))
         return resized
 
-    def files(self, index):
+    def files(self, index, rng=None):
         pair = self.items[index]
         return [str(path) for path in (pair.a, pair.b) if path is not None]
 
@@ -177,32 +176,84 @@ class Paired(PictureDataset):
         ]
 
 
-class StreetScenes(PictureDataset):
-    """The embedded pairs: drawn street scenes, A the photograph and B its label map.
+class Unpaired(PictureDataset):
+    """Pictures of two domains without partners: each A with a B that is drawn at random.
 
-    Items as of ``Paired``; nothing is read from files.
+    Items hold ``a`` and ``b``, float32 [3, H, W] in [-1, 1], cropped and flipped each by itself.
+    An epoch is as long as the larger domain. ``load_size`` brings the short side to that many
+    pixels (0: as they are); ``crop_type`` is "Random" or "Center". Source: CycleGAN, section 4; the
+    article's loader.
+
+    Raises:
+        InputError: on reading an item whose pictures cannot be read, or are smaller than the crop.
     """
 
-    def __init__(self, split: str, *, size: int = 128, crop_size: int = 112, flip: bool = False):
-        self.items = range(demo.COUNTS[split])
-        self.split, self.size, self.crop_size, self.flip = split, size, crop_size, flip
-        # Drawing takes longer than cropping; 400 scenes of 128 pixels fill 40 MB.
-        self._draw = lru_cache(maxsize=512)(demo.street_scene)
+    def __init__(
+        self,
+        a: Sequence[Path],
+        b: Sequence[Path],
+        *,
+        load_size: int = 286,
+        crop_size: int = 256,
+        crop_type: str = "Random",
+        flip: bool = True,
+        what: str = "two folders",
+    ):
+        self.a, self.b = a, b
+        self.items = range(max(len(a), len(b)))
+        self.load_size, self.crop_size, self.crop_type = load_size, crop_size, crop_type
+        self.flip, self.what = flip, what
 
-    def read(self, index: int) -> list[np.ndarray]:
-        """Photograph and label map of scene ``index``, uint8 [size, size, 3] each."""
-        return list(self._draw(self.items[index], self.size, self.split))
+    def read(self, side: str, index: int) -> np.ndarray:
+        """Picture ``index`` of a side as it is stored, uint8 [H, W, 3]."""
+        return read_image((self.a if side == "a" else self.b)[index])
 
     def item(self, index, rng):
-        how = "Random" if self.split == "train" else "Center"
-        images = transforms.crop(self.read(index), self.crop_size, how, rng, "the embedded scene")
+        first, second = self.partners(index, rng)
+        return {"a": self._window("a", first, rng), "b": self._window("b", second, rng)}
+
+    def partners(self, index: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Which A and which B make item ``index``; without random crops, which never changes."""
+        drawn = self.crop_type == "Random"
+        second = int(rng.integers(len(self.b))) if drawn else index % len(self.b)
+        return index % len(self.a), second
+
+    def _window(self, side, index, rng):
+        image = self.read(side, index)
+        if self.load_size > 0:
+            image = transforms.short_side(image, self.load_size)
+        images = transforms.crop(
+            [image], self.crop_size, self.crop_type, rng, self._name(side, index)
+        )
         if self.flip:
             images = transforms.flip(images, rng)
-        a, b = (transforms.normalise(image) for image in images)
-        return {"a": a, "b": b}
+        return transforms.normalise(images[0])
 
-    def files(self, index):
-        return [f"embedded street scene {self.split} {self.items[index]}"]
+    def _name(self, side, index):
+        return str((self.a if side == "a" else self.b)[index])
+
+    def limited(self, count):
+        few = copy.copy(self)
+        few.a, few.b = self.a[:count], self.b[:count]
+        few.items = range(max(len(few.a), len(few.b)))
+        return few
+
+    def files(self, index, rng=None):
+        first, second = self.partners(index, rng or np.random.default_rng(0))
+        return [self._name("a", first), self._name("b", second)]
+
+    def paths(self):
+        sides = (("a", self.a), ("b", self.b))
+        return [(f"{side}/{path.name}", path) for side, paths in sides for path in paths]
 
     def describe(self):
-        return f"embedded street scenes, {self.split}, {self.size}x{self.size}"
+        return f"{len(self.a)} A and {len(self.b)} B, {self.what}"
+
+    def remarks(self):
+        smallest = min(min(self.read(side, 0).shape[:2]) for side in "ab")
+        if self.load_size <= smallest:
+            return []
+        return [
+            f"pictures of {smallest} pixels are enlarged to {self.load_size}; with a smaller "
+            "--crop-size they are not"
+        ]

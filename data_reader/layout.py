@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -29,7 +30,7 @@ def paired(root: str | os.PathLike, *, train: bool) -> tuple[list[Pair], str]:
     Raises:
         InputError: none of these is there, a pair is incomplete, or a list cannot be used.
     """
-    root = Path(root)
+    root = one_path(root)
     if not root.exists():
         raise InputError(f"{root} does not exist; --data takes a folder, a list file, or `demo`")
     if root.is_file():
@@ -63,6 +64,77 @@ def paired(root: str | os.PathLike, *, train: bool) -> tuple[list[Pair], str]:
             "names, or train/ with A and B side by side in each picture",
         )
     )
+
+
+def unpaired(
+    roots: Sequence[str | os.PathLike], *, train: bool
+) -> tuple[list[Path], list[Path], str] | None:
+    """The pictures of A, those of B, and a description of the layout.
+
+    One folder with ``trainA/`` and ``trainB/`` (``testA``/``testB`` or ``valA``/``valB``),
+    ``train/A`` and ``train/B``, or ``a/`` and ``b/``; or two folders, A first. None: no test set.
+
+    Raises:
+        InputError: none of these is there, or a side holds no pictures.
+    """
+    if len(roots) > 2:
+        raise InputError(f"--data names {len(roots)} folders; two domains are one folder, or two")
+    for root in map(Path, roots):
+        if not root.is_dir():
+            raise InputError(f"{root} is not a folder; --data takes a folder, two, or `demo`")
+    if len(roots) == 2:
+        a, b = map(Path, roots)
+        return (pictures_in(a), pictures_in(b), f"{a} and {b}") if train else None
+    root = Path(roots[0])
+    splits = ("train",) if train else ("test", "val")
+    names = [pair for s in splits for pair in ((f"{s}A", f"{s}B"), (f"{s}/A", f"{s}/B"))]
+    for a, b in names + ([("a", "b"), ("A", "B")] if train else []):
+        here = [(root / side).is_dir() for side in (a, b)]
+        if any(here) and train and not all(here):
+            there, missing = (a, b) if here[0] else (b, a)
+            raise InputError(
+                f"{root} holds {there}/ but there is no {missing}/; CycleGAN needs trainA/ and "
+                "trainB/, a/ and b/, or two --data folders"
+            )
+        if all(here):
+            return pictures_in(root / a), pictures_in(root / b), f"{a}/ and {b}/"
+    if train:
+        raise InputError(
+            nothing_found(root, "trainA/ and trainB/, a/ and b/ (or name two folders)")
+        )
+    return None
+
+
+def pictures(root: str | os.PathLike, *, train: bool) -> list[Path]:
+    """Single pictures: those of ``train/`` (``test/``, ``val/``), else all under ``root``.
+
+    A test set that is not there is an empty list.
+
+    Raises:
+        InputError: ``root`` is not a folder, or there is no picture to train on.
+    """
+    root = one_path(root)
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; --data takes a folder of pictures, or `demo`")
+    for split in ("train",) if train else ("test", "val"):
+        if (root / split).is_dir():
+            return pictures_in(root / split)
+    return pictures_in(root) if train else []
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order; InputError where there are none."""
+    images = list_images(folder)
+    if not images:
+        raise InputError(f"{folder} holds no pictures")
+    return images
+
+
+def one_path(root: str | os.PathLike | Sequence[str]) -> Path:
+    """``root`` as a path; InputError where several were named."""
+    if not isinstance(root, (str, os.PathLike)):
+        raise InputError(f"--data names {len(root)} places; this model reads one")
+    return Path(root)
 
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:

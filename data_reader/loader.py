@@ -63,7 +63,8 @@ class Loader:
 
     def files(self, step: int) -> list[str]:
         """Names of the files behind batch ``step``."""
-        return [name for index, _ in self._draws(step) for name in self.dataset.files(index)]
+        draws = self._draws(step)
+        return [name for index, rng in draws for name in self.dataset.files(index, rng)]
 
     def batches(self, start: int = 0) -> Iterator[dict[str, np.ndarray]]:
         """The endless stream from batch ``start`` on, read ahead by ``workers`` threads.

@@ -32,6 +32,13 @@ def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cub
     return resized.reshape(height, width, image.shape[2])  # OpenCV drops a single channel
 
 
+def short_side(image: np.ndarray, size: int, interpolation: str = "cubic") -> np.ndarray:
+    """The image with its shorter side at ``size`` pixels, in its own proportions."""
+    height, width = image.shape[:2]
+    scale = size / min(height, width)
+    return resize(image, round(width * scale), round(height * scale), interpolation)
+
+
 def crop(
     images: list[np.ndarray], size: int, how: str, rng: np.random.Generator, name: str
 ) -> list[np.ndarray]:

@@ -94,14 +94,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     settings.update({key: given[key] for key in ("tile", "overlap") if key in given})
     output, overwrite = given["output"], given.get("overwrite", False)
 
+    if ("input" in given) != weights.takes_pictures:
+        raise InputError(
+            f"{weights.networks[0].model} draws from noise; leave --input out"
+            if "input" in given
+            else f"--input is missing: {weights.networks[0].model} translates pictures or videos"
+        )
     jobs = files.plan(given["input"], output, overwrite) if "input" in given else None
     translate = loading.build(weights, given.get("device", "auto"))
-    if (jobs is not None) != translate.takes_pictures:
-        raise InputError(
-            f"--input is missing: {translate.name} translates pictures or videos"
-            if jobs is None
-            else f"{translate.name} draws from noise; leave --input out"
-        )
     translate.check(**settings)  # before the output folder is made
     if jobs is None:
         written = files.save_drawn(translate(**settings), output, overwrite)

@@ -40,11 +40,15 @@ def build_parser() -> Parser:
     data.add_argument(
         "--data",
         metavar="PATH",
-        help="a folder or list file in a layout that the model reads; without it, or `demo`: the "
-        "embedded drawings, small and short",
+        nargs="+",
+        help="a folder or list file in a layout that the model reads (CycleGAN: or two folders); "
+        "without it, or `demo`: the embedded drawings, small and short",
     )
     data.add_argument("--limit", type=int, metavar="N", help="use the first N items alone")
     data.add_argument("--batch-size", type=int, metavar="N", help="images; all ranks together")
+    data.add_argument(
+        "--accumulate", type=int, metavar="N", help="train on the batch in N parts, to save memory"
+    )
     data.add_argument("--workers", type=int, metavar="N", help="reading threads; 0: none (2)")
 
     length = parser.add_argument_group("length (one of the two; no schedule moves with it)")
@@ -98,6 +102,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     add_options(parser, f"{name}'s own options", options.options_of(model_class))
     given = vars(parser.parse_all(argv))
     given.pop("model")
+    if len(given.get("data", ())) == 1:
+        given["data"] = given["data"][0]
     if given.pop("dry_run", False):
         from paddle_gans.training.dry_run import dry_run
 

@@ -43,4 +43,6 @@ def pairs(tmp_path) -> Path:
 # Options that make a model build and train in a moment.
 TINY = {
     "pix2pix": {"base_dim": 4, "residual_num": 1, "load_size": 0, "crop_size": 32},
+    "cyclegan": {"base_dim": 4, "residual_num": 1, "crop_size": 32, "pool_size": 3},
+    "dcgan": {"base_dim": 4},
 }

@@ -11,6 +11,7 @@ from conftest import TINY
 
 from data_reader.loader import Loader
 from paddle_gans import models
+from paddle_gans.fast_cpu import accelerate
 from paddle_gans.training import checkpoint
 from paddle_gans.training.model import GANModel, Update
 from paddle_gans.training.options import options_of, resolve
@@ -24,7 +25,9 @@ def build(name, seed=0, **options):
     model_class = models.find(name)
     options = {**model_class.demo.options, **TINY.get(name, {}), **options}
     paddle.seed(seed)
-    return model_class(**resolve(model_class, options, name))
+    model = model_class(**resolve(model_class, options, name))
+    accelerate(model)  # as the trainer does
+    return model
 
 
 def batches(model, size=2, seed=0):

@@ -13,9 +13,11 @@ from golden import FOLDER, VARIABLE, Case, NetworkPort, StepPort, check_network,
 from paddle import nn
 
 from paddle_gans import models
+from paddle_gans.interop import cyclegan as cyclegan_names
+from paddle_gans.interop import dcgan as dcgan_names
 from paddle_gans.interop import junyanz
 from paddle_gans.interop import pix2pix as pix2pix_names
-from paddle_gans.models import pix2pix
+from paddle_gans.models import cyclegan, dcgan, pix2pix
 from paddle_gans.networks.norm import instance_norm
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResNetGenerator
@@ -39,6 +41,30 @@ def pix2pix_generator(base_dim=64, residual_num=7):
 
 def pix2pix_discriminator(base_dim=64):
     return NetworkPort(pix2pix.Discriminator(base_dim), pix2pix_names.discriminator)
+
+
+def cyclegan_generator(input_shape, num_residual_blocks):
+    network = cyclegan.Generator(residual_num=num_residual_blocks)
+    return NetworkPort(network, partial(cyclegan_names.generator, num_blocks=num_residual_blocks))
+
+
+def cyclegan_discriminator(input_shape):
+    return NetworkPort(cyclegan.Discriminator(), cyclegan_names.discriminator)
+
+
+def dcgan_generator():
+    """The listing gives its images flat."""
+    return NetworkPort(
+        dcgan.Generator(), dcgan_names.generator, lambda net, z: net(z).reshape([-1, 784])
+    )
+
+
+def dcgan_discriminator():
+    return NetworkPort(
+        dcgan.Discriminator(),
+        dcgan_names.discriminator,
+        lambda net, x: net(x.reshape([-1, 1, 28, 28])),
+    )
 
 
 def paper_unet(input_nc, output_nc, num_downs, ngf=64, norm="batch", use_dropout=False):
@@ -91,6 +117,34 @@ def pix2pix_step(case: Case) -> StepPort:
     return StepPort(model, networks, tolerance=lambda name, t: 5e-3)
 
 
+def cyclegan_step(case: Case) -> StepPort:
+    names = [name for name, _, _ in case["params"]["G_AB"]]
+    blocks = sum(name.endswith(".block.1.weight") for name in names)
+    options = {"learning_rate" if k == "lr" else k: v for k, v in case["hyper"].items()}
+    side = case.batch(0)["a"].shape[-1]
+    model = cyclegan.CycleGAN(residual_num=blocks, crop_size=side, **options)
+    generator = partial(cyclegan_names.generator, num_blocks=blocks)
+    networks = {
+        "G_AB": (model.generator_ab, generator),
+        "G_BA": (model.generator_ba, generator),
+        "D_A": (model.discriminator_a, cyclegan_names.discriminator),
+        "D_B": (model.discriminator_b, cyclegan_names.discriminator),
+    }
+
+    def rename_losses(terms):
+        gan, cycle, same = (terms[f"g_loss_{n}"] for n in ("gan", "cycle", "identity"))
+        return {
+            "loss_G": gan + model.lambda_cyc * cycle + model.lambda_id * same,
+            "loss_GAN": gan,
+            "loss_cycle": cycle,
+            "loss_identity": same,
+            "loss_D_A": terms["d_loss_a"],
+            "loss_D_B": terms["d_loss_b"],
+        }
+
+    return StepPort(model, networks, lambda name, t: 5e-3 if t < 2 else 3e-2, rename_losses)
+
+
 # How cases are built, by the beginning of their names; the longest that fits counts.
 NETWORKS = {
     "pix2pix_generator": pix2pix_generator,
@@ -98,8 +152,12 @@ NETWORKS = {
     "pix2pix_paper_unet": paper_unet,
     "pix2pix_paper_patchgan": paper_patchgan,
     "cyclegan_paper_resnet": paper_resnet,
+    "cyclegan_generator": cyclegan_generator,
+    "cyclegan_discriminator": cyclegan_discriminator,
+    "dcgan_generator": dcgan_generator,
+    "dcgan_discriminator": dcgan_discriminator,
 }
-STEPS = {"pix2pix_step": pix2pix_step}
+STEPS = {"pix2pix_step": pix2pix_step, "cyclegan_step": cyclegan_step}
 
 
 @pytest.mark.skipif(not PATHS, reason=f"no golden cases in {FOLDER}; {VARIABLE} names another")

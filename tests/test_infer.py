@@ -218,7 +218,7 @@ class Scale(nn.Layer):
 
 
 class Painter(GANModel):
-    inference = {"brush": {"way": "oil"}, "palette": {"way": "oil"}, "wash": {"way": "water"}}  # noqa: RUF012
+    inference = {"brush": {"way": "oil"}, "palette": {"way": "oil"}, "wash": {"way": "water"}}
 
     def __init__(self, *, width: int = 3):
         super().__init__()

@@ -265,7 +265,7 @@ class Numbers:
     def item(self, index, rng):
         return {"i": np.array(index), "r": np.array(rng.random())}
 
-    def files(self, index):
+    def files(self, index, rng):
         return [f"{index}.png"]
 
 

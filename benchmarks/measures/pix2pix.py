@@ -15,9 +15,11 @@ def measure(data, minutes, out, train_for, options):
     parser.add_argument("--crop-size", type=int, default=128)
     parser.add_argument("--load-size", type=int, default=0)
     parser.add_argument("--base-dim", type=int, default=32)
-    parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--generator", default="resnet")
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--generator", default="unet_128")
     parser.add_argument("--norm-mode", default="running")
+    # In so short a time the full adversarial weight still moves the brightness about.
+    parser.add_argument("--lambda-gan", type=float, default=0.2)
     settings = vars(parser.parse_args(options))
     steps, took = train_for(
         minutes, "pix2pix", data=data, out=out, flip=True, log_every=50, sample_every=250,

@@ -12,13 +12,14 @@ import numpy as np
 
 from data_reader.errors import InputError
 from paddle_gans import models
+from paddle_gans.fast_cpu import accelerate
 from paddle_gans.training import checkpoint
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import Option, options_of, resolve
 from paddle_gans.training.plan import choose_device
 from paddle_gans.training.weights import fill
 
-from .translator import Translator
+from .translator import Translator, takes_pictures
 
 # What a saved network's entry says of it, and of which type.
 FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "step": int}
@@ -57,6 +58,11 @@ class Weights:
 
     model_class: type[GANModel]
     networks: list[Saved]  # the first one's `translate` is the default
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether the model translates pictures; one that draws them from noise does not."""
+        return takes_pictures(self.model_class)
 
     @property
     def translate_options(self) -> dict[str, Option]:
@@ -105,6 +111,7 @@ def build(weights: Weights, device: str = "auto") -> Translator:
         raise misfit(first, str(error)) from error
     for saved in weights.networks:
         fill(model.inference_network(saved.network), saved.arrays, str(saved.path))
+    accelerate(model)
     return Translator(
         model,
         name=first.model,

@@ -19,6 +19,12 @@ from . import apply
 Pictures = Union[np.ndarray, Sequence[np.ndarray]]
 
 
+def takes_pictures(model: Any) -> bool:
+    """Whether a model, or its class, translates pictures and does not draw from noise."""
+    parameter = inspect.signature(model.translate).parameters["inputs"]
+    return parameter.default is parameter.empty
+
+
 class Translator:
     """``translate(image)`` gives the model's picture of a picture, at its size.
 
@@ -54,8 +60,7 @@ class Translator:
     @property
     def takes_pictures(self) -> bool:
         """Whether the model translates pictures; one that draws them from noise does not."""
-        parameter = inspect.signature(self.model.translate).parameters["inputs"]
-        return parameter.default is parameter.empty
+        return takes_pictures(self.model)
 
     def __call__(
         self,

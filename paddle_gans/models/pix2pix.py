@@ -13,7 +13,8 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from data_reader import layout
-from data_reader.datasets import Paired, StreetScenes
+from data_reader.datasets import Paired
+from data_reader.drawn import StreetScenes
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
 from paddle_gans.networks.patch_gan import PatchGAN
@@ -138,16 +139,20 @@ class Pix2Pix(GANModel):
 
     article = Recipe(batch_size=1, steps=50_000, log_every=50, sample_every=500, save_every=2500)
     demo = Recipe(
-        batch_size=4,
-        steps=600,
-        log_every=20,
-        sample_every=100,
-        save_every=200,
+        batch_size=1,
+        steps=1000,
+        log_every=50,
+        sample_every=200,
+        save_every=500,
         options={
-            "direction": "b2a", "base_dim": 24, "residual_num": 5, "load_size": 128,
-            "crop_size": 112, "flip": True,
+            "direction": "b2a",
+            "base_dim": 24,
+            "residual_num": 5,
+            "load_size": 128,
+            "crop_size": 112,
+            "flip": True,
         },
-    )  # fmt: skip
+    )
 
     def __init__(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Optional
+from collections.abc import Sequence
+from typing import Any, Optional, Union
 
 import numpy as np
 import paddle
@@ -12,19 +13,20 @@ from . import parallel
 from .model import GANModel, Update
 from .plan import Plan, choose_device, make_plan, place
 from .progress import duration
-from .trainer import step_seed
+from .trainer import step_seed, train_on
 
 
 def dry_run(
     model_class: type[GANModel],
     *,
-    data: Optional[str] = None,
+    data: Union[str, Sequence[str], None] = None,
     out: Optional[str] = None,
     resume: str = "auto",
     device: str = "auto",
     seed: int = 0,
     workers: int = 2,
     amp: str = "off",
+    accumulate: int = 1,
     limit: Optional[int] = None,
     init_from: Optional[str] = None,
     **settings: Any,
@@ -42,13 +44,14 @@ def dry_run(
         seed=seed,
         workers=workers,
         amp=amp,
+        accumulate=accumulate,
         limit=limit,
         init_from=init_from,
         settings=settings,
     )
     lines = [f"run folder   {place(model_class, out, resume)} (nothing is written by a dry run)"]
     lines += describe_config(plan) + describe_data(plan) + describe_networks(plan.model)
-    seconds, losses = time_step(plan, amp)
+    seconds, losses = time_step(plan, Update(amp, accumulate))
     lines.append(f"one step     {seconds:.2f} s, {plan.recipe.batch_size / seconds:.2f} images/s")
     lines.append(f"whole run    {plan.total} steps, about {duration(plan.total * seconds)}")
     lines.append("losses       " + "  ".join(f"{k} {v:.4g}" for k, v in losses.items()))
@@ -86,15 +89,13 @@ def describe_networks(model: GANModel) -> list[str]:
     return lines
 
 
-def time_step(plan: Plan, amp: str) -> tuple[float, dict[str, float]]:
+def time_step(plan: Plan, update: Update) -> tuple[float, dict[str, float]]:
     """Seconds of the second training step (the first one also prepares), and its losses."""
-    update = Update(amp)
     for step in range(2):
         tensors = {k: paddle.to_tensor(v) for k, v in plan.loader.batch(step).items()}
         paddle.seed(step_seed(plan.config["seed"], parallel.rank(), step))
         start = time.perf_counter()
-        with update.autocast():
-            losses = plan.model.train_step(tensors, step, update)
+        losses = train_on(plan.model, tensors, step, update)
         losses = {name: term.item() for name, term in losses.items()}  # waits for a GPU
         seconds = time.perf_counter() - start
     return seconds, losses

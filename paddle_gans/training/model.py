@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Optional
 
+import numpy as np
 import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Adam, Optimizer
@@ -119,19 +120,28 @@ def frozen(*networks: nn.Layer):
             p.stop_gradient = False
 
 
+def share(x: Tensor, part: int, parts: int) -> Tensor:
+    """Part number ``part`` of the first axis; the tensor itself where there is only one."""
+    size = x.shape[0] // parts
+    return x if parts == 1 else x[part * size : (part + 1) * size]
+
+
 class Update:
     """One optimizer step from named loss terms: the mechanics that no model file repeats.
 
     ``update(losses, *optimizers, weights={})`` clears the gradients, sums weight x term (1 where
     no weight is named), scales, goes backward, averages over ranks, steps, and returns the terms
-    detached. ``amp`` is "off", "bf16" or "fp16".
+    detached. ``amp`` is "off", "bf16" or "fp16". With ``accumulate`` N, a step is done in N parts
+    of the batch: gradients are averaged over the parts, and the last part steps.
 
     Raises:
-        InputError: a weight names no term.
+        InputError: a weight names no term; parts, and an optimizer that steps twice a step.
     """
 
-    def __init__(self, amp: str = "off"):
-        self.amp = amp
+    def __init__(self, amp: str = "off", accumulate: int = 1):
+        self.amp, self.accumulate = amp, accumulate
+        self.part = 0  # of the batch, from 0
+        self._stepped: list[Optimizer] = []
         # bf16 has float32's range and needs no scaling.
         self.scaler = paddle.amp.GradScaler(enable=amp == "fp16", init_loss_scaling=2.0**15)
 
@@ -139,6 +149,13 @@ class Update:
         """The context in which a training step runs."""
         dtype = "float16" if self.amp == "fp16" else "bfloat16"
         return paddle.amp.auto_cast(enable=self.amp != "off", dtype=dtype)
+
+    def parts(self, batch: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+        """The parts of a batch in turn; the whole one without accumulation."""
+        for part in range(self.accumulate):
+            self.part = part
+            self._stepped.clear()
+            yield {key: share(x, part, self.accumulate) for key, x in batch.items()}
 
     def __call__(
         self,
@@ -149,20 +166,36 @@ class Update:
         unknown = set(weights) - set(losses)
         if unknown:
             raise InputError(f"weights for {sorted(unknown)}, but the losses are {sorted(losses)}")
-        for optimizer in optimizers:
-            optimizer.clear_grad()
+        if self.accumulate > 1:
+            self._refuse_second_step(optimizers)
+        if self.part == 0:
+            for optimizer in optimizers:
+                optimizer.clear_grad(set_to_zero=False)
         total = sum(term * weights.get(name, 1.0) for name, term in losses.items())
-        self.scaler.scale(total).backward()
-        for optimizer in optimizers:
-            parallel.average_gradients(optimizer)
-            self.scaler.step(optimizer)
-        if self.scaler.is_enable():
-            self.scaler.update()
+        self.scaler.scale(total / self.accumulate if self.accumulate > 1 else total).backward()
+        if self.part == self.accumulate - 1:
+            for optimizer in optimizers:
+                parallel.average_gradients(optimizer)
+                self.scaler.step(optimizer)
+            if self.scaler.is_enable():
+                self.scaler.update()
         return {name: term.detach() for name, term in losses.items()}
+
+    def _refuse_second_step(self, optimizers: tuple[Optimizer, ...]) -> None:
+        """Two updates of one optimizer within a step would add up in the same gradients."""
+        for optimizer in optimizers:
+            if any(optimizer is other for other in self._stepped):
+                raise InputError(
+                    "this model updates a network twice in a step, which --accumulate cannot "
+                    "divide; a smaller --batch-size or --crop-size needs less memory"
+                )
+            self._stepped.append(optimizer)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of the loss scaling; empty without fp16."""
-        return self.scaler.state_dict() if self.scaler.is_enable() else {}
+        if not self.scaler.is_enable():
+            return {}
+        return {key: np.asarray(x).tolist() for key, x in self.scaler.state_dict().items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on with the loss scaling of a checkpoint."""

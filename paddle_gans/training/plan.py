@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 import paddle
 
 from data_reader.errors import InputError
 from data_reader.loader import Loader
+from paddle_gans.fast_cpu import accelerate
 
 from . import parallel
 from .model import GANModel, Recipe
@@ -37,11 +38,12 @@ class Plan:
 
 def make_plan(
     model_class: type[GANModel],
-    data: Optional[str],
+    data: Union[str, Sequence[str], None],
     *,
     seed: int,
     workers: int,
     amp: str,
+    accumulate: int,
     limit: Optional[int],
     init_from: Optional[str],
     settings: Mapping[str, Any],
@@ -58,12 +60,14 @@ def make_plan(
     options = resolve(model_class, {**recipe.options, **given}, name)
     paddle.seed(seed)
     model = model_class(**options)
+    accelerate(model)
 
     dataset = model.dataset(root, train=True)
     if limit is not None:
         dataset = dataset.limited(at_least_one("limit", limit))
     shards = {"rank": parallel.rank(), "world_size": parallel.world_size()}
     loader = Loader(dataset, recipe.batch_size, seed=seed, workers=workers, **shards)
+    check_parts(accumulate, loader)
     total = recipe.steps if recipe.steps is not None else recipe.epochs * loader.steps_per_epoch
     held_back = model.dataset(root, train=False) or dataset
     panel = Loader(
@@ -85,6 +89,7 @@ def make_plan(
         "init_from": init_from,
         "seed": seed,
         "amp": amp,
+        "accumulate": accumulate,
         "limit": limit,
         "workers": workers,
         "device": paddle.get_device(),
@@ -102,7 +107,7 @@ def model_name(model_class: type[GANModel]) -> str:
 
 
 def choose_recipe(
-    model_class: type[GANModel], root: Optional[str], settings: Mapping[str, Any]
+    model_class: type[GANModel], root: Any, settings: Mapping[str, Any]
 ) -> tuple[Recipe, dict[str, Any]]:
     """The recipe with the user's values in it, and the settings that are the model's own.
 
@@ -126,6 +131,16 @@ def at_least_one(name: str, value: int) -> int:
     if not isinstance(value, int) or value < 1:
         raise InputError(f"{flag(name)} is a whole number from 1 on, not {value}")
     return value
+
+
+def check_parts(accumulate: int, loader: Loader) -> None:
+    """Raise InputError when this rank's batch does not divide into so many parts."""
+    share = loader.batch_size // loader.world_size
+    if share % at_least_one("accumulate", accumulate):
+        raise InputError(
+            f"--accumulate {accumulate} does not divide a batch of {share}; choose a divisor, "
+            f"or a --batch-size that is a multiple"
+        )
 
 
 def check_amp(amp: str) -> None:

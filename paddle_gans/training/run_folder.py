@@ -25,7 +25,9 @@ except ImportError:  # Windows has no flock; two trainers in one folder are not 
 
 # What a resumed run must share with the run it goes on with. Length, logging, sampling, saving,
 # keep, workers and device are free to change.
-SHAPES_TRAJECTORY = ("model", "seed", "batch_size", "amp", "limit", "init_from", "data", "options")
+SHAPES_TRAJECTORY = (
+    "model", "seed", "batch_size", "accumulate", "amp", "limit", "init_from", "data", "options",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:

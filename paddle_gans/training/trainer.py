@@ -6,9 +6,10 @@ import contextlib
 import math
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import paddle
 from paddle import Tensor
@@ -42,13 +43,14 @@ class Result:
 def train(
     model_class: type[GANModel],
     *,
-    data: Optional[str] = None,
+    data: Union[str, Sequence[str], None] = None,
     out: Optional[str] = None,
     resume: str = "auto",
     device: str = "auto",
     seed: int = 0,
     workers: int = 2,
     amp: str = "off",
+    accumulate: int = 1,
     limit: Optional[int] = None,
     init_from: Optional[str] = None,
     **settings: Any,
@@ -72,6 +74,7 @@ def train(
         seed=seed,
         workers=workers,
         amp=amp,
+        accumulate=accumulate,
         limit=limit,
         init_from=init_from,
         settings=settings,
@@ -101,7 +104,7 @@ class Run:
         self.recipe, self.seed = plan.recipe, plan.config["seed"]
         self.start = state.get("step", 0)
         self.seconds = state.get("seconds", 0.0)  # of earlier sessions
-        self.update = Update(plan.config["amp"])
+        self.update = Update(plan.config["amp"], plan.config["accumulate"])
         self.update.load_state(state.get("scaler", {}))
         self.rates = {name: o.get_lr() for name, o in self.model.optimizers.items()}
         self.leads = parallel.rank() == 0
@@ -139,8 +142,7 @@ class Run:
         paddle.seed(step_seed(self.seed, parallel.rank(), step))
         self.set_rates(step)
         tensors = {key: paddle.to_tensor(array) for key, array in batch.items()}
-        with self.update.autocast():
-            losses = self.model.train_step(tensors, step, self.update)
+        losses = train_on(self.model, tensors, step, self.update)
         parallel.average_statistics(self.model)
         self.pending.append((step + 1, losses))
 
@@ -254,6 +256,18 @@ class Run:
         state = sum(t.size * 4 for t in self.model.state_dict().values())
         # A checkpoint holds the weights and Adam's two moments.
         return 3 * state * (self.recipe.keep + 1)
+
+
+def train_on(
+    model: GANModel, batch: dict[str, Tensor], step: int, update: Update
+) -> dict[str, Tensor]:
+    """One training step on a batch, in parts where the update accumulates; the mean terms."""
+    sums: dict[str, Tensor] = {}
+    for part in update.parts(batch):
+        with update.autocast():
+            terms = model.train_step(part, step, update)
+        sums = {name: sums[name] + term if name in sums else term for name, term in terms.items()}
+    return {name: total / update.accumulate for name, total in sums.items()}
 
 
 def step_seed(seed: int, rank: int, step: int) -> int:

@@ -1,0 +1,166 @@
+"""Padding and nearest upsampling: values that only move, written by NumPy into tensor memory.
+
+Each comes with its adjoint, which brings gradients back; the adjoint's gradient is the move
+itself, so that gradients of every order exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+from paddle.autograd import PyLayer
+from paddle.jit import not_to_static
+
+from .memory import array
+from .switch import usable
+
+DOUBLED = 0x1_0000_0001  # a 32-bit pattern times this is the pattern twice
+
+
+class Pad(PyLayer):
+    """[N, C, H, W] with ``(left, right, top, bottom)`` more columns and rows, mirrored or zero."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
+        ctx.border, ctx.mirror = border, mirror
+        left, right, top, bottom = border
+        source = array(x)
+        n, c, h, w = source.shape
+        result = paddle.empty([n, c, top + h + bottom, left + w + right], "float32")
+        target = array(result)
+        rows = target[:, :, top : top + h]
+        rows[..., left : left + w] = source
+        if mirror:
+            rows[..., :left] = source[..., left:0:-1]
+            rows[..., left + w :] = source[..., w - 1 - right : w - 1][..., ::-1]
+            target[:, :, :top] = rows[:, :, top:0:-1]
+            target[:, :, top + h :] = rows[:, :, h - 1 - bottom : h - 1][:, :, ::-1]
+        else:
+            rows[..., :left] = rows[..., left + w :] = 0
+            target[:, :, :top] = target[:, :, top + h :] = 0
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return Fold.apply(gradient, ctx.border, ctx.mirror)
+
+
+class Fold(PyLayer):
+    """The adjoint of `Pad`: the border is cut off, and added to what it mirrors."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
+        ctx.border, ctx.mirror = border, mirror
+        left, right, top, bottom = border
+        source = array(x)
+        n, c, h, w = source.shape
+        h, w = h - top - bottom, w - left - right
+        result = paddle.empty([n, c, h, w], "float32")
+        target, middle = array(result), slice(left, left + w)
+        target[:] = source[:, :, top : top + h, middle]
+        if mirror:
+            target[:, :, 1 : top + 1] += source[:, :, :top, middle][:, :, ::-1]
+            target[:, :, h - 1 - bottom : h - 1] += source[:, :, top + h :, middle][:, :, ::-1]
+            # What lies beside the middle is folded to its rows first, then to its columns.
+            for beside, place in (
+                (source[..., :left], slice(1, left + 1)),
+                (source[..., left + w :], slice(w - 1 - right, w - 1)),
+            ):
+                strip = beside[:, :, top : top + h].copy()
+                strip[:, :, 1 : top + 1] += beside[:, :, :top][:, :, ::-1]
+                strip[:, :, h - 1 - bottom : h - 1] += beside[:, :, top + h :][:, :, ::-1]
+                target[..., place] += strip[..., ::-1]
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return Pad.apply(gradient, ctx.border, ctx.mirror)
+
+
+class Double(PyLayer):
+    """[N, C, H, W] with every pixel as a square of four."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        source = array(x)
+        n, c, h, w = source.shape
+        result = paddle.empty([n, c, 2 * h, 2 * w], "float32")
+        # Two equal neighbours are one 64-bit number: half the writes, and none of them strided.
+        twice = source.view("uint32").astype("uint64")
+        twice *= DOUBLED
+        target = array(result).view("uint64")
+        target[:, :, 0::2] = twice
+        target[:, :, 1::2] = twice
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return Halve.apply(gradient)
+
+
+class Halve(PyLayer):
+    """The adjoint of `Double`: the sum of every square of four."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        source = array(x)
+        n, c, h, w = source.shape
+        result = paddle.empty([n, c, h // 2, w // 2], "float32")
+        rows = source[:, :, 0::2] + source[:, :, 1::2]
+        np.add(rows[..., 0::2], rows[..., 1::2], out=array(result))
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return Double.apply(gradient)
+
+
+def pad(x: Tensor, padding: Sequence[int], mode: str = "constant") -> Tensor:
+    """`paddle.nn.functional.pad` of [N, C, H, W] by (left, right, top, bottom).
+
+    Raises:
+        ValueError: what the framework's own function raises.
+    """
+    border = tuple(padding) if isinstance(padding, (list, tuple)) else ()
+    plain = len(border) == 4 and all(isinstance(p, int) and p >= 0 for p in border)
+    if plain and mode in ("constant", "reflect") and usable(x) and x.ndim == 4:
+        mirror = mode == "reflect"
+        if not mirror or (max(border[:2]) < x.shape[3] and max(border[2:]) < x.shape[2]):
+            return Pad.apply(x, border, mirror)
+    return F.pad(x, padding, mode=mode)
+
+
+def upsample(x: Tensor) -> Tensor:
+    """`paddle.nn.functional.interpolate` of [N, C, H, W] to twice the sides, nearest neighbour."""
+    if usable(x) and x.ndim == 4:
+        return Double.apply(x)
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class FastPad2D(nn.Pad2D):
+    """nn.Pad2D on the fast path where it mirrors or pads with zeros."""
+
+    @not_to_static
+    def forward(self, x):
+        own = vars(self)  # Paddle 3.3 has other names for two of these
+        padding, value = own.get("_pad", own.get("padding")), own.get("_value", own.get("value"))
+        known = self._mode == "reflect" or (self._mode == "constant" and value == 0)
+        if padding is None or not known or self._data_format != "NCHW":
+            return nn.Pad2D.forward(self, x)
+        return pad(x, padding, self._mode)
+
+
+class FastUpsample(nn.Upsample):
+    """nn.Upsample on the fast path where it doubles the sides by nearest neighbour."""
+
+    @not_to_static
+    def forward(self, x):
+        doubles = self.size is None and self.scale_factor in (2, [2, 2], (2, 2))
+        nearest = self.mode == "nearest" and not self.align_corners
+        if not doubles or not nearest or self.data_format not in ("NCHW", None):
+            return nn.Upsample.forward(self, x)
+        return upsample(x)

@@ -1,0 +1,290 @@
+"""The framework's own oneDNN (v3 C interface) through ctypes: primitives on plain float32 memory.
+
+Paddle's wheels carry this library for their inference engine; dygraph does not use it. Nothing
+here knows a tensor or a convolution: a `Plan` is one primitive and the reorders around it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import threading
+from collections.abc import Mapping, Sequence
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_void_p
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import numpy as np
+import paddle
+
+CPU = 1  # engine kind
+IN_ORDER = 1  # stream flag
+F32 = 3  # data type
+ANY = 1  # format tag: the primitive chooses
+USER = 1  # scratchpad mode: we hand over the memory
+AVX2 = 0x7  # every later x86 instruction set has these bits
+SOURCE, TARGET, SCRATCHPAD = 1, 17, 80  # execution arguments of a reorder, and the scratchpad's
+QUERY_SCRATCHPAD, QUERY_ARGUMENT = 136, 255  # which memory descriptor is asked for
+ALIGNMENT = 64  # bytes, a cache line
+KEPT_BYTES = 512 * 2**20  # more working memory than this is given back after the call
+
+
+class OneDNNError(RuntimeError):
+    """The library refused a call; the message holds its status."""
+
+
+class Argument(ctypes.Structure):
+    """``dnnl_exec_arg_t``: which argument of a primitive, and its memory."""
+
+    _fields_ = (("kind", c_int), ("memory", c_void_p))
+
+
+class Version(ctypes.Structure):
+    """``dnnl_version_t``."""
+
+    _fields_ = (
+        ("major", c_int),
+        ("minor", c_int),
+        ("patch", c_int),
+        ("hash", c_char_p),
+        ("cpu_runtime", c_uint),
+        ("gpu_runtime", c_uint),
+    )
+
+
+# What each function takes, after `dnnl_`; all but the last three return a status.
+SIGNATURES: dict[str, Sequence[Any]] = {
+    "engine_create": (POINTER(c_void_p), c_int, c_size_t),
+    "stream_create": (POINTER(c_void_p), c_void_p, c_uint),
+    "stream_wait": (c_void_p,),
+    "primitive_attr_create": (POINTER(c_void_p),),
+    "primitive_attr_set_scratchpad_mode": (c_void_p, c_int),
+    "memory_desc_create_with_strides": (
+        POINTER(c_void_p), c_int, POINTER(c_int64), c_int, POINTER(c_int64),
+    ),
+    "memory_desc_create_with_tag": (POINTER(c_void_p), c_int, POINTER(c_int64), c_int, c_int),
+    "memory_desc_destroy": (c_void_p,),
+    "memory_create": (POINTER(c_void_p), c_void_p, c_void_p, c_void_p),
+    "memory_set_data_handle": (c_void_p, c_void_p),
+    "memory_destroy": (c_void_p,),
+    "reorder_primitive_desc_create": (POINTER(c_void_p), *[c_void_p] * 5),
+    "convolution_forward_primitive_desc_create": (
+        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 9,
+    ),
+    "convolution_backward_data_primitive_desc_create": (
+        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 9,
+    ),
+    "convolution_backward_weights_primitive_desc_create": (
+        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 10,
+    ),
+    "primitive_desc_destroy": (c_void_p,),
+    "primitive_create": (POINTER(c_void_p), c_void_p),
+    "primitive_destroy": (c_void_p,),
+    "primitive_execute": (c_void_p, c_void_p, c_int, POINTER(Argument)),
+    "memory_desc_equal": (c_void_p, c_void_p),
+    "memory_desc_get_size": (c_void_p,),
+    "primitive_desc_query_md": (c_void_p, c_int, c_int),
+}  # fmt: skip
+NAMES = {
+    ("prop_kind", 64): b"forward_training",
+    ("alg_kind", 1): b"convolution_direct",
+    ("dt", F32): b"f32",
+    ("fmt_tag", ANY): b"any",
+    ("scratchpad_mode", USER): b"user",
+}  # what the library must call the constants that are used here
+RESULTS = {
+    "memory_desc_equal": c_int,
+    "memory_desc_get_size": c_size_t,
+    "primitive_desc_query_md": c_void_p,
+}
+
+
+def find() -> Optional[ctypes.CDLL]:
+    """The framework's oneDNN, or None where the system, version or processor does not fit."""
+    path = Path(paddle.__file__).parent / "libs" / "libdnnl.so.3"
+    if platform.machine() not in ("x86_64", "AMD64") or not path.is_file():
+        return None
+    try:
+        library = ctypes.CDLL(str(path))
+        library.dnnl_version.restype = POINTER(Version)
+        major = library.dnnl_version().contents.major
+        if major != 3 or library.dnnl_get_effective_cpu_isa() & AVX2 != AVX2:
+            return None
+        for name, arguments in SIGNATURES.items():
+            function = getattr(library, f"dnnl_{name}")
+            function.argtypes = arguments
+            function.restype = RESULTS.get(name, c_int)
+        for (kind, value), name in NAMES.items():
+            function = getattr(library, f"dnnl_{kind}2str")
+            function.restype = c_char_p
+            if function(value) != name:
+                return None
+    except (OSError, AttributeError):
+        return None
+    return library
+
+
+class OneDNN:
+    """The library with its engine and stream, and the working memory that all plans share.
+
+    Plans run one at a time: each takes every core anyway, and they share that memory.
+
+    Raises:
+        OneDNNError: the library does not start.
+    """
+
+    def __init__(self, library: ctypes.CDLL):
+        self.library = library
+        self.lock = threading.RLock()
+        self.engine = self.make("engine_create", CPU, 0)
+        self.stream = self.make("stream_create", self.engine, IN_ORDER)
+        self.attributes = self.make("primitive_attr_create")
+        self.call("primitive_attr_set_scratchpad_mode", self.attributes, USER)
+        self.memory = np.empty(0, "uint8")
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call a function that returns a status."""
+        status = getattr(self.library, f"dnnl_{name}")(*arguments)
+        if status:
+            raise OneDNNError(f"oneDNN's {name} returned status {status}")
+
+    def make(self, name: str, *arguments: Any) -> c_void_p:
+        """Call a function that puts a new handle behind its first argument."""
+        handle = c_void_p()
+        self.call(name, byref(handle), *arguments)
+        return handle
+
+    def dense(self, shape: Sequence[int]) -> c_void_p:
+        """A descriptor of contiguous memory in C order."""
+        strides = [1] * len(shape)
+        for i in range(len(shape) - 1, 0, -1):
+            strides[i - 1] = strides[i] * shape[i]
+        name = "memory_desc_create_with_strides"
+        return self.make(name, len(shape), numbers(shape), F32, numbers(strides))
+
+    def chosen(self, shape: Sequence[int]) -> c_void_p:
+        """A descriptor whose layout the primitive chooses."""
+        return self.make("memory_desc_create_with_tag", len(shape), numbers(shape), F32, ANY)
+
+    def reserve(self, size: int) -> tuple[int, np.ndarray]:
+        """The aligned address of ``size`` bytes of working memory, and what keeps it alive."""
+        memory = self.memory
+        if memory.size < size + ALIGNMENT:
+            memory = np.empty(size + ALIGNMENT, "uint8")
+            if size <= KEPT_BYTES:
+                self.memory = memory
+        return align(memory.ctypes.data), memory
+
+
+def numbers(values: Sequence[int]) -> Any:
+    """A C array of 64-bit integers."""
+    return (c_int64 * len(values))(*values)
+
+
+def align(value: int) -> int:
+    """The next multiple of the alignment."""
+    return -(-value // ALIGNMENT) * ALIGNMENT
+
+
+class Plan:
+    """One primitive between plain memory and the layouts that it chose for itself.
+
+    ``shapes`` holds the plain shape of every execution argument, ``result`` is the one that is
+    written, and ``describe(chosen)`` makes the primitive's descriptor from descriptors of open
+    layout. ``run`` takes an address for each argument.
+
+    Raises:
+        OneDNNError: the library has no such primitive.
+    """
+
+    def __init__(
+        self,
+        dnn: OneDNN,
+        shapes: Mapping[int, Sequence[int]],
+        result: int,
+        describe: Callable[[Mapping[int, c_void_p]], c_void_p],
+    ):
+        self.dnn = dnn
+        self.handles: list[tuple[str, c_void_p]] = []  # what close() gives back
+        self.outer: dict[int, c_void_p] = {}  # memory objects at the caller's addresses
+        self.inner: list[tuple[c_void_p, int]] = []  # and at an offset into the working memory
+        self.size = 0
+        self.stages: list[tuple[c_void_p, int, Any]] = []
+        try:
+            self.prepare(shapes, result, describe)
+        except OneDNNError:
+            self.close()
+            raise
+
+    def prepare(self, shapes, result, describe):
+        """Create the primitive, the reorders before and after it, and their memory objects."""
+        chosen = {kind: self.own("memory_desc", self.dnn.chosen(s)) for kind, s in shapes.items()}
+        descriptor = self.own("primitive_desc", describe(chosen))
+        query = self.dnn.library.dnnl_primitive_desc_query_md
+        before, after, arguments = [], [], {}
+        for kind, shape in shapes.items():
+            plain = self.own("memory_desc", self.dnn.dense(shape))
+            wanted = c_void_p(query(descriptor, QUERY_ARGUMENT, kind))
+            outer = self.outer[kind] = self.memory(plain)
+            arguments[kind] = outer
+            if not self.dnn.library.dnnl_memory_desc_equal(plain, wanted):
+                inner = arguments[kind] = self.work(wanted)
+                if kind == result:
+                    after.append(self.reorder(wanted, inner, plain, outer))
+                else:
+                    before.append(self.reorder(plain, outer, wanted, inner))
+        self.stages = [*before, self.stage(descriptor, arguments), *after]
+
+    def own(self, kind: str, handle: c_void_p) -> c_void_p:
+        self.handles.append((f"{kind}_destroy", handle))
+        return handle
+
+    def memory(self, descriptor: c_void_p) -> c_void_p:
+        """A memory object that has no address yet."""
+        return self.own("memory", self.dnn.make("memory_create", descriptor, self.dnn.engine, None))
+
+    def work(self, descriptor: c_void_p) -> c_void_p:
+        """A memory object with a place of its own in the working memory."""
+        memory = self.memory(descriptor)
+        self.inner.append((memory, self.size))
+        self.size += align(self.dnn.library.dnnl_memory_desc_get_size(descriptor))
+        return memory
+
+    def reorder(self, source_desc, source, target_desc, target):
+        """The stage that copies from one layout to the other."""
+        engine = self.dnn.engine
+        arguments = (source_desc, engine, target_desc, engine, self.dnn.attributes)
+        made = self.dnn.make("reorder_primitive_desc_create", *arguments)
+        return self.stage(self.own("primitive_desc", made), {SOURCE: source, TARGET: target})
+
+    def stage(self, descriptor, arguments):
+        """A primitive with its execution arguments, the scratchpad among them."""
+        query = self.dnn.library.dnnl_primitive_desc_query_md
+        scratchpad = query(descriptor, QUERY_SCRATCHPAD, 0)
+        if scratchpad and self.dnn.library.dnnl_memory_desc_get_size(scratchpad):
+            arguments = {**arguments, SCRATCHPAD: self.work(c_void_p(scratchpad))}
+        primitive = self.own("primitive", self.dnn.make("primitive_create", descriptor))
+        array = (Argument * len(arguments))(*[(k, m.value) for k, m in arguments.items()])
+        return primitive, len(arguments), array
+
+    def run(self, addresses: Mapping[int, int]) -> None:
+        """Compute, from and to the contiguous float32 memory at these addresses."""
+        dnn, library = self.dnn, self.dnn.library
+        with dnn.lock:
+            base, keep = dnn.reserve(self.size)
+            for kind, address in addresses.items():
+                library.dnnl_memory_set_data_handle(self.outer[kind], address)
+            for memory, offset in self.inner:
+                library.dnnl_memory_set_data_handle(memory, base + offset)
+            for primitive, count, arguments in self.stages:
+                status = library.dnnl_primitive_execute(primitive, dnn.stream, count, arguments)
+                if status:
+                    raise OneDNNError(f"a oneDNN primitive ended with status {status}")
+            library.dnnl_stream_wait(dnn.stream)
+            del keep
+
+    def close(self) -> None:
+        """Give everything back to the library."""
+        while self.handles:
+            name, handle = self.handles.pop()
+            getattr(self.dnn.library, f"dnnl_{name}")(handle)

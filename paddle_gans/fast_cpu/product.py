@@ -1,0 +1,193 @@
+"""The products that a 2-D convolution is made of, with gradients of every order.
+
+A convolution ties three arrays, x [N, C, H, W], w [O, C / groups, h, w] and y [N, O, H', W'], so
+that each is a product of the other two: y of x and w is the convolution, x of y and w the
+transposed convolution, w of x and y the gradient of the weight. Whichever was taken, its
+gradients are the other two, with the gradient in the place of the result. That is all there is to
+differentiate, once, twice or more.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import NamedTuple, Optional
+
+import numpy as np
+import paddle
+from paddle import Tensor
+from paddle.autograd import PyLayer
+
+from .memory import array
+from .onednn import OneDNN, OneDNNError, Plan, numbers
+from .switch import engine
+
+PLANS = 256  # that are kept; each holds compiled code
+TRAINING, DIRECT = 64, 1  # propagation kind, algorithm
+# The execution arguments of the primitive that computes y, x or w.
+ARGUMENTS = {
+    "y": {"x": 1, "w": 33, "bias": 41, "y": 17},
+    "x": {"y": 145, "w": 33, "x": 129},
+    "w": {"x": 1, "y": 145, "w": 161},
+}
+
+
+class Geometry(NamedTuple):
+    """The shapes of x, w and y, and which of their elements meet."""
+
+    x: tuple[int, ...]
+    w: tuple[int, ...]
+    y: tuple[int, ...]
+    stride: tuple[int, int]
+    before: tuple[int, int]  # padding above and to the left
+    after: tuple[int, int]  # padding below and to the right
+    dilation: tuple[int, int]
+    groups: int
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of x, w, y or the bias, as oneDNN has it."""
+        if name == "bias":
+            return (self.y[1],)
+        if name == "w" and self.groups > 1:
+            return (self.groups, self.w[0] // self.groups, *self.w[1:])
+        return getattr(self, name)
+
+
+plans: OrderedDict[tuple, Optional[Plan]] = OrderedDict()  # by use, the latest last
+
+
+def plan(target: str, geometry: Geometry, bias: bool = False) -> Optional[Plan]:
+    """The plan that computes ``target``; None where oneDNN has none for this geometry.
+
+    The caller holds the engine's lock as long as it uses the plan.
+    """
+    key = (target, geometry, bias)
+    if key not in plans:
+        try:
+            plans[key] = make_plan(engine(), target, geometry, bias)
+        except OneDNNError:
+            plans[key] = None
+        while len(plans) > PLANS:
+            _, oldest = plans.popitem(last=False)
+            if oldest is not None:
+                oldest.close()
+    plans.move_to_end(key)
+    return plans[key]
+
+
+def possible(target: str, geometry: Geometry, bias: bool, gradients: bool) -> bool:
+    """Whether oneDNN can compute ``target``, and whatever its gradients need."""
+    with engine().lock:
+        if plan(target, geometry, bias and target == "y") is None:
+            return False
+        return not gradients or all(plan(name, geometry) is not None for name in "xwy")
+
+
+def make_plan(dnn: OneDNN, target: str, geometry: Geometry, bias: bool) -> Plan:
+    """Prepare the primitive that computes ``target`` from the other two (and a bias)."""
+    kinds = {n: k for n, k in ARGUMENTS[target].items() if n != "bias" or bias}
+    space = [
+        numbers(geometry.stride),
+        numbers([d - 1 for d in geometry.dilation]),
+        numbers(geometry.before),
+        numbers(geometry.after),
+    ]
+
+    def describe(chosen):
+        x, w, y = (chosen[kinds[name]] for name in "xwy")
+        b = chosen[kinds["bias"]] if bias else None
+        name = "convolution_forward_primitive_desc_create"
+        hint = dnn.make(name, dnn.engine, TRAINING, DIRECT, x, w, b, y, *space, dnn.attributes)
+        if target == "y":
+            return hint
+        rest = (*space, hint, dnn.attributes)
+        try:
+            if target == "x":
+                name = "convolution_backward_data_primitive_desc_create"
+                return dnn.make(name, dnn.engine, DIRECT, x, w, y, *rest)
+            name = "convolution_backward_weights_primitive_desc_create"
+            return dnn.make(name, dnn.engine, DIRECT, x, w, None, y, *rest)
+        finally:
+            dnn.library.dnnl_primitive_desc_destroy(hint)
+
+    shapes = {kind: geometry.shape(name) for name, kind in kinds.items()}
+    return Plan(dnn, shapes, kinds[target], describe)
+
+
+def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor:
+    """``target`` as a new tensor that knows no gradient; ``bias`` is one number a channel."""
+    operands = {n: t if t.is_contiguous() else t.contiguous() for n, t in operands.items()}
+    kinds = ARGUMENTS[target]
+    bias = operands.pop("bias") if "bias" in operands and "bias" not in kinds else None
+    result = paddle.empty(getattr(geometry, target), "float32")
+    addresses = {kinds[name]: t.data_ptr() for name, t in operands.items()}
+    addresses[kinds[target]] = result.data_ptr()
+    with engine().lock:
+        plan(target, geometry, "bias" in operands).run(addresses)
+    if bias is not None:
+        values = array(result)
+        np.add(values, array(bias).reshape(1, -1, 1, 1), out=values)
+    return result
+
+
+def multiply(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor:
+    """``target`` of the other two arrays (and a bias), with gradients to those that want one."""
+    wanted = [name for name, t in operands.items() if not t.stop_gradient]
+    if not wanted or not paddle.is_grad_enabled():
+        with paddle.no_grad():
+            return compute(target, geometry, operands)
+    result = None
+    versions = {name: t.inplace_version for name, t in operands.items()}
+    call = Call(target, geometry, operands, versions)
+    for name in wanted:
+        part = Factor.apply(operands[name], name, call, result is None)
+        result = part if result is None else result + part
+    return result
+
+
+class Call(NamedTuple):
+    """One product that was taken; a type of its own hides its tensors from `PyLayer.apply`."""
+
+    target: str
+    geometry: Geometry
+    operands: Mapping[str, Tensor]
+    versions: Mapping[str, int]  # how often each operand had been changed in place
+
+    def gradient(self, name: str, result: Tensor) -> Tensor:
+        """The gradient of one operand from that of the result.
+
+        Raises:
+            RuntimeError: another operand was changed in place since the product was taken.
+        """
+        if name != "bias":
+            others = {n: t for n, t in self.operands.items() if n not in (name, "bias")}
+            changed = [n for n, t in others.items() if t.inplace_version != self.versions[n]]
+            if changed:
+                raise RuntimeError(
+                    f"the {changed[0]} of a convolution was changed in place before its gradient "
+                    "was computed; use an operation that makes a new tensor"
+                )
+            return multiply(name, self.geometry, {**others, self.target: result})
+        if paddle.is_grad_enabled() and not result.stop_gradient:
+            return result.sum([0, 2, 3])
+        return paddle.to_tensor(array(result).sum((0, 2, 3)))
+
+
+class Factor(PyLayer):
+    """A product as a function of one of its operands alone.
+
+    `paddle.grad` tells the framework's own operations, but no PyLayer, which of their inputs it
+    wants. So each operand has a PyLayer of its own; the first gives the product, the others give
+    zeros, and the framework's addition of them sends the gradient where it is wanted.
+    """
+
+    @staticmethod
+    def forward(ctx, operand: Tensor, name: str, call: Call, first: bool) -> Tensor:
+        ctx.name, ctx.call = name, call
+        if first:
+            return compute(call.target, call.geometry, call.operands)
+        return paddle.zeros(getattr(call.geometry, call.target), "float32")
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return ctx.call.gradient(ctx.name, gradient)

@@ -1,0 +1,235 @@
+"""CycleGAN: image-to-image translation without pairs (Zhu et al., ICCV 2017).
+
+The article's networks and losses; the paper's own networks are the other choice.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal, Optional
+
+import paddle.nn.functional as F
+from paddle import nn
+
+from data_reader import layout
+from data_reader.datasets import Unpaired
+from data_reader.drawn import Landscapes
+from data_reader.errors import InputError
+from paddle_gans.networks.init import normal_init
+from paddle_gans.networks.norm import instance_norm
+from paddle_gans.networks.patch_gan import PatchGAN
+from paddle_gans.networks.resnet import ResidualBlock, ResNetGenerator
+from paddle_gans.training.image_pool import ImagePool
+from paddle_gans.training.losses import lsgan
+from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.schedules import linear_decay
+
+
+class Generator(nn.Layer):
+    """The article's generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], sides divide by 4.
+
+    Upsampling is nearest neighbour and a convolution, where the paper transposes convolutions.
+    """
+
+    def __init__(self, base_dim: int = 64, residual_num: int = 9):
+        super().__init__()
+        d = base_dim
+        down = partial(nn.Conv2D, kernel_size=3, stride=2, padding=1)
+        conv = partial(nn.Conv2D, kernel_size=3, padding=1)
+        self.encoder = nn.Sequential(
+            *[nn.Pad2D(3, mode="reflect"), nn.Conv2D(3, d, 7), instance_norm(d), nn.ReLU()],
+            *[down(d, d * 2), instance_norm(d * 2), nn.ReLU()],
+            *[down(d * 2, d * 4), instance_norm(d * 4), nn.ReLU()],
+        )
+        self.blocks = nn.Sequential(*[ResidualBlock(d * 4) for _ in range(residual_num)])
+        self.decoder = nn.Sequential(
+            *[nn.Upsample(scale_factor=2), conv(d * 4, d * 2), instance_norm(d * 2), nn.ReLU()],
+            *[nn.Upsample(scale_factor=2), conv(d * 2, d), instance_norm(d), nn.ReLU()],
+            *[nn.Pad2D(3, mode="reflect"), nn.Conv2D(d, 3, 7), nn.Tanh()],
+        )
+        normal_init(self)
+
+    def forward(self, x):
+        return self.decoder(self.blocks(self.encoder(x)))
+
+
+class Discriminator(nn.Layer):
+    """The article's PatchGAN: [N, 3, H, W] to scores [N, 1, H/16, W/16]."""
+
+    def __init__(self, base_dim: int = 64):
+        super().__init__()
+        d = base_dim
+        down = partial(nn.Conv2D, kernel_size=4, stride=2, padding=1)
+        self.layers = nn.Sequential(
+            *[down(3, d), nn.LeakyReLU(0.2)],
+            *[down(d, d * 2), instance_norm(d * 2), nn.LeakyReLU(0.2)],
+            *[down(d * 2, d * 4), instance_norm(d * 4), nn.LeakyReLU(0.2)],
+            *[down(d * 4, d * 8), instance_norm(d * 8), nn.LeakyReLU(0.2)],
+            # A row above and a column at the left make up for the even kernel.
+            *[nn.ZeroPad2D([1, 0, 1, 0]), nn.Conv2D(d * 8, 1, 4, padding=1)],
+        )
+        normal_init(self)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+GENERATORS = {
+    "article": Generator,
+    "resnet_9blocks": lambda dim, num: ResNetGenerator(base_dim=dim, num_blocks=num),
+}
+DISCRIMINATORS = {
+    "article": Discriminator,
+    "patch_gan": lambda dim: PatchGAN(3, base_dim=dim, norm=instance_norm, norm_shifts=False),
+}
+
+
+class CycleGAN(GANModel):
+    """Learns to turn domain A into domain B and back, from pictures that have no partners.
+
+    Batches hold ``a`` and ``b``, [N, 3, H, W] in [-1, 1]. Terms: ``g_loss_gan``,
+    ``g_loss_cycle``, ``g_loss_identity`` (means over both directions), ``d_loss_a``,
+    ``d_loss_b``. Sources: Zhu et al. 2017, sections 3 and 4; the article's training loop.
+    """
+
+    article = Recipe(batch_size=1, epochs=200, log_every=50, sample_every=500, save_every=1000)
+    demo = Recipe(
+        batch_size=1,
+        steps=400,
+        log_every=20,
+        sample_every=100,
+        save_every=200,
+        options={"base_dim": 24, "residual_num": 4, "crop_size": 64},
+    )
+    inference = {"generator_ab": {"direction": "a2b"}, "generator_ba": {"direction": "b2a"}}
+    size_multiple = 4
+
+    def __init__(
+        self,
+        *,
+        generator: Literal["article", "resnet_9blocks"] = "article",  # the latter is the paper's
+        discriminator: Literal["article", "patch_gan"] = "article",  # the latter is the paper's
+        base_dim: int = 64,  # channels of the first layer
+        residual_num: int = 9,  # residual blocks of a generator
+        lambda_cyc: float = 10.0,  # weight of the cycle term
+        lambda_id: float = 5.0,  # weight of the identity term; 0 leaves it out
+        pool_size: int = 50,  # generated images that each discriminator remembers
+        learning_rate: float = 2e-4,  # of the three Adam optimizers
+        beta1: float = 0.5,  # Adam's first decay
+        beta2: float = 0.999,  # Adam's second decay
+        decay_start_epoch: int = 100,  # where the learning rate begins to fall
+        decay_end_epoch: int = 200,  # where it is 0
+        load_size: Optional[int] = None,  # pixels of the short side; 1.12 x crop; 0: as they are
+        crop_size: int = 256,  # pixels
+        flip: bool = True,  # mirror half of the pictures
+    ):
+        super().__init__()
+        check_options(crop_size, decay_start_epoch, decay_end_epoch)
+        self.crop_size, self.flip = crop_size, flip
+        self.load_size = int(1.12 * crop_size) if load_size is None else load_size
+        self.lambda_cyc, self.lambda_id = lambda_cyc, lambda_id
+        self.decay = (decay_start_epoch, decay_end_epoch)
+
+        self.generator_ab = GENERATORS[generator](base_dim, residual_num)
+        self.generator_ba = GENERATORS[generator](base_dim, residual_num)
+        self.discriminator_a = DISCRIMINATORS[discriminator](base_dim)
+        self.discriminator_b = DISCRIMINATORS[discriminator](base_dim)
+        self.pool_a = ImagePool(pool_size, 3, crop_size, crop_size)
+        self.pool_b = ImagePool(pool_size, 3, crop_size, crop_size)
+
+        settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2}
+        self.optimizers = {
+            "generators": adam(self.generator_ab, self.generator_ba, **settings),
+            "discriminator_a": adam(self.discriminator_a, **settings),
+            "discriminator_b": adam(self.discriminator_b, **settings),
+        }
+
+    def train_step(self, batch, step, update):
+        a, b = batch["a"], batch["b"]
+        fake_b, fake_a = self.generator_ab(a), self.generator_ba(b)
+
+        # Update both generators.
+        with frozen(self.discriminator_a, self.discriminator_b):
+            terms = self.g_losses(a, b, fake_a, fake_b)
+        weights = {"g_loss_cycle": self.lambda_cyc}
+        if self.lambda_id > 0:
+            weights["g_loss_identity"] = self.lambda_id
+        losses = update(terms, self.optimizers["generators"], weights=weights)
+
+        # Update D_A and D_B, each on real images and on the history of generated ones.
+        d_a = {"d_loss_a": d_loss(self.discriminator_a, a, self.pool_a(fake_a))}
+        losses.update(update(d_a, self.optimizers["discriminator_a"]))
+        d_b = {"d_loss_b": d_loss(self.discriminator_b, b, self.pool_b(fake_b))}
+        losses.update(update(d_b, self.optimizers["discriminator_b"]))
+        return losses
+
+    def g_losses(self, a, b, fake_a, fake_b):
+        """The generators' terms, each the mean of both directions; images [N, 3, H, W]."""
+        judged = (
+            lsgan(self.discriminator_b(fake_b), True),
+            lsgan(self.discriminator_a(fake_a), True),
+        )
+        cycle_a = F.l1_loss(self.generator_ba(fake_b), a)
+        cycle_b = F.l1_loss(self.generator_ab(fake_a), b)
+        terms = {"g_loss_gan": sum(judged) / 2, "g_loss_cycle": (cycle_a + cycle_b) / 2}
+        if self.lambda_id > 0:
+            same_a = F.l1_loss(self.generator_ba(a), a)
+            same_b = F.l1_loss(self.generator_ab(b), b)
+            terms["g_loss_identity"] = (same_a + same_b) / 2
+        return terms
+
+    def lr_scale(self, step, steps_per_epoch):
+        return linear_decay(step // steps_per_epoch, *self.decay)
+
+    def sample(self, batch):
+        a, b = batch["a"], batch["b"]
+        b_of_a, a_of_b = self.generator_ab(a), self.generator_ba(b)
+        return {
+            "A": a, "B(A)": b_of_a, "A(B(A))": self.generator_ba(b_of_a),
+            "B": b, "A(B)": a_of_b, "B(A(B))": self.generator_ab(a_of_b),
+        }  # fmt: skip
+
+    def translate(
+        self,
+        inputs,
+        *,
+        direction: Literal["a2b", "b2a"] = "a2b",  # which generator; each file knows its own
+    ):
+        return (self.generator_ab if direction == "a2b" else self.generator_ba)(inputs)
+
+    def dataset(self, root, *, train):
+        split = "train" if train else "test"
+        if root is None:
+            return Landscapes(split, size=self.load_size, crop_size=self.crop_size)
+        roots = [root] if isinstance(root, str) else root
+        found = layout.unpaired(roots, train=train)
+        if found is None:
+            return None
+        a, b, what = found
+        return Unpaired(
+            a, b,
+            load_size=self.load_size,
+            crop_size=self.crop_size,
+            crop_type="Random" if train else "Center",
+            flip=self.flip and train,
+            what=what,
+        )  # fmt: skip
+
+
+def d_loss(discriminator, real, fake):
+    """Half of what a discriminator loses on real and on generated images [N, 3, H, W]."""
+    return (lsgan(discriminator(real), True) + lsgan(discriminator(fake), False)) / 2
+
+
+def check_options(crop_size, decay_start_epoch, decay_end_epoch):
+    """Raise InputError for sizes and schedules that cannot be."""
+    if crop_size < 32 or crop_size % 4:
+        raise InputError(f"--crop-size {crop_size} is not a multiple of 4 from 32 on")
+    if decay_end_epoch <= decay_start_epoch:
+        raise InputError(
+            f"--decay-end-epoch {decay_end_epoch} is not after --decay-start-epoch "
+            f"{decay_start_epoch}"
+        )
+
+
+MODEL = CycleGAN

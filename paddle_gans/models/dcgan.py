@@ -1,0 +1,174 @@
+"""DCGAN: digits, or any small pictures, from noise (Radford et al., ICLR 2016)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from data_reader import layout
+from data_reader.digits import Pictures, read_digits
+from data_reader.drawn import DrawnDigits
+from data_reader.errors import InputError
+from paddle_gans.networks.init import normal_init
+from paddle_gans.training.losses import vanilla
+from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+
+SLOPE = 0.02  # of LeakyReLU: the default of the framework's version that the article used
+
+
+class Generator(nn.Layer):
+    """Noise [N, noise_dim] to images [N, channels, size, size] in [-1, 1]."""
+
+    def __init__(self, size=28, channels=1, noise_dim=100, base_dim=64, fc_dim=2048):
+        super().__init__()
+        self.shape = [-1, base_dim * 2, size // 4, size // 4]
+        up = partial(nn.Conv2DTranspose, kernel_size=5, stride=2, padding=2, output_padding=1)
+        self.fc1, self.norm1 = nn.Linear(noise_dim, fc_dim), nn.BatchNorm1D(fc_dim)
+        features = base_dim * 2 * (size // 4) ** 2
+        self.fc2, self.norm2 = nn.Linear(fc_dim, features), nn.BatchNorm1D(features)
+        self.up1 = up(base_dim * 2, base_dim * 2)
+        self.up2 = up(base_dim * 2, channels)
+
+    def forward(self, z):
+        x = F.relu(self.norm1(self.fc1(z)))
+        x = F.relu(self.norm2(self.fc2(x))).reshape(self.shape)  # [N, 2d, size/4, size/4]
+        x = F.relu(self.up1(x))  # [N, 2d, size/2, size/2]
+        return paddle.tanh(self.up2(x))
+
+
+class Discriminator(nn.Layer):
+    """Images [N, channels, size, size] to logits [N, 1]."""
+
+    def __init__(self, size=28, channels=1, base_dim=64, fc_dim=1024):
+        super().__init__()
+        self.conv1 = nn.Conv2D(channels, base_dim, 5)
+        self.conv2, self.norm2 = nn.Conv2D(base_dim, base_dim * 2, 5), nn.BatchNorm2D(base_dim * 2)
+        side = ((size - 4) // 2 - 4) // 2  # 4 of 28
+        self.features = base_dim * 2 * side**2
+        self.fc1, self.norm3 = nn.Linear(self.features, fc_dim), nn.BatchNorm1D(fc_dim)
+        self.fc2 = nn.Linear(fc_dim, 1)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.leaky_relu(self.conv1(x), SLOPE), 2)
+        x = F.leaky_relu(self.norm2(F.max_pool2d(self.conv2(x), 2)), SLOPE)
+        x = x.reshape([-1, self.features])
+        x = F.leaky_relu(self.norm3(self.fc1(x)), SLOPE)
+        return self.fc2(x)
+
+
+class DCGAN(GANModel):
+    """Learns to draw images like those of a set, from noise alone.
+
+    Batches hold ``image``, [N, channels, size, size] in [-1, 1]. Terms: ``d_loss_fake``,
+    ``d_loss_real``, ``g_loss`` (of the step's last update). Sources: Radford et al. 2016; the
+    article's listing.
+    """
+
+    article = Recipe(batch_size=128, epochs=20, log_every=50, sample_every=468, save_every=468)
+    demo = Recipe(batch_size=64, steps=300, log_every=20, sample_every=100, save_every=100)
+
+    def __init__(
+        self,
+        *,
+        crop_size: Literal[28, 32, 64] = 28,  # pixels a side; the networks follow
+        channels: Literal[1, 3] = 1,  # grey or RGB
+        noise_dim: int = 100,  # numbers of noise, uniform in [-1, 1]
+        base_dim: int = 64,  # channels of the first convolution
+        g_steps: int = 2,  # updates of G a step
+        double_sigmoid: bool = False,  # a sigmoid before the loss's own, as in the listing
+        init: Literal["normal", "framework"] = "normal",  # N(0, 0.02), or as the listing leaves it
+        learning_rate: float = 2e-4,  # of both Adam optimizers
+        beta1: float = 0.5,  # Adam's first decay; 0.9 in the article's listing
+        beta2: float = 0.999,  # Adam's second decay
+    ):
+        super().__init__()
+        self.crop_size, self.channels, self.noise_dim = crop_size, channels, noise_dim
+        self.g_steps, self.double_sigmoid = g_steps, double_sigmoid
+        if g_steps < 1:
+            raise InputError(f"--g-steps is at least 1, not {g_steps}")
+        self.generator = Generator(crop_size, channels, noise_dim, base_dim)
+        self.discriminator = Discriminator(crop_size, channels, base_dim)
+        if init == "normal":
+            normal_init(self.generator)
+            normal_init(self.discriminator)
+        settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2}
+        self.optimizers = {
+            "generator": adam(self.generator, **settings),
+            "discriminator": adam(self.discriminator, **settings),
+        }
+
+    def train_step(self, batch, step, update):
+        real = batch["image"]
+        count = real.shape[0]
+
+        # Update D on generated images, then on real ones.
+        fake = self.generator(self.noise(count)).detach()
+        d_fake = {"d_loss_fake": self.loss(fake, False)}
+        losses = update(d_fake, self.optimizers["discriminator"])
+        d_real = {"d_loss_real": self.loss(real, True)}
+        losses.update(update(d_real, self.optimizers["discriminator"]))
+
+        # Update G, each time with new noise.
+        for _ in range(self.g_steps):
+            fake = self.generator(self.noise(count))
+            with frozen(self.discriminator):
+                terms = {"g_loss": self.loss(fake, True)}
+            losses.update(update(terms, self.optimizers["generator"]))
+        return losses
+
+    def loss(self, images, is_real):
+        """D's cross entropy on images that are to be taken for real, or not."""
+        logits = self.discriminator(images)
+        return vanilla(F.sigmoid(logits) if self.double_sigmoid else logits, is_real)
+
+    def noise(self, count):
+        """z [count, noise_dim], uniform in [-1, 1]."""
+        return paddle.uniform([count, self.noise_dim], min=-1.0, max=1.0)
+
+    def sample(self, batch):
+        real = batch["image"]
+        return {"real": real, "generated": self.generator(self.noise(real.shape[0]))}
+
+    def translate(
+        self,
+        inputs=None,
+        *,
+        count: int = 64,  # images to draw
+        seed: int = 0,  # of the noise; the same seed draws the same images
+        interpolate: bool = False,  # walk between noise vectors in equal steps instead
+    ):
+        """Draw images [count, channels, size, size]; there is nothing to translate."""
+        if count < 1:
+            raise InputError(f"--count is at least 1, not {count}")
+        paddle.seed(seed)
+        if interpolate:
+            return self.generator(walk(self.noise(max(2, -(-count // WALK_STEPS) + 1)), count))
+        return self.generator(self.noise(count))
+
+    def dataset(self, root, *, train):
+        shape = {"size": self.crop_size, "channels": self.channels}
+        if root is None:
+            return DrawnDigits("train" if train else "test", **shape)
+        digits = read_digits(layout.one_path(root), train=train, **shape)
+        if digits is not None:
+            return digits
+        pictures = layout.pictures(root, train=train)
+        return Pictures(pictures, **shape) if pictures else None
+
+
+WALK_STEPS = 8  # images from one noise vector to the next
+
+
+def walk(corners, count):
+    """``count`` points on the straight lines through ``corners`` [K, D], in equal steps."""
+    at = paddle.linspace(0, corners.shape[0] - 1, count)
+    first = paddle.clip(at.floor(), 0, corners.shape[0] - 2).astype("int64")
+    share = (at - first.astype("float32")).unsqueeze(1)
+    return (1 - share) * paddle.gather(corners, first) + share * paddle.gather(corners, first + 1)
+
+
+MODEL = DCGAN

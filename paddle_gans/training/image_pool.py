@@ -1,0 +1,49 @@
+"""The history of generated images that a discriminator is shown."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+
+class ImagePool(nn.Layer):
+    """Gives back each generated image, or in its place an older one, half of the time.
+
+    Until the pool has seen ``size`` images it keeps each and gives it back as it is. After that a
+    coin decides: the image itself, or one drawn from the pool, whose place it takes. The pool is a
+    buffer and so a part of every checkpoint. Size 0 keeps nothing.
+
+    Input and output [N, C, H, W], detached. Source: Shrivastava et al. 2017, section 2.3; CycleGAN,
+    section 4 (50 images).
+    """
+
+    def __init__(self, size: int, channels: int, height: int, width: int):
+        super().__init__()
+        self.size = size
+        if size > 0:
+            self.register_buffer("images", paddle.zeros([size, channels, height, width]))
+            self.register_buffer("seen", paddle.zeros([1], dtype="int64"))
+
+    @paddle.no_grad()
+    def forward(self, images):
+        images = images.detach()
+        if self.size == 0:
+            return images
+        one_by_one = [self.exchange(images[i : i + 1]) for i in range(images.shape[0])]
+        return paddle.concat(one_by_one)
+
+    def exchange(self, image):
+        """One image [1, C, H, W] in, one out; everything is decided on the device."""
+        full = self.seen >= self.size
+        drawn = paddle.randint(0, self.size, [1], dtype="int64")
+        place = paddle.where(full, drawn, self.seen)
+        older = paddle.index_select(self.images, place)
+        swaps = paddle.logical_and(full, paddle.rand([1]) < 0.5)
+        keeps = paddle.logical_or(swaps, paddle.logical_not(full))
+        self.images.set_value(
+            paddle.scatter(
+                self.images, place, paddle.where(keeps.reshape([1, 1, 1, 1]), image, older)
+            )
+        )
+        self.seen.set_value(paddle.minimum(self.seen + 1, paddle.full([1], self.size, "int64")))
+        return paddle.where(swaps.reshape([1, 1, 1, 1]), older, image)

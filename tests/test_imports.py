@@ -1,0 +1,68 @@
+"""The house stands on its floors: a file imports only from its own floor or a lower one."""
+
+import ast
+
+import pytest
+from conftest import ROOT
+
+FLOORS = {
+    "data_reader": 0,
+    "paddle_gans.networks": 1,
+    "paddle_gans.fast_cpu": 1,
+    "paddle_gans.training": 2,
+    "paddle_gans.models": 3,
+    "paddle_gans.inference": 4,
+    "paddle_gans.interop": 4,
+    "paddle_gans": 5,  # the commands
+}
+CORE = {"paddle", "numpy", "matplotlib", "cv2", "tqdm"}
+FILES = sorted(
+    p for package in ("data_reader", "paddle_gans") for p in (ROOT / package).rglob("*.py")
+)
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def floor(module):
+    return FLOORS[max((f for f in FLOORS if f"{module}.".startswith(f"{f}.")), key=len)]
+
+
+def imports(path):
+    """Modules that a file imports, wherever in the file."""
+    module = module_of(path)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".")[: -node.level] if node.level else []
+            name = ".".join([*base, *filter(None, [node.module])])
+            yield from (f"{name}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_come_from_lower_floors(path):
+    if path == ROOT / "paddle_gans" / "__init__.py":
+        return  # the door: `train` and `load` lead upstairs when they are called
+    for name in imports(path):
+        if (
+            name.split(".")[0] in ("data_reader", "paddle_gans")
+            and name != "paddle_gans.__version__"
+        ):
+            assert floor(name) <= floor(module_of(path)), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_the_core_requirements_are_imported(path):
+    import sys
+
+    for name in imports(path):
+        top = name.split(".")[0]
+        known = sys.stdlib_module_names if hasattr(sys, "stdlib_module_names") else {top}
+        assert top in known or top in CORE | {"data_reader", "paddle_gans"}, f"{path}: {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_is_short_enough_to_read(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 360
