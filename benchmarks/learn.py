@@ -45,7 +45,7 @@ def train_for(minutes: float, model: str, *, data: str, out: str, **settings):
 
 def main() -> int:
     """Measure one model."""
-    measures = sorted(p.stem for p in (HERE / "measures").glob("*.py"))
+    measures = sorted(p.stem for p in (HERE / "measures").glob("[!_]*.py"))
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--model", required=True, choices=measures)
     parser.add_argument("--data", required=True, metavar="PATH", help="real pictures")

@@ -1,9 +1,9 @@
-"""Convolutions on the oneDNN that the framework's wheel carries; one call, and one switch.
+"""A faster CPU: convolutions on the oneDNN in the framework's own wheel, padding in NumPy.
 
-``accelerate(model)`` makes the layers of a model several times faster on a CPU. Names, states,
-numbers (within float32 rounding) and gradients of every order stay as they are, and where
-anything does not fit, each call takes the framework's own kernel by itself.
-``PADDLE_GANS_FAST_CPU=0`` in the environment turns all of it off.
+``accelerate(model)`` makes the layers of a model several times faster. Names, states, numbers
+(within float32 rounding) and gradients of every order stay as they are, and a call that does not
+fit takes the framework's own kernel by itself. ``PADDLE_GANS_FAST_CPU=0`` in the environment
+turns all of it off. The functions here do the same for calls without a layer.
 """
 
 from __future__ import annotations

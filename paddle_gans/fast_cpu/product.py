@@ -137,21 +137,20 @@ def multiply(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) ->
         with paddle.no_grad():
             return compute(target, geometry, operands)
     result = None
-    versions = {name: t.inplace_version for name, t in operands.items()}
-    call = Call(target, geometry, operands, versions)
+    call = Call(target, geometry, operands)
     for name in wanted:
         part = Factor.apply(operands[name], name, call, result is None)
         result = part if result is None else result + part
     return result
 
 
-class Call(NamedTuple):
-    """One product that was taken; a type of its own hides its tensors from `PyLayer.apply`."""
+class Call:
+    """One product that was taken; `PyLayer.apply` does not look for tensors in here."""
 
-    target: str
-    geometry: Geometry
-    operands: Mapping[str, Tensor]
-    versions: Mapping[str, int]  # how often each operand had been changed in place
+    def __init__(self, target: str, geometry: Geometry, operands: Mapping[str, Tensor]):
+        self.target, self.geometry, self.operands = target, geometry, operands
+        # How often each operand had been changed in place.
+        self.versions = {name: t.inplace_version for name, t in operands.items()}
 
     def gradient(self, name: str, result: Tensor) -> Tensor:
         """The gradient of one operand from that of the result.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
@@ -24,6 +25,7 @@ except ImportError:
         return False
 
 
+STARTING = threading.Lock()  # threads may come first together
 SWITCH = "PADDLE_GANS_FAST_CPU"  # 0 in the environment: the framework's own kernels everywhere
 
 
@@ -53,9 +55,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=stop_in_child)
 
 
-@functools.cache
 def engine() -> Optional[OneDNN]:
     """The process's oneDNN, or None where it cannot be used."""
+    with STARTING:
+        return start()
+
+
+@functools.cache
+def start() -> Optional[OneDNN]:
+    """What `engine` gives, made at the first call."""
     library = find()
     if library is None:
         return None

@@ -103,6 +103,7 @@ class CycleGAN(GANModel):
     )
     inference = {"generator_ab": {"direction": "a2b"}, "generator_ba": {"direction": "b2a"}}
     size_multiple = 4
+    panel_images, panel_columns = 3, 3  # A, B(A), A(B(A)) over B, A(B), B(A(B))
 
     def __init__(
         self,

@@ -70,6 +70,7 @@ class DCGAN(GANModel):
 
     article = Recipe(batch_size=128, epochs=20, log_every=50, sample_every=468, save_every=468)
     demo = Recipe(batch_size=64, steps=300, log_every=20, sample_every=100, save_every=100)
+    panel_images, panel_tiled_rows = 128, 8  # 8 rows of real over 8 rows of generated images
 
     def __init__(
         self,

@@ -52,6 +52,10 @@ class GANModel(nn.Layer):
     optimizers: dict[str, Optimizer]
     size_multiple: int = 1  # what the sides of an input image must divide by
 
+    panel_images: int = 6  # how many of each name a panel shows
+    panel_columns: int = 0  # names beside each other before the next ones go below; 0: all
+    panel_tiled_rows: int = 0  # each name as a block of so many rows instead of a column
+
     # The networks that inference loads, each with the `translate` options it stands for; networks
     # with the same options are needed together.
     inference: Mapping[str, Mapping[str, Any]] = {"generator": {}}

@@ -13,25 +13,40 @@ from data_reader.transforms import denormalise
 
 CAPTION = 18  # pixels
 GAP = 2
+GAP_PADDING = ((0, GAP), (0, GAP), (0, 0))
 MIN_TILE = 96  # smaller images are enlarged by a whole factor
 
 
-def grid(images: Mapping[str, np.ndarray], most_rows: int = 8) -> np.ndarray:
-    """Named images [N, C, H, W] in [-1, 1] as columns under their names; uint8 [h, w, 3].
+def grid(images: Mapping[str, np.ndarray], columns: int = 0, tiled_rows: int = 0) -> np.ndarray:
+    """Named images [N, C, H, W] in [-1, 1] as one picture, uint8 [h, w, 3], under their names.
 
+    A name is a column of its images; after ``columns`` names (0: all) the next ones go below.
+    With ``tiled_rows`` each name is instead a block of so many rows, the blocks one below another.
     One channel is shown grey. All images have the same height and width.
     """
-    columns = []
-    for name, batch in images.items():
-        tiles = [np.broadcast_to(t, (*t.shape[:2], 3)) for t in map(denormalise, batch[:most_rows])]
-        zoom = max(1, -(-MIN_TILE // tiles[0].shape[1]))
-        tiles = [np.pad(t.repeat(zoom, 0).repeat(zoom, 1), GAP_PADDING) for t in tiles]
-        column = np.concatenate(tiles, axis=0)
-        columns.append(np.concatenate([caption(name, column.shape[1]), column], axis=0))
-    return np.concatenate(columns, axis=1)
+    names = list(images)
+    if tiled_rows:
+        blocks = [block(name, images[name], tiled_rows) for name in names]
+    else:
+        step = columns or len(names)
+        blocks = [
+            np.concatenate([block(n, images[n], len(images[n])) for n in names[i : i + step]], 1)
+            for i in range(0, len(names), step)
+        ]
+    width = max(b.shape[1] for b in blocks)
+    return np.concatenate([np.pad(b, ((0, 0), (0, width - b.shape[1]), (0, 0))) for b in blocks])
 
 
-GAP_PADDING = ((0, GAP), (0, GAP), (0, 0))
+def block(name: str, images: np.ndarray, rows: int) -> np.ndarray:
+    """A name over its images in ``rows`` rows; single columns of small images are enlarged."""
+    tiles = [np.broadcast_to(t, (*t.shape[:2], 3)) for t in map(denormalise, images)]
+    across = -(-len(tiles) // rows)
+    zoom = max(1, -(-MIN_TILE // tiles[0].shape[1])) if across == 1 else 2
+    tiles = [np.pad(t.repeat(zoom, 0).repeat(zoom, 1), GAP_PADDING) for t in tiles]
+    tiles += [np.zeros_like(tiles[0])] * (rows * across - len(tiles))
+    lines = [np.concatenate(tiles[i : i + across], 1) for i in range(0, len(tiles), across)]
+    picture = np.concatenate(lines)
+    return np.concatenate([caption(name, picture.shape[1]), picture])
 
 
 def caption(text: str, width: int) -> np.ndarray:

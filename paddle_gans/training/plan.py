@@ -19,7 +19,6 @@ from .model import GANModel, Recipe
 from .options import resolve
 from .run_folder import flag, versions
 
-PANEL_ROWS = 6
 RECIPE_SETTINGS = tuple(field.name for field in fields(Recipe) if field.name != "options")
 
 
@@ -71,7 +70,7 @@ def make_plan(
     total = recipe.steps if recipe.steps is not None else recipe.epochs * loader.steps_per_epoch
     held_back = model.dataset(root, train=False) or dataset
     panel = Loader(
-        held_back, min(PANEL_ROWS, len(held_back)), seed=seed, shuffle=False, workers=0
+        held_back, min(model.panel_images, len(held_back)), seed=seed, shuffle=False, workers=0
     ).batch(0)
 
     remarks = dataset.remarks()

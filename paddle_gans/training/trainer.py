@@ -220,7 +220,11 @@ class Run:
         with paddle.no_grad():
             images = self.model.sample({k: paddle.to_tensor(v) for k, v in self.plan.panel.items()})
         self.model.train()
-        panel = grid({name: image.numpy() for name, image in images.items()})
+        panel = grid(
+            {name: image.numpy() for name, image in images.items()},
+            self.model.panel_columns,
+            self.model.panel_tiled_rows,
+        )
         write_image(self.folder.path / "samples" / f"{done:06d}.png", panel)
         title = f"{model_name(type(self.model))}, step {done}"
         draw_curves(self.folder.log(), self.folder.path / "losses.png", title)
