@@ -19,6 +19,7 @@ import paddle
 from golden_recipe import array
 from paddle import Tensor, nn
 
+from paddle_gans.fast_cpu import accelerate
 from paddle_gans.interop import names
 from paddle_gans.training.model import GANModel, Update
 from paddle_gans.training.weights import fill
@@ -107,6 +108,7 @@ class StepPort:
 def check_network(case: Case, port: NetworkPort) -> None:
     """Output, every gradient and the running means of one forward and backward pass."""
     network = port.network
+    accelerate(network)
     fill(network, names.to_ours(case.weights(case["params"]), network, port.rename))
     if case["mode"] == "train":
         network.train()
@@ -180,6 +182,7 @@ def check_steps(case: Case, port: StepPort) -> None:
     for name, (network, rename) in port.networks.items():
         weights = case.weights(case["params"][name], prefix=f"{name}/")
         fill(network, names.to_ours(weights, network, rename))
+    accelerate(port.model)
     port.model.train()
 
     update = Update()

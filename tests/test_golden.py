@@ -161,8 +161,10 @@ STEPS = {"pix2pix_step": pix2pix_step, "cyclegan_step": cyclegan_step}
 
 
 @pytest.mark.skipif(not PATHS, reason=f"no golden cases in {FOLDER}; {VARIABLE} names another")
+@pytest.mark.parametrize("kernels", ["plain", "fast"])
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_equals_the_reference(path):
+def test_equals_the_reference(path, kernels, monkeypatch):
+    monkeypatch.setenv("PADDLE_GANS_FAST_CPU", "0" if kernels == "plain" else "1")
     case = Case(path)
     prefix = longest_prefix(case.name, [*NETWORKS, *STEPS])
     if prefix in NETWORKS:

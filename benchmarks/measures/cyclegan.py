@@ -68,13 +68,12 @@ def measure(data, minutes, out, train_for, options):
         returned = np.stack(translate(list(made), direction=back))
         row = {
             "fooled": round(share(made, 1 - source), 3),
-            "fooled_identity": round(share(held[source], 1 - source), 3),
+            "identity": round(share(held[source], 1 - source), 3),
             "cycle_l1": round(float(np.abs(returned.astype("float32") - held[source]).mean()), 2),
         }
         figures[there] = row
-        print(
-            f"  {there}  {row['fooled']:22.2f} {row['fooled_identity']:16.2f} {row['cycle_l1']:14.2f}"
-        )
+        fooled, identity, cycle = row.values()
+        print(f"  {there}  {fooled:22.2f} {identity:16.2f} {cycle:14.2f}")
     print(f"panel: {Path(out) / 'samples' / f'{steps:06d}.png'}")
     return {**figures, "steps": steps, "minutes": round(took, 2), **settings}
 

@@ -45,14 +45,15 @@ class Residual(nn.Layer):
 
     def __init__(self, channels: int, norm=Norm):
         super().__init__()
+        self.pad = nn.Pad2D(1, mode="reflect")
         self.conv1 = nn.Conv2D(channels, channels, 3, bias_attr=False)
         self.norm1 = norm(channels)
         self.conv2 = nn.Conv2D(channels, channels, 3, bias_attr=False)
         self.norm2 = norm(channels)
 
     def forward(self, x):
-        h = F.relu(self.norm1(self.conv1(F.pad(x, [1, 1, 1, 1], mode="reflect"))))
-        return x + self.norm2(self.conv2(F.pad(h, [1, 1, 1, 1], mode="reflect")))
+        h = F.relu(self.norm1(self.conv1(self.pad(x))))
+        return x + self.norm2(self.conv2(self.pad(h)))
 
 
 class Generator(nn.Layer):
@@ -62,6 +63,7 @@ class Generator(nn.Layer):
         super().__init__()
         conv = partial(nn.Conv2D, bias_attr=False)
         up = partial(nn.Conv2DTranspose, kernel_size=3, stride=2, padding=1, bias_attr=False)
+        self.border = nn.Pad2D(3, mode="reflect")
         self.conv1 = conv(3, base_dim, 7)
         self.norm1 = norm(base_dim)
         self.conv2 = conv(base_dim, base_dim * 2, 3, stride=2, padding=1)
@@ -73,24 +75,22 @@ class Generator(nn.Layer):
         self.norm4 = norm(base_dim * 2)
         self.up2 = up(base_dim * 2, base_dim)
         self.norm5 = norm(base_dim)
+        # A transposed convolution gives 2n - 1; the missing row and column are zeros.
+        self.complete = nn.Pad2D([0, 1, 0, 1])
         self.conv4 = nn.Conv2D(base_dim, 3, 7)
         normal_init(self)
 
     def forward(self, x):
-        x = F.pad(x, [3, 3, 3, 3], mode="reflect")
-        x = F.relu(self.norm1(self.conv1(x)))
+        x = F.relu(self.norm1(self.conv1(self.border(x))))
         x = F.relu(self.norm2(self.conv2(x)))  # [N, 2d, H/2, W/2]
         x = F.relu(self.norm3(self.conv3(x)))  # [N, 4d, H/4, W/4]
 
         for residual in self.residuals:
             x = residual(x)
 
-        # A transposed convolution gives 2n - 1; the missing row and column are zeros.
-        x = F.pad(F.relu(self.norm4(self.up1(x))), [0, 1, 0, 1])  # [N, 2d, H/2, W/2]
-        x = F.pad(F.relu(self.norm5(self.up2(x))), [0, 1, 0, 1])  # [N, d, H, W]
-
-        x = F.pad(x, [3, 3, 3, 3], mode="reflect")
-        return paddle.tanh(self.conv4(x))
+        x = self.complete(F.relu(self.norm4(self.up1(x))))  # [N, 2d, H/2, W/2]
+        x = self.complete(F.relu(self.norm5(self.up2(x))))  # [N, d, H, W]
+        return paddle.tanh(self.conv4(self.border(x)))
 
 
 class Discriminator(nn.Layer):

@@ -20,7 +20,7 @@ def vanilla(logits: Tensor, is_real: bool) -> Tensor:
 
 def lsgan(scores: Tensor, is_real: bool) -> Tensor:
     """Mean squared distance of scores of any shape to 1 (real) or 0 (fake); Mao et al. 2017."""
-    return ((scores - float(is_real)) ** 2).mean()
+    return (scores - float(is_real)).square().mean()
 
 
 def wasserstein(scores: Tensor, is_real: bool) -> Tensor:
