@@ -140,9 +140,9 @@ class Pix2Pix(GANModel):
     article = Recipe(batch_size=1, steps=50_000, log_every=50, sample_every=500, save_every=2500)
     demo = Recipe(
         batch_size=1,
-        steps=1000,
-        log_every=50,
-        sample_every=200,
+        steps=2000,
+        log_every=20,
+        sample_every=400,
         save_every=500,
         options={
             "direction": "b2a",
