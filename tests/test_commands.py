@@ -1,0 +1,68 @@
+"""The commands as a user meets them before anything is trained."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+from paddle_gans import __version__, models
+
+WITHOUT_FRAMEWORK = """
+import runpy, sys
+sys.modules["paddle"] = None
+sys.argv = [{0!r}, *{1!r}]
+runpy.run_module({0!r}, run_name="__main__")
+"""
+
+
+def without_framework(module, *arguments):
+    """Run a command in a process in which importing Paddle fails."""
+    code = WITHOUT_FRAMEWORK.format(module, list(arguments))
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["paddle_gans", "paddle_gans.train", "paddle_gans.infer", "data_reader.download",
+     "data_reader.write_demo"],
+)  # fmt: skip
+def test_help_is_quick_and_needs_no_framework(module):
+    start = time.monotonic()
+    done = without_framework(module, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"python -m {module}" in done.stdout
+    assert time.monotonic() - start < 5  # a fraction of a second on a free machine
+
+
+def test_the_bare_command_lists_commands_and_models():
+    said = without_framework("paddle_gans").stdout
+    assert "paddle_gans.train" in said
+    assert all(name in said for name in models.names())
+    assert without_framework("paddle_gans", "--version").stdout.strip() == __version__
+    path = without_framework("paddle_gans", "--path").stdout.strip()
+    assert path.endswith("train.py")
+
+
+def test_without_the_framework_the_command_says_what_to_install():
+    code = (
+        "import importlib.util as u, runpy, sys\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'paddle' else find(name, *a)\n"
+        "sys.argv = ['train', '--model', 'pix2pix']\n"
+        "runpy.run_module('paddle_gans.train', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: PaddlePaddle is not installed")
+    assert "pip install -e '.[cpu]'" in done.stderr
+
+
+def test_the_embedded_scenes_can_be_written_as_files(tmp_path):
+    from data_reader.layout import paired
+    from data_reader.write_demo import main
+
+    assert main([str(tmp_path), "--split", "train", "--count", "2", "--size", "64"]) == 0
+    pairs, _ = paired(tmp_path, train=True)
+    assert len(pairs) == 2
