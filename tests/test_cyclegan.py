@@ -251,3 +251,17 @@ def test_accumulation_that_does_not_divide_is_refused(unpaired_folder, tmp_path)
         paddle_gans.train(
             "dcgan", out=str(tmp_path / "x"), batch_size=4, accumulate=2, steps=1, base_dim=4
         )
+
+
+# Memory
+
+
+def test_recompute_changes_no_number():
+    batch, losses = batch_of(), []
+    for recompute in (False, True):
+        paddle.seed(0)
+        model, update = CycleGAN(**TINY["cyclegan"], recompute=recompute), Update()
+        for step in range(2):
+            terms = model.train_step(batch, step, update)
+        losses.append({name: term.item() for name, term in terms.items()})
+    assert losses[0] == losses[1]

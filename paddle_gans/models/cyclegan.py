@@ -123,6 +123,7 @@ class CycleGAN(GANModel):
         load_size: Optional[int] = None,  # pixels of the short side; 1.12 x crop; 0: as they are
         crop_size: int = 256,  # pixels
         flip: bool = True,  # mirror half of the pictures
+        recompute: bool = False,  # less memory for more time: residual blocks run twice
     ):
         super().__init__()
         check_options(crop_size, decay_start_epoch, decay_end_epoch)
@@ -133,6 +134,9 @@ class CycleGAN(GANModel):
 
         self.generator_ab = GENERATORS[generator](base_dim, residual_num)
         self.generator_ba = GENERATORS[generator](base_dim, residual_num)
+        for layer in self.sublayers():
+            if isinstance(layer, ResidualBlock):
+                layer.recompute = recompute
         self.discriminator_a = DISCRIMINATORS[discriminator](base_dim)
         self.discriminator_b = DISCRIMINATORS[discriminator](base_dim)
         self.pool_a = ImagePool(pool_size, 3, crop_size, crop_size)
