@@ -53,7 +53,7 @@ def measure(data, minutes, out, train_for, options):
     for name, images in (("generated", generated), ("real", test.items), ("noise", noise)):
         probabilities, features = judge(classifier, scaled(images))
         share = np.bincount(probabilities.argmax(1), minlength=10) / len(images)
-        entropy = float(-(share[share > 0] * np.log(share[share > 0])).sum())
+        entropy = float((share[share > 0] * np.log(1 / share[share > 0])).sum())
         confidence = float(probabilities.max(1).mean())
         distance = frechet_distance(reference, features)
         figures[name] = {

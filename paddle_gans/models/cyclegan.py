@@ -95,10 +95,10 @@ class CycleGAN(GANModel):
     article = Recipe(batch_size=1, epochs=200, log_every=50, sample_every=500, save_every=1000)
     demo = Recipe(
         batch_size=1,
-        steps=400,
+        steps=1000,
         log_every=20,
-        sample_every=100,
-        save_every=200,
+        sample_every=200,
+        save_every=500,
         options={"base_dim": 24, "residual_num": 4, "crop_size": 64},
     )
     inference = {"generator_ab": {"direction": "a2b"}, "generator_ba": {"direction": "b2a"}}
