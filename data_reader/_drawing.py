@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import cv2
 import numpy as np
+
+from ._opencv import cv2
 
 SHIFT = 4  # fractional bits of the coordinates that OpenCV's drawing functions take
 ONE = 1 << SHIFT

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from ._drawing import (
@@ -22,6 +21,7 @@ from ._drawing import (
     sky,
     tint,
 )
+from ._opencv import cv2
 
 SKY, ROAD, SIDEWALK, TERRAIN = range(4)  # the first surfaces of a canvas; walls follow
 STOREY = 3.1  # metres

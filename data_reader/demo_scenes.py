@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
 from ._drawing import (
@@ -24,6 +23,7 @@ from ._drawing import (
     smoothstep,
     tint,
 )
+from ._opencv import cv2
 from .errors import InputError
 
 STYLES = ("photo", "painting")

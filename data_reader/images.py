@@ -13,15 +13,8 @@ from typing import NamedTuple, Optional, Union
 import numpy as np
 
 from ._headers import UPRIGHT, Header, read_header
+from ._opencv import cv2
 from .errors import InputError
-
-try:
-    import cv2
-except ImportError as error:
-    raise ImportError(
-        f"OpenCV cannot be imported ({error}); install opencv-python-headless, "
-        "or for opencv-python the system package libgl1"
-    ) from error
 
 if "OPENCV_LOG_LEVEL" not in os.environ:  # our errors say what OpenCV would print
     with suppress(AttributeError):  # OpenCV 4

@@ -6,9 +6,9 @@ a pair stays aligned.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from ._opencv import cv2
 from .errors import InputError
 
 # The loader reads with threads of its own; OpenCV's would only get in their way.

@@ -1,0 +1,11 @@
+"""OpenCV, or what helps where it cannot be imported."""
+
+try:
+    import cv2
+except ImportError as error:
+    raise ImportError(
+        f"OpenCV cannot be imported ({error}): `pip install opencv-python-headless`, or for "
+        "opencv-python the system package libgl1"
+    ) from error
+
+__all__ = ["cv2"]
