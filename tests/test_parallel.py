@@ -28,8 +28,7 @@ from paddle_gans.training.trainer import step_seed, train_on
 choose_device("cpu")
 parallel.start()
 plan = make_plan(
-    models.find({name!r}), None, seed=0, workers=0, amp="off", accumulate=1, limit=None,
-    init_from=None, settings={{"batch_size": 4, **{options!r}}},
+    models.find({name!r}), None, workers=0, **{{"batch_size": 4, **{options!r}}}
 )
 update = Update()
 for step in range(3):

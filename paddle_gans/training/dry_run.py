@@ -23,12 +23,6 @@ def dry_run(
     out: Optional[str] = None,
     resume: str = "auto",
     device: str = "auto",
-    seed: int = 0,
-    workers: int = 2,
-    amp: str = "off",
-    accumulate: int = 1,
-    limit: Optional[int] = None,
-    init_from: Optional[str] = None,
     **settings: Any,
 ) -> str:
     """Describe the run that ``train`` would do with the same arguments.
@@ -38,20 +32,10 @@ def dry_run(
     """
     choose_device(device)
     parallel.start()
-    plan = make_plan(
-        model_class,
-        data,
-        seed=seed,
-        workers=workers,
-        amp=amp,
-        accumulate=accumulate,
-        limit=limit,
-        init_from=init_from,
-        settings=settings,
-    )
+    plan = make_plan(model_class, data, **settings)
     lines = [f"run folder   {place(model_class, out, resume)} (nothing is written by a dry run)"]
     lines += describe_config(plan) + describe_data(plan) + describe_networks(plan.model)
-    seconds, losses = time_step(plan, Update(amp, accumulate))
+    seconds, losses = time_step(plan, Update(plan.config["amp"], plan.config["accumulate"]))
     lines.append(f"one step     {seconds:.2f} s, {plan.recipe.batch_size / seconds:.2f} images/s")
     lines.append(f"whole run    {plan.total} steps, about {duration(plan.total * seconds)}")
     lines.append("losses       " + "  ".join(f"{k} {v:.4g}" for k, v in losses.items()))

@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import paddle
 
+from data_reader.datasets import PictureDataset
 from data_reader.errors import InputError
 from data_reader.loader import Loader
 from paddle_gans.fast_cpu import accelerate
@@ -39,24 +40,23 @@ def make_plan(
     model_class: type[GANModel],
     data: Union[str, Sequence[str], None],
     *,
-    seed: int,
-    workers: int,
-    amp: str,
-    accumulate: int,
-    limit: Optional[int],
-    init_from: Optional[str],
-    settings: Mapping[str, Any],
+    seed: int = 0,
+    workers: int = 2,
+    amp: str = "off",
+    accumulate: int = 1,
+    limit: Optional[int] = None,
+    init_from: Optional[str] = None,
+    **settings: Any,
 ) -> Plan:
     """Build the model and find the data; ``settings`` are the recipe's and the model's own.
 
     Raises:
         InputError: an option, a value or the data cannot be used.
     """
-    name = model_name(model_class)
     root = None if data in (None, "demo") else data
     recipe, given = choose_recipe(model_class, root, settings)
     check_amp(amp)
-    options = resolve(model_class, {**recipe.options, **given}, name)
+    options = resolve(model_class, {**recipe.options, **given}, model_name(model_class))
     paddle.seed(seed)
     model = model_class(**options)
     accelerate(model)
@@ -68,20 +68,9 @@ def make_plan(
     loader = Loader(dataset, recipe.batch_size, seed=seed, workers=workers, **shards)
     check_parts(accumulate, loader)
     total = recipe.steps if recipe.steps is not None else recipe.epochs * loader.steps_per_epoch
-    held_back = model.dataset(root, train=False) or dataset
-    panel = Loader(
-        held_back, min(model.panel_images, len(held_back)), seed=seed, shuffle=False, workers=0
-    ).batch(0)
 
-    remarks = dataset.remarks()
-    if root is None:
-        remarks.insert(
-            0,
-            f"training on the embedded data ({dataset.describe()}); --data FOLDER trains on your "
-            "own pictures",
-        )
     config = {
-        "model": name,
+        "model": model_name(model_class),
         "options": options,
         "data_path": data,
         "data": dataset.fingerprint(),
@@ -97,7 +86,24 @@ def make_plan(
         "steps": total,
         "versions": versions(),
     }
-    return Plan(model, loader, panel, recipe, total, config, remarks)
+    panel = panel_batch(model, root, dataset, seed)
+    return Plan(model, loader, panel, recipe, total, config, remarks_on(dataset, root))
+
+
+def panel_batch(model: GANModel, root: Any, dataset: PictureDataset, seed: int) -> dict:
+    """The first held-back items, or of the training ones where none are held back."""
+    items = model.dataset(root, train=False) or dataset
+    count = min(model.panel_images, len(items))
+    return Loader(items, count, seed=seed, shuffle=False, workers=0).batch(0)
+
+
+def remarks_on(dataset: PictureDataset, root: Any) -> list[str]:
+    """What the user should know of the data before the start."""
+    embedded = (
+        f"training on the embedded data ({dataset.describe()}); --data FOLDER trains on your own "
+        "pictures"
+    )
+    return ([embedded] if root is None else []) + dataset.remarks()
 
 
 def model_name(model_class: type[GANModel]) -> str:

@@ -47,19 +47,14 @@ def train(
     out: Optional[str] = None,
     resume: str = "auto",
     device: str = "auto",
-    seed: int = 0,
-    workers: int = 2,
-    amp: str = "off",
-    accumulate: int = 1,
-    limit: Optional[int] = None,
-    init_from: Optional[str] = None,
     **settings: Any,
 ) -> Result:
     """Train a model, or go on with the run that is there.
 
     ``settings`` are ``steps``, ``epochs``, ``batch_size``, ``log_every``, ``sample_every``,
-    ``save_every``, ``keep`` and the model's own options; what is left out has the article's
-    value, or the demo's on the embedded data.
+    ``save_every``, ``keep``, those of ``make_plan`` (``seed``, ``workers``, ``amp``,
+    ``accumulate``, ``limit``, ``init_from``) and the model's own options; what is left out has the
+    article's value, or the demo's on the embedded data.
 
     Raises:
         InputError: data, options or folder cannot be used, or a loss is not finite.
@@ -68,17 +63,7 @@ def train(
     choose_device(device)
     parallel.start()
     out = place(model_class, out, resume)
-    plan = make_plan(
-        model_class,
-        data,
-        seed=seed,
-        workers=workers,
-        amp=amp,
-        accumulate=accumulate,
-        limit=limit,
-        init_from=init_from,
-        settings=settings,
-    )
+    plan = make_plan(model_class, data, **settings)
     leads = parallel.rank() == 0
     with contextlib.ExitStack() as stack:
         folder = RunFolder(out)
