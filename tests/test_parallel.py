@@ -80,8 +80,8 @@ def test_two_ranks_with_half_batches_equal_one_process(tmp_path):
         )
         for name in one:
             if name.endswith("weight"):  # a bias before an instance norm moves by rounding alone
-                # Adam makes a step of any gradient, of one that is rounding too: single elements may
-                # part by more. Gradients that were not averaged part all of them by 4e-4 or so.
+                # Adam makes a step of any gradient, of rounding too, so that single elements may
+                # part by more. Gradients that were not averaged part all by 4e-4 or so.
                 apart = np.abs(two[name] - one[name])
                 assert apart.mean() < 1e-5, name
                 assert apart.max() < 3e-4, name
