@@ -1,10 +1,11 @@
 # make demo       train pix2pix on drawn street scenes for about three minutes, then translate with it
 # make test       the fast suite; make test-all adds what is slow
+# make notebooks  run the notebooks again and keep what they show; NAMES=01_dcgan runs one
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: demo test test-all test-paddle26 lint clean
+.PHONY: demo test test-all test-paddle26 notebooks lint clean
 
 demo: .venv/ready
 	$(BIN)/python -m paddle_gans.train --model pix2pix --out $(RUN)
@@ -29,6 +30,9 @@ test-paddle26: .venv-paddle26/ready
 	.venv-paddle26/bin/python -m pytest tests/test_contract.py tests/test_golden.py \
 		tests/test_training.py tests/test_reader.py tests/test_losses.py
 
+notebooks: .venv/ready-test
+	$(BIN)/python notebooks/execute.py $(NAMES)
+
 lint: .venv/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,7 +47,8 @@ lint: .venv/ready-test
 	@touch $@
 
 .venv/ready-test: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check pytest ruff
+	$(BIN)/pip install --quiet --disable-pip-version-check \
+		pytest ruff nbclient nbformat ipykernel
 	@touch $@
 
 .venv-paddle26/ready: requirements-paddle26.txt
@@ -54,4 +59,4 @@ lint: .venv/ready-test
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-paddle26 $(RUN)
+	rm -rf .venv .venv-paddle26 $(RUN) notebooks/runs

@@ -22,7 +22,8 @@ setup(
     extras_require={
         "cpu": ["paddlepaddle==3.2.2"],
         "gpu": ["paddlepaddle-gpu>=2.6.2"],
-        "test": ["pytest", "ruff"],
+        "test": ["pytest", "ruff", "nbclient", "nbformat", "ipykernel"],
+        "notebooks": ["nbclient", "nbformat", "ipykernel"],
     },
     classifiers=[
         "License :: OSI Approved :: MIT License",

@@ -8,9 +8,11 @@ import importlib
 
 _HOMES = {
     "data_reader": "reader",
+    "Domains": "domains",
     "InputError": "errors",
     "Loader": "loader",
     "Paired": "datasets",
+    "Photos": "photos",
     "Unpaired": "datasets",
 }
 

@@ -72,7 +72,7 @@ def _png(kind: str, data: bytes) -> Header:
 
 
 def _webp(kind: str, data: bytes) -> Header:
-    """Read canvas and EXIF; without VP8X there is no EXIF, and the sides are below 2**14."""
+    """Read EXIF, and the largest of what the canvas and the picture itself claim."""
     if data[8:12] != b"WEBP":
         return Header()  # a sound or a video
     (size,) = struct.unpack_from("<I", data, 4)
@@ -81,11 +81,18 @@ def _webp(kind: str, data: bytes) -> Header:
     while position + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, position)
         body = data[position + 8 : position + 8 + length]
+        claim = (0, 0)
         if name == b"VP8X":
-            width = int.from_bytes(body[4:7], "little") + 1
-            height = int.from_bytes(body[7:10], "little") + 1
+            claim = tuple(int.from_bytes(body[i : i + 3], "little") + 1 for i in (4, 7))
+        elif name == b"VP8L" and len(body) >= 5:  # without loss: 14 bits each, after a signature
+            bits = int.from_bytes(body[1:5], "little")
+            claim = (1 + bits % 2**14, 1 + (bits >> 14) % 2**14)
+        elif name == b"VP8 " and len(body) >= 10:  # after a frame's tag and start code
+            claim = tuple(side % 2**14 for side in struct.unpack_from("<HH", body, 6))
         elif name == b"EXIF":
             orientation = _orientation(body[6:] if body.startswith(b"Exif\0\0") else body)
+        if claim[0] * claim[1] > width * height:
+            width, height = claim
         position += 8 + length + length % 2
     return Header(kind, width, height, len(data) >= 8 + size, orientation)
 
@@ -125,17 +132,31 @@ _PNM = re.compile(rb"P([1-6])%b(\d{1,9})%b(\d{1,9})(?:%b(\d{1,9}))?" % (_GAP, _G
 
 def _tiff_tags(data: bytes) -> dict[int, int]:
     """Return the whole numbers in the first directory of a TIFF, which EXIF data is, too."""
+    _, places, _ = tiff_places(data)
+    return {tag: struct.unpack_from(form, data, at)[0] for tag, (form, at) in places.items()}
+
+
+def tiff_places(
+    data: bytes, start: Optional[int] = None
+) -> tuple[Optional[str], dict[int, tuple[str, int]], int]:
+    """Find the whole numbers in a directory of a TIFF, in the first one without ``start``.
+
+    Returns the byte order as ``struct`` names it (None: it is no TIFF), the format and position of
+    each tag's number, and where the directory ends, and the place of the next one stands.
+    """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None:
-        return {}
-    (start,) = struct.unpack_from(order + "I", data, 4)
+        return None, {}, 0
+    if start is None:
+        (start,) = struct.unpack_from(order + "I", data, 4)
     (entries,) = struct.unpack_from(order + "H", data, start)
-    tags = {}
-    for position in range(start + 2, start + 2 + 12 * entries, 12):
+    end = start + 2 + 12 * entries
+    places = {}
+    for position in range(start + 2, end, 12):
         tag, number_type, count = struct.unpack_from(order + "HHI", data, position)
         if count == 1 and number_type in (3, 4):  # of 16 or 32 bits
-            (tags[tag],) = struct.unpack_from(order + " HI"[number_type - 2], data, position + 8)
-    return tags
+            places[tag] = (order + " HI"[number_type - 2], position + 8)
+    return order, places, end
 
 
 def _orientation(exif: bytes) -> int:

@@ -1,5 +1,10 @@
 """OpenCV, or what helps where it cannot be imported."""
 
+import os
+
+# For formats whose sizes we do not read ourselves; OpenCV looks at it when it is imported.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**28))
+
 try:
     import cv2
 except ImportError as error:

@@ -54,6 +54,10 @@ class PictureDataset(Dataset):
         """What a user should know of this data before training on it."""
         return []
 
+    def statistics(self) -> list[str]:
+        """Figures that --dry-run prints, one a line; finding them may take a few seconds."""
+        return []
+
     def limited(self, count: int) -> PictureDataset:
         """The first ``count`` items alone."""
         few = copy.copy(self)

@@ -6,8 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import demo, demo_scenes, transforms
+from . import demo, demo_faces, demo_photos, demo_scenes, transforms
 from .datasets import Paired, PictureDataset, Unpaired
+from .domains import Domains
+from .photos import Photos, colour_of
 
 
 class StreetScenes(Paired):
@@ -56,6 +58,64 @@ class Landscapes(Unpaired):
 
     def describe(self):
         return f"drawn landscapes, photo-like and painted, {self.split}, {self.size}x{self.size}"
+
+    def remarks(self):
+        return []
+
+
+class AnimalFaces(Domains):
+    """Faces of cats, dogs and rabbits; items as of ``Domains``."""
+
+    domains = demo_faces.KINDS
+
+    def __init__(self, split: str, *, image_size: int = 64, latent_dim: int = 16):
+        faces = {kind: range(demo_faces.FACE_COUNTS[split]) for kind in demo_faces.KINDS}
+        train = split == "train"
+        super().__init__(faces, faces, image_size=image_size, augment=train, latent_dim=latent_dim)
+        self.split = split
+        self._draw = lru_cache(maxsize=1024)(demo_faces.animal_face)  # 12 MB at 64 pixels
+
+    def read(self, domain, picture):
+        return self._draw(picture, self.image_size, self.domains[domain], self.split)
+
+    def name(self, domain, picture):
+        return f"embedded animal face {self.split} {self.domains[domain]} {picture}"
+
+    def paths(self):
+        return ()
+
+    def describe(self):
+        kinds, size = ", ".join(f"{name}s" for name in self.domains), self.image_size
+        return f"drawn faces of {kinds}, {self.split}, {size}x{size}"
+
+    def remarks(self):
+        return []
+
+
+class ColourScenes(Photos):
+    """Still lifes, landscapes and flowers; items as of ``Photos``."""
+
+    def __init__(self, split: str, *, size: int = 72, crop_size: int = 64, flip: bool = True):
+        how = "Random" if split == "train" else "Center"
+        scenes = range(demo_photos.PHOTO_COUNTS[split])
+        super().__init__(scenes, load_size=0, crop_size=crop_size, crop_type=how, flip=flip)
+        self.split, self.size = split, size
+        self._draw = lru_cache(maxsize=512)(demo_photos.colour_scene)  # 6 MB at 72 pixels
+
+    def read(self, index):
+        return self._draw(self.items[index], self.size, self.split)
+
+    def look(self, index):
+        return colour_of(self.read(index))
+
+    def files(self, index, rng=None):
+        return [f"embedded colour scene {self.split} {self.items[index]}"]
+
+    def paths(self):
+        return ()
+
+    def describe(self):
+        return f"drawn scenes in colour, {self.split}, {self.size}x{self.size}"
 
     def remarks(self):
         return []

@@ -44,3 +44,5 @@ def prepare() -> None:
         import paddle  # noqa: F401
     # Batch norm says this at every first training step.
     warnings.filterwarnings("ignore", message="When training, we now always track")
+    # For those who come from another framework's `split`, and use Paddle's own.
+    warnings.filterwarnings("ignore", message=r"\s*Non compatible API")

@@ -15,6 +15,7 @@ import numpy as np
 from ._headers import UPRIGHT, Header, read_header
 from ._opencv import cv2
 from .errors import InputError
+from .metadata import Metadata, add_metadata
 
 if "OPENCV_LOG_LEVEL" not in os.environ:  # our errors say what OpenCV would print
     with suppress(AttributeError):  # OpenCV 4
@@ -26,8 +27,11 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff")
     + (".ppm", ".pgm", ".pnm")
 )
+JPEG_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe"))
 ALPHA_SUFFIXES = frozenset((".png", ".webp", ".tif", ".tiff"))  # write_image keeps alpha in these
-MAX_PIXELS = 2**28  # a file that claims more is taken for a decompression bomb
+MAX_PIXELS = 2**28  # a file that claims more is taken for a decompression bomb,
+UNSUSPECTED = 2**26  # and one that claims more than this many
+MAX_RATIO = 256  # and more pixels than this for each of its bytes; photographs have 2 to 50
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -48,7 +52,8 @@ def read_picture(path: PathLike) -> Picture:
 
     Raises:
         InputError: the file is missing, a folder, empty, no picture, truncated, damaged, of
-            floating-point values, or claims more than ``MAX_PIXELS`` pixels.
+            floating-point values, claims more than ``MAX_PIXELS`` pixels, or, above
+            ``UNSUSPECTED``, more than ``MAX_RATIO`` a byte.
     """
     path = existing_file(path)
     with disk_errors(f"cannot read {path}"):
@@ -78,12 +83,20 @@ def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
 
 
 def write_image(
-    path: PathLike, rgb: np.ndarray, alpha: Optional[np.ndarray] = None, quality: int = 95
+    path: PathLike,
+    rgb: np.ndarray,
+    alpha: Optional[np.ndarray] = None,
+    quality: int = 95,
+    *,
+    fine_colour: bool = False,
+    metadata: Optional[Metadata] = None,
 ) -> None:
     """Write uint8 RGB [H, W, 3] in the suffix's format: the whole file, or none; makes folders.
 
     ``alpha`` is uint8 [H, W]; formats other than ``ALPHA_SUFFIXES`` drop it. ``quality`` is 1 to
-    100, for JPEG and WebP (both lossy at any quality); a ``.pgm`` holds the luma.
+    100, for JPEG and WebP (both lossy at any quality); a ``.pgm`` holds the luma. ``fine_colour``
+    stores the colour of a JPEG for each pixel (4:4:4) instead of each four. ``metadata`` goes into
+    JPEG and PNG; other formats drop it.
 
     Raises:
         InputError: the suffix is none of ``IMAGE_SUFFIXES``, the format cannot hold a picture of
@@ -104,9 +117,12 @@ def write_image(
     if alpha is not None and suffix in ALPHA_SUFFIXES:
         pixels = np.dstack([pixels, alpha])
     # OpenCV 4 heeds WebP's quality only as the first option.
-    option = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
+    of_format = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
+    options = [of_format, quality]
+    if fine_colour and suffix in JPEG_SUFFIXES:
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     try:
-        done, encoded = cv2.imencode(suffix, pixels, [option, quality])
+        done, encoded = cv2.imencode(suffix, pixels, options)
     except cv2.error:  # OpenCV 4 raises, OpenCV 5 returns False
         done = False
     if not done:
@@ -114,8 +130,9 @@ def write_image(
         raise InputError(
             f"cannot write {path}: {width} x {height} pixels do not fit {suffix}; try .png or .tif"
         )
+    content = encoded.tobytes() if metadata is None else add_metadata(encoded.tobytes(), metadata)
     with replacing(path) as temporary, disk_errors(f"cannot write {path}"):
-        temporary.write_bytes(encoded.tobytes())
+        temporary.write_bytes(content)
 
 
 def list_images(folder: PathLike) -> list[Path]:
@@ -163,15 +180,17 @@ def existing_file(path: PathLike) -> Path:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, suffix: Optional[str] = None) -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` that takes its place when the block ends cleanly.
 
-    The sibling has the same suffix and a hidden name; it is gone after the block in any case.
+    The sibling has a hidden name with the same suffix, by which encoders go, or with ``suffix``;
+    it is gone after the block in any case.
 
     Raises:
         InputError: the folder cannot be made, or the file not be put in place.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    suffix = path.suffix if suffix is None else suffix
+    temporary = path.with_name(f".{secrets.token_hex(8)}{suffix}")
     with disk_errors(f"cannot write {path}"):
         if path.parent.is_file():
             raise InputError(f"cannot write {path}: {path.parent} is a file, not a folder")
@@ -227,7 +246,13 @@ def _refuse(path: Path, data: bytes, header: Header) -> None:
     OpenCV fills what is missing of a truncated JPEG with grey: 4.8 in any, 5.0 still where zeros
     follow, as in a broken-off download.
     """
-    if header.width * header.height > MAX_PIXELS:
+    claim = header.width * header.height
+    if claim > max(UNSUSPECTED, MAX_RATIO * len(data)) and claim <= MAX_PIXELS:
+        raise InputError(
+            f"{path} claims to be {header.width} x {header.height} pixels in {len(data)} bytes, as "
+            "a decompression bomb does; make it smaller or cut it into parts"
+        )
+    if claim > MAX_PIXELS:
         raise InputError(
             f"{path} claims to be {header.width} x {header.height} pixels, more than the "
             f"{MAX_PIXELS} that are read; make it smaller or cut it into parts"

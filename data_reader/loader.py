@@ -3,7 +3,7 @@
 Batch ``step`` is a pure function of (dataset, batch size, seed, step): a run that starts again at
 step n sees what an uninterrupted one would have seen, and two ranks together see what one process
 would. Threads read ahead; decoding and resizing run outside Python's lock, there are no processes
-to die or to hang, and an error keeps its type and its words.
+to be killed or to hang, and an error keeps its type and its words.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import Optional
 
 import numpy as np
 
@@ -19,6 +20,31 @@ from .datasets import PictureDataset
 from .errors import InputError
 
 READ_AHEAD = 3  # batches
+TRIES = 100  # items that are tried in place of one that cannot be read
+
+
+def read_item(
+    dataset: PictureDataset,
+    index: int,
+    rng: np.random.Generator,
+    bad: Optional[dict[str, None]] = None,
+) -> dict[str, np.ndarray]:
+    """Item ``index``; with ``bad``, one that cannot be read is replaced by another, drawn by rng.
+
+    ``bad`` then gets the reason as a key. So the same bad files give the same replacements.
+
+    Raises:
+        InputError: the item, or with ``bad`` none of ``TRIES`` in its place, can be read.
+    """
+    if bad is None:
+        return dataset.item(index, rng)
+    for _ in range(TRIES):
+        try:
+            return dataset.item(index, rng)
+        except InputError as error:
+            bad[str(error)] = None  # a dict, for several threads may write at once
+            index, last = int(rng.integers(len(dataset))), error
+    raise InputError(f"{TRIES} items in turn cannot be read; the last: {last}") from last
 
 
 class Loader:
@@ -26,7 +52,7 @@ class Loader:
 
     ``batch_size`` is the whole batch, of which this rank reads its ``1 / world_size``; the last
     incomplete batch of an epoch is dropped, except that a set smaller than one batch repeats its
-    items to fill it.
+    items to fill it. With ``bad``, items that cannot be read are replaced: see ``read_item``.
 
     Raises:
         InputError: no items, or a batch that the ranks cannot share evenly.
@@ -42,6 +68,7 @@ class Loader:
         workers: int = 2,
         rank: int = 0,
         world_size: int = 1,
+        bad: Optional[dict[str, None]] = None,
     ):
         if len(dataset) == 0:
             raise InputError("the data set holds no items")
@@ -52,17 +79,18 @@ class Loader:
             )
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
         self.shuffle, self.workers = shuffle, workers
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.bad = rank, world_size, bad
         self.steps_per_epoch = max(1, len(dataset) // batch_size)
         self._order = lru_cache(maxsize=2)(self._order_of_epoch)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Batch ``step`` of the endless stream, read now."""
-        items = [self.dataset.item(index, rng) for index, rng in self._draws(step)]
+        draws = self._draws(step)
+        items = [read_item(self.dataset, index, rng, self.bad) for index, rng in draws]
         return {key: np.stack([item[key] for item in items]) for key in items[0]}
 
     def files(self, step: int) -> list[str]:
-        """Names of the files behind batch ``step``."""
+        """Names of the files behind batch ``step``, before any is replaced."""
         draws = self._draws(step)
         return [name for index, rng in draws for name in self.dataset.files(index, rng)]
 

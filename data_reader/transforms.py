@@ -6,6 +6,8 @@ a pair stays aligned.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ._opencv import cv2
@@ -75,6 +77,42 @@ def crop(
 def flip(images: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
     """All images mirrored left to right, half the time."""
     return [image[:, ::-1] for image in images] if rng.random() < 0.5 else images
+
+
+def random_resized_crop(
+    image: np.ndarray,
+    size: int,
+    rng: np.random.Generator,
+    scale: tuple[float, float] = (0.8, 1.0),
+    ratio: tuple[float, float] = (0.9, 1.1),
+) -> np.ndarray:
+    """A random part of the image at ``size`` x ``size`` pixels; see ``resized_crop_box``."""
+    top, left, height, width = resized_crop_box(*image.shape[:2], rng, scale, ratio)
+    return resize(image[top : top + height, left : left + width], size, size)
+
+
+def resized_crop_box(
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+) -> tuple[int, int, int, int]:
+    """A random part of an image of this size: (top, left, height, width), pixels.
+
+    ``scale`` bounds its share of the area, ``ratio`` its width over its height, even in its
+    logarithm. Where ten tries do not fit in, the largest middle part whose ratio does.
+    """
+    for _ in range(10):
+        area = height * width * rng.uniform(*scale)
+        shape = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
+        wide, high = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
+        if 0 < wide <= width and 0 < high <= height:
+            top, left = rng.integers(height - high + 1), rng.integers(width - wide + 1)
+            return int(top), int(left), high, wide
+    wide = min(width, max(1, round(height * ratio[1])))
+    high = min(height, max(1, round(width / ratio[0])))
+    return (height - high) // 2, (width - wide) // 2, high, wide
 
 
 def normalise(image: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Optional
 import numpy as np
 
 from .errors import InputError
-from .images import PathLike, cv2, disk_errors, existing_file, replacing
+from .images import MAX_PIXELS, PathLike, cv2, disk_errors, existing_file, replacing
 
 # FFmpeg reads it when the first video is opened; the exceptions below say what it would print.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -41,7 +41,8 @@ class VideoReader:
     a damaged file can have fewer.
 
     Raises:
-        InputError: the file is missing, a folder, empty, or not one frame of it can be decoded.
+        InputError: the file is missing, a folder, empty, not one frame of it can be decoded, or a
+            frame claims more than ``MAX_PIXELS`` pixels.
     """
 
     def __init__(self, path: PathLike):
@@ -63,6 +64,13 @@ class VideoReader:
     def __iter__(self) -> Iterator[np.ndarray]:
         # An absolute path: FFmpeg takes what stands before a colon for a protocol.
         self._capture.open(str(self.path.resolve()), cv2.CAP_FFMPEG)
+        size = [self._capture.get(x) for x in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        if size[0] * size[1] > MAX_PIXELS:
+            self.close()
+            raise InputError(
+                f"{self.path} claims to have {size[0]:.0f} x {size[1]:.0f} pixels a frame, more "
+                f"than the {MAX_PIXELS} that are read; make it smaller"
+            )
         while True:
             decoded, frame = self._capture.read()
             if not decoded:

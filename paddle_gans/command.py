@@ -45,6 +45,8 @@ def add_options(parser: argparse.ArgumentParser, title: str, options: dict) -> N
         text = text.replace("%", "%%")
         if option.kind is bool:
             group.add_argument(option.flag, action=argparse.BooleanOptionalAction, help=text)
+        elif option.kind is list:
+            group.add_argument(option.flag, nargs="+", metavar="TEXT", help=text)
         elif option.choices:
             group.add_argument(option.flag, type=option.kind, choices=option.choices, help=text)
         else:

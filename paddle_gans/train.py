@@ -71,6 +71,42 @@ def build_parser() -> Parser:
     files.add_argument("--save-every", type=int, metavar="N", help="steps between checkpoints")
     files.add_argument("--keep", type=int, metavar="N", help="checkpoints that are kept")
 
+    validation = parser.add_argument_group(
+        "validation (models that measure something, on a test set)"
+    )
+    validation.add_argument(
+        "--validate-every",
+        type=int,
+        metavar="N",
+        help="steps between validations, else one an epoch; 0: never",
+    )
+    validation.add_argument(
+        "--best-by",
+        metavar="FIGURE",
+        help="keep the weights that this figure prefers in the run folder's best/, and their "
+        "checkpoint besides those of --keep",
+    )
+
+    faults = parser.add_argument_group("when something goes wrong (stop ends with exit code 2)")
+    faults.add_argument(
+        "--on-bad-file",
+        choices=("stop", "skip"),
+        help="a picture that cannot be read: stop, or take another one and name it in the run "
+        "folder's bad_files.txt (stop)",
+    )
+    faults.add_argument(
+        "--on-nan",
+        choices=("stop", "skip"),
+        help="a loss that is not finite: stop, or leave that update out, at most 20 steps in a "
+        "row; skip looks at every loss, for which a GPU waits (stop)",
+    )
+    faults.add_argument(
+        "--on-full-disk",
+        choices=("stop", "go-on"),
+        help="no space for a checkpoint, a panel or the log: stop, or train on and try again at "
+        "the next one; the last checkpoint is needed (stop)",
+    )
+
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
     machine.add_argument("--amp", choices=("off", "bf16", "fp16"), help="mixed precision (off)")
@@ -131,7 +167,10 @@ def named_model(argv: Sequence[str]) -> Optional[str]:
 def describe_recipe(parser: Parser, model_class) -> None:
     """Say in the help how long and how often this model's runs are."""
     article, demo = model_class.article, model_class.demo
-    for key in ("batch_size", "steps", "epochs", "log_every", "sample_every", "save_every", "keep"):
+    for key in (
+        "batch_size", "steps", "epochs", "log_every", "sample_every", "save_every", "keep",
+        "validate_every",
+    ):  # fmt: skip
         flag = "--" + key.replace("_", "-")
         a, d = getattr(article, key), getattr(demo, key)
         if a is None and d is None:
@@ -139,6 +178,9 @@ def describe_recipe(parser: Parser, model_class) -> None:
         action = parser._option_string_actions[flag]
         values = f"{a if a is not None else '-'}; embedded data {d if d is not None else '-'}"
         action.help += f" ({values})"
+    figures = [f"{name} ({how})" for name, how in model_class.figures.items() if how != "none"]
+    choices = f"of {', '.join(figures)}" if figures else "which this model has none of"
+    parser._option_string_actions["--best-by"].help += f"; {choices}"
     changed = ", ".join(f"--{k.replace('_', '-')} {v}" for k, v in demo.options.items())
     parser.epilog += f"\nOn the embedded data the defaults are: {changed}.\n" if changed else ""
 
@@ -147,6 +189,8 @@ def report(result, model_class) -> None:
     """Say where the pictures and the weights are, and how to use them."""
     weights = result.out / f"{next(iter(model_class.inference))}.pdparams"
     print(f"\npictures: {result.out / 'samples'}  curves: {result.out / 'losses.png'}")
+    if (result.out / "best").is_dir():
+        print(f"the best: {result.out / 'best'} (its best.json says of which step)")
     print(f"translate: python -m paddle_gans.infer --weights {weights} --input PATH --output DIR")
 
 

@@ -10,9 +10,9 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 import paddle
@@ -21,7 +21,7 @@ from paddle import Tensor, nn
 
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.interop import names
-from paddle_gans.training.model import GANModel, Update
+from paddle_gans.training.model import NONE, GANModel, Update
 from paddle_gans.training.weights import fill
 
 VARIABLE = "PADDLE_GANS_GOLDEN"
@@ -31,6 +31,7 @@ OUTPUT = 1e-4  # largest difference of an output or of a running mean
 GRADIENT = 1e-2  # of the parameter's own L2
 SMALL_GRADIENT = 1e-4  # of the case's largest L2: a bias in front of a norm is pure rounding
 PARAMETERS_AFTER = 1e-5  # relative, after the last step
+MOVED = 2e-2  # relative, of how far weights and averages went; an average reversed is far off
 STATISTICS = ("running_mean", "running_var")
 
 
@@ -96,13 +97,17 @@ class StepPort:
     """Our model of a step case: its networks with their name maps, under the reference's names.
 
     ``rename_losses`` turns one step's terms into the reference's (a case's nested terms are
-    joined by "/"); ``tolerance(name, t)`` is relative.
+    joined by "/"); ``tolerance(name, t)`` is relative. ``averages`` are the moving averages of
+    networks; ``gradient_tolerance`` has the updates of a step in their order, each with what its
+    gradients may differ by, of their network's length.
     """
 
     model: GANModel
     networks: Mapping[str, tuple[nn.Layer, names.Rename]]
     tolerance: Callable[[str, int], float]
     rename_losses: Callable[[Mapping[str, Tensor]], Mapping[str, Any]] = dict
+    averages: Mapping[str, nn.Layer] = field(default_factory=dict)
+    gradient_tolerance: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_network(case: Case, port: NetworkPort) -> None:
@@ -182,10 +187,13 @@ def check_steps(case: Case, port: StepPort) -> None:
     for name, (network, rename) in port.networks.items():
         weights = case.weights(case["params"][name], prefix=f"{name}/")
         fill(network, names.to_ours(weights, network, rename))
+        if name in port.averages:
+            port.averages[name].set_state_dict(network.state_dict())
     accelerate(port.model)
     port.model.train()
+    start = {name: trainable(network) for name, (network, _) in port.networks.items()}
 
-    update = Update()
+    update = RecordingUpdate(port)
     for t, terms in enumerate(case["steps"]):
         losses = port.model.train_step(case.batch(t), step=t, update=update)
         ours = port.rename_losses(losses)
@@ -194,11 +202,60 @@ def check_steps(case: Case, port: StepPort) -> None:
         for name, loss in expected.items():
             value, allowed = float(ours[name]), port.tolerance(name, t) * abs(loss)
             assert abs(value - loss) <= max(allowed, 1e-7), f"{name} at step {t}: {value}, {loss}"
+        if t == 0 and "grad_l2_first_step" in case.data:
+            check_first_gradients(case["grad_l2_first_step"], update.gradients, port)
 
     for name, l2 in case["param_l2_after"].items():
-        trainable = [p.numpy() for p in port.networks[name][0].parameters() if p.trainable]
-        after = norm(*trainable)
+        after = norm(*trainable(port.networks[name][0]).values())
         assert abs(after - l2) <= PARAMETERS_AFTER * l2, f"{name} is {after} long after, not {l2}"
+    for which, moved in case.data.get("moved_l2", {}).items():
+        for name, l2 in moved.items():
+            network = port.networks[name][0] if which.startswith("live") else port.averages[name]
+            now = trainable(port.networks[name][0], network)
+            went = norm(*[now[key] - start[name][key] for key in start[name]])
+            assert abs(went - l2) <= MOVED * l2, f"{name}, {which}: {went}, not {l2}"
+
+
+class RecordingUpdate(Update):
+    """Notes the gradients' lengths of each update: by network, and the reference's name."""
+
+    def __init__(self, port: StepPort):
+        super().__init__()
+        self.port = port
+        self.gradients: list[dict[str, dict[str, float]]] = []
+
+    def __call__(self, losses, *optimizers, weights=NONE):
+        terms = super().__call__(losses, *optimizers, weights=weights)
+        stepped = {p.name for o in optimizers for p in o._parameter_list}
+        self.gradients.append(
+            {
+                name: {k: norm(g) for k, g in reference_gradients(network, rename).items()}
+                for name, (network, rename) in self.port.networks.items()
+                if network.parameters()[0].name in stepped
+            }
+        )
+        return terms
+
+
+def check_first_gradients(expected: dict, updates: list[dict], port: StepPort) -> None:
+    """Every parameter's gradient of every update in the first step, by its length."""
+    assert list(expected) == list(port.gradient_tolerance)
+    for (update, tolerance), found in zip(port.gradient_tolerance.items(), updates):
+        networks = expected[update]
+        if not isinstance(next(iter(networks.values())), Mapping):
+            networks = {next(iter(found)): networks}  # the reference names no single network
+        assert set(networks) == set(found), f"{update} steps other networks"
+        for network, lengths in networks.items():
+            total = norm(np.array(list(lengths.values())))
+            for name, l2 in found[network].items():
+                difference = abs(l2 - lengths.get(name, 0.0))
+                assert difference <= tolerance * total, f"{update}: {network} {name} {difference}"
+
+
+def trainable(network: nn.Layer, values: Optional[nn.Layer] = None) -> dict[str, np.ndarray]:
+    """The trainable parameters by name; their values in ``values``, of the same structure."""
+    found = dict((values or network).named_parameters())
+    return {n: found[n].numpy().copy() for n, p in network.named_parameters() if p.trainable}
 
 
 def integers(text: str) -> list[int]:

@@ -13,11 +13,16 @@ from golden import FOLDER, VARIABLE, Case, NetworkPort, StepPort, check_network,
 from paddle import nn
 
 from paddle_gans import models
+from paddle_gans.interop import colorization as colorization_names
 from paddle_gans.interop import cyclegan as cyclegan_names
 from paddle_gans.interop import dcgan as dcgan_names
 from paddle_gans.interop import junyanz
 from paddle_gans.interop import pix2pix as pix2pix_names
-from paddle_gans.models import cyclegan, dcgan, pix2pix
+from paddle_gans.interop import stargan_v2 as stargan_v2_names
+from paddle_gans.models import _stargan_v2_networks as stargan_v2_networks
+from paddle_gans.models import cyclegan, dcgan, pix2pix, stargan_v2
+from paddle_gans.models._colorization_networks import DynamicUNet
+from paddle_gans.networks import resnet18
 from paddle_gans.networks.norm import instance_norm
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResNetGenerator
@@ -26,6 +31,13 @@ from paddle_gans.training.model import adam
 
 ARTICLES = ("colorization", "cyclegan", "dcgan", "pix2pix", "stargan_v2")
 PATHS = sorted(FOLDER.glob("*.json"))
+SLOW = {path.stem for path in PATHS if path.stem.startswith("stargan_v2_step")}
+
+
+def marked(path):
+    """A step of networks of 20 million weights takes its time."""
+    return pytest.param(path, marks=pytest.mark.slow) if path.stem in SLOW else path
+
 
 # What the authors' code calls a norm, as our options.
 NORMS = {
@@ -65,6 +77,11 @@ def dcgan_discriminator():
         dcgan_names.discriminator,
         lambda net, x: net(x.reshape([-1, 1, 28, 28])),
     )
+
+
+def colorization_dynamic_unet(encoder, n_in, n_out, img_size):
+    network = DynamicUNet(getattr(resnet18, encoder)(n_in), n_out)
+    return NetworkPort(network, colorization_names.dynamic_unet)
 
 
 def paper_unet(input_nc, output_nc, num_downs, ngf=64, norm="batch", use_dropout=False):
@@ -145,6 +162,84 @@ def cyclegan_step(case: Case) -> StepPort:
     return StepPort(model, networks, lambda name, t: 5e-3 if t < 2 else 3e-2, rename_losses)
 
 
+def stargan_v2_generator(img_size, style_dim, w_hpf):
+    """The masks of the high-pass skips are two inputs more."""
+    dims = stargan_v2_networks.channels(img_size, None, 512)
+    network = stargan_v2_networks.Generator(dims, style_dim, w_hpf)
+    return NetworkPort(
+        network, stargan_v2_names.generator, lambda net, x, s, *masks: net(x, s, masks or None)
+    )
+
+
+def stargan_v2_mapping_network(latent_dim, style_dim, num_domains):
+    network = stargan_v2_networks.MappingNetwork(num_domains, latent_dim, style_dim)
+    return NetworkPort(network, stargan_v2_names.mapping_network)
+
+
+def stargan_v2_style_encoder(img_size, style_dim, num_domains):
+    dims = stargan_v2_networks.channels(img_size, None, 512)
+    network = stargan_v2_networks.StyleEncoder(dims, num_domains, style_dim)
+    return NetworkPort(network, stargan_v2_names.style_encoder)
+
+
+def stargan_v2_discriminator(img_size, num_domains):
+    dims = stargan_v2_networks.channels(img_size, None, 512)
+    network = stargan_v2_networks.Discriminator(dims, num_domains)
+    rename = partial(stargan_v2_names.discriminator, num_blocks=len(dims) - 1)
+    return NetworkPort(network, rename)
+
+
+def stargan_v2_step(case: Case) -> StepPort:
+    hyper = case["hyper"]
+    model = stargan_v2.StarGANv2(
+        domains="first,second",
+        crop_size=case.batch(0)["x"].shape[-1],
+        learning_rate=hyper["lr"],
+        mapping_learning_rate=hyper["f_lr"],
+        beta1=float(hyper["beta1"]),
+        beta2=hyper["beta2"],
+        weight_decay=1e-4,
+        lambda_r1=hyper["lambda_reg"],
+        lambda_sty=float(hyper["lambda_sty"]),
+        lambda_ds=float(hyper["lambda_ds"]),
+        lambda_cyc=float(hyper["lambda_cyc"]),
+        ds_steps=hyper["ds_iter"],
+        ema_decay=hyper["ema_beta"],
+    )
+    blocks = len(model.discriminator.shared) - 4
+    networks = {
+        "generator": (model.generator, stargan_v2_names.generator),
+        "mapping_network": (model.mapping_network, stargan_v2_names.mapping_network),
+        "style_encoder": (model.style_encoder, stargan_v2_names.style_encoder),
+        "discriminator": (
+            model.discriminator, partial(stargan_v2_names.discriminator, num_blocks=blocks)
+        ),
+    }  # fmt: skip
+    batch_keys = {"x": "x_real", "ref": "x_ref", "ref2": "x_ref2", "z": "z_trg", "z2": "z_trg2"}
+    train_step = model.train_step
+    steps_done = []
+
+    def rename_batch(batch, step, update):
+        steps_done.append(step)
+        renamed = {batch_keys.get(key, key): x for key, x in batch.items()}
+        return train_step(renamed, step, update)
+
+    model.train_step = rename_batch
+
+    def rename_losses(terms):
+        losses = {}
+        for name, value in terms.items():
+            side, kind, term = name.split("_")
+            losses[f"{side.upper()}/{kind}/{'reg' if term == 'r1' else term}"] = value
+        weights = model.g_weights(stargan_v2.Guide("ref", None, None, None), steps_done[-1] + 1)
+        return {**losses, "lambda_ds_after": -weights["g_ref_ds"]}
+
+    averages = {name: model.inference_network(name) for name in model.inference}
+    gradients = {"D/latent": 1e-3, "D/ref": 1e-3, "G/latent": 5e-3, "G/ref": 3e-2}
+    tolerance = lambda name, t: 5e-3 if t == 0 else 1e-1  # noqa: E731
+    return StepPort(model, networks, tolerance, rename_losses, averages, gradients)
+
+
 # How cases are built, by the beginning of their names; the longest that fits counts.
 NETWORKS = {
     "pix2pix_generator": pix2pix_generator,
@@ -156,21 +251,34 @@ NETWORKS = {
     "cyclegan_discriminator": cyclegan_discriminator,
     "dcgan_generator": dcgan_generator,
     "dcgan_discriminator": dcgan_discriminator,
+    "colorization_dynamic_unet": colorization_dynamic_unet,
+    "stargan_v2_generator": stargan_v2_generator,
+    "stargan_v2_mapping_network": stargan_v2_mapping_network,
+    "stargan_v2_style_encoder": stargan_v2_style_encoder,
+    "stargan_v2_discriminator": stargan_v2_discriminator,
 }
-STEPS = {"pix2pix_step": pix2pix_step, "cyclegan_step": cyclegan_step}
+STEPS = {
+    "pix2pix_step": pix2pix_step,
+    "cyclegan_step": cyclegan_step,
+    "stargan_v2_step": stargan_v2_step,
+}
+# Cases of parts that have tests of their own.
+ELSEWHERE = {"stargan_v2_r1": "test_stargan_v2.py", "stargan_v2_fan": "test_fan.py"}
 
 
 @pytest.mark.skipif(not PATHS, reason=f"no golden cases in {FOLDER}; {VARIABLE} names another")
 @pytest.mark.parametrize("kernels", ["plain", "fast"])
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", map(marked, PATHS), ids=lambda path: path.stem)
 def test_equals_the_reference(path, kernels, monkeypatch):
     monkeypatch.setenv("PADDLE_GANS_FAST_CPU", "0" if kernels == "plain" else "1")
     case = Case(path)
-    prefix = longest_prefix(case.name, [*NETWORKS, *STEPS])
+    prefix = longest_prefix(case.name, [*NETWORKS, *STEPS, *ELSEWHERE])
     if prefix in NETWORKS:
         check_network(case, NETWORKS[prefix](**case["constructor"]))
     elif prefix in STEPS:
         check_steps(case, STEPS[prefix](case))
+    elif longest_prefix(case.name, ELSEWHERE):
+        pytest.skip(f"in {ELSEWHERE[longest_prefix(case.name, ELSEWHERE)]}")
     else:
         article = longest_prefix(case.name, ARTICLES)
         assert article, f"{case.name} belongs to no article"

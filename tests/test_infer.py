@@ -25,6 +25,7 @@ from paddle_gans import command
 from paddle_gans.infer import main, translate_all
 from paddle_gans.inference import files, loading
 from paddle_gans.inference.apply import apply, cut, mirrored, round_up
+from paddle_gans.inference.task import Task
 from paddle_gans.inference.translator import Translator
 from paddle_gans.models.pix2pix import Generator
 from paddle_gans.training import checkpoint
@@ -700,7 +701,7 @@ def test_ctrl_c_leaves_no_half_file(tmp_path, capsys, name):
 
     jobs = files.plan([str(tmp_path / "first.png"), str(tmp_path / name)], str(out))
     with pytest.raises(SystemExit) as caught:
-        command.run(lambda: translate_all(translate, jobs, str(out)))
+        command.run(lambda: translate_all(Task(translate, {}, str(out)), jobs))
     assert caught.value.code == 130
     assert below(out) == ["first.png"]
     noun = "picture" if name == "a.png" else "file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Callable, Optional
 
@@ -13,6 +14,7 @@ from data_reader.transforms import denormalise, normalise
 MIN_SIDE = 32  # pixels; a smaller picture leaves the deepest maps too small to be mirrored
 
 Network = Callable[[np.ndarray], np.ndarray]  # [1, 3, h, w] in [-1, 1] to [1, 3 or 1, h, w]
+Show = Callable[[np.ndarray, np.ndarray], np.ndarray]  # rows [h] and columns [w] to [C, h, w]
 
 
 def apply(
@@ -33,17 +35,43 @@ def apply(
     Raises:
         InputError: ``tile`` or ``overlap`` is no possible number of pixels.
     """
-    rows, columns = (mirrored(side, round_up(side, multiple)) for side in rgb.shape[:2])
+
+    def show(rows, columns):
+        return network(normalise(rgb[np.ix_(rows, columns)])[None])[0]
+
+    result = np.empty(rgb.shape, np.uint8)
+    cutting = {"multiple": multiple, "tile": tile, "overlap": overlap}
+    for rows, output in blended(show, *rgb.shape[:2], **cutting):
+        result[rows] = to_rgb(output)
+    return result
+
+
+def blended(
+    show: Show,
+    height: int,
+    width: int,
+    *,
+    multiple: int = 1,
+    tile: Optional[int] = None,
+    overlap: Optional[int] = None,
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """What ``apply`` gives of any picture, before it is one: rows, and floats [C, h, W] for them.
+
+    ``show`` gives the network's [C, h, w] of the pixels in these rows and columns. The rows come
+    from the top to the bottom, each once.
+
+    Raises:
+        InputError: as of ``apply``.
+    """
+    rows, columns = (mirrored(side, round_up(side, multiple)) for side in (height, width))
     size, shared = tile_size(tile, overlap, multiple) or (max(len(rows), len(columns)), 0)
     down, across = (cut(len(places), size, shared, multiple) for places in (rows, columns))
-    result = np.empty(rgb.shape, np.uint8)
     band = np.zeros(0, np.float32)  # [C, h, W]: what is blended of the rows that are not done
 
     for (top, row_weights), (bottom, _) in zip(down, [*down[1:], (len(rows), None)]):
         for left, column_weights in across:
             h, w = len(row_weights), len(column_weights)
-            piece = rgb[np.ix_(rows[top : top + h], columns[left : left + w])]
-            output = network(normalise(piece)[None])[0]
+            output = show(rows[top : top + h], columns[left : left + w])
             if output.shape[1:] != (h, w):
                 raise ValueError(f"the network made {list(output.shape)} of {h} x {w} pixels")
             if band.size == 0:
@@ -52,10 +80,9 @@ def apply(
 
         # Rows above the next tiles are done; the others move up.
         done = bottom - top
-        kept = slice(top, min(bottom, len(result)))
-        result[kept] = to_rgb(band[:, : kept.stop - kept.start, : rgb.shape[1]])
+        kept = slice(top, min(bottom, height))
+        yield kept, band[:, : kept.stop - kept.start, :width]
         band = np.concatenate([band[:, done:], np.zeros_like(band[:, :done])], axis=1)
-    return result
 
 
 def to_rgb(output: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
@@ -26,6 +26,7 @@ READABLE = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 GRID_GAP = 2  # pixels
 
 Translate = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [H, W, 3] both
+Tick = Callable[[int, Optional[int]], None]  # frames done, and of how many
 
 
 class Unreadable(InputError):
@@ -48,28 +49,41 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def plan(inputs: Sequence[str], output: str, overwrite: bool = False) -> list[Job]:
+def usual_suffix(source: Path) -> str:
+    """The suffix that a result gets in a folder."""
+    return ".mp4" if is_video(source) else ".png"
+
+
+def plan(
+    inputs: Sequence[str], output: str, suffix: Callable[[Path], str] = usual_suffix
+) -> list[Job]:
     """Find the inputs and name the outputs; writes nothing.
 
     ``inputs`` are pictures, videos, folders (of pictures, and of those in the folders in them) or
     globs. ``output`` is a file if it ends in a picture's or video's suffix, else a folder, in which
     pictures become ``<name>.png`` and videos ``<name>.mp4``, in the same folders as below the
     input. Where two would get one name, both keep their suffix: ``a_jpg.png`` and ``a_png.png``.
+    ``suffix`` may give another one for a source.
 
     Raises:
-        InputError: an input is missing or a folder empty; an output is there already, is one of
-            the inputs, would be written twice, or cannot be in that place.
+        InputError: an input is missing or a folder empty; two would have one output, or it cannot
+            be in that place.
     """
     out = Path(output)
-    found = [item for text in inputs for item in find(text, out)]
-    found = list({(path.resolve(), below): (path, below) for path, below in found}.values())
-    if names_a_file(out):
-        jobs = [to_one_file(found, out)]
-    else:
-        jobs = to_folder(found, out)
+    found = find_all(inputs, out)
+    jobs = [to_one_file(found, out)] if names_a_file(out) else to_folder(found, out, suffix)
     check_place(out)
-    check_targets(jobs, overwrite)
     return jobs
+
+
+def find_all(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
+    """The files that the inputs name, each once, with its path below its input.
+
+    Raises:
+        InputError: one of them names nothing.
+    """
+    found = [item for text in inputs for item in find(text, output)]
+    return list({(path.resolve(), below): (path, below) for path, below in found}.values())
 
 
 def names_a_file(output: Path) -> bool:
@@ -153,20 +167,19 @@ def to_one_file(found: list[tuple[Path, Path]], out: Path) -> Job:
     return Job(source, out)
 
 
-def to_folder(found: list[tuple[Path, Path]], out: Path) -> list[Job]:
+def to_folder(
+    found: list[tuple[Path, Path]], out: Path, suffix: Callable[[Path], str] = usual_suffix
+) -> list[Job]:
     """The jobs of ``--output`` as a folder.
 
     Raises:
         InputError: two inputs would get the same name even with their suffixes.
     """
-    targets = [
-        out / relative.with_suffix(".mp4" if is_video(path) else ".png") for path, relative in found
-    ]
-    # Some disks do not tell a.png from A.png.
-    uses = Counter(str(target).casefold() for target in targets)
+    targets = [out / relative.with_suffix(suffix(path)) for path, relative in found]
+    uses = Counter(map(folded, targets))
     jobs: dict[Path, Job] = {}
     for (source, _), target in zip(found, targets):
-        if uses[str(target).casefold()] > 1:
+        if uses[folded(target)] > 1:
             target = target.with_name(f"{source.stem}_{source.suffix[1:]}{target.suffix}")
         if target in jobs:
             raise InputError(
@@ -193,20 +206,29 @@ def check_place(out: Path) -> None:
             return
 
 
-def check_targets(jobs: list[Job], overwrite: bool) -> None:
+def check_targets(sources: Iterable[Path], targets: Sequence[Path], overwrite: bool) -> None:
     """Look at every output before the first is written.
 
     Raises:
-        InputError: one is an input, or a folder, or is there and must not be replaced.
+        InputError: one is an input, or a folder, or would be written twice, or is there and must
+            not be replaced.
     """
-    there = [target for _, target in jobs if target.exists()]
-    inputs = {file_id(source) for source, _ in jobs}
+    twice = [target for target, uses in Counter(targets).items() if uses > 1]
+    if twice:
+        raise InputError(f"{twice[0]} would be written twice; give its inputs other names")
+    there = [target for target in targets if target.exists()]
+    inputs = {file_id(source) for source in sources}
     for target in there:
         if target.is_dir():
             raise InputError(f"{target} is a folder, where a file would be written; move it away")
         if file_id(target) in inputs:
             raise InputError(f"{target} is an input, and would be replaced; give another --output")
-    refuse_to_replace(there, len(jobs), overwrite)
+    refuse_to_replace(there, len(targets), overwrite)
+
+
+def folded(path: Path) -> str:
+    """A path as disks see it that do not tell a.png from A.png."""
+    return str(path).casefold()
 
 
 def refuse_to_replace(there: list[Path], count: int, overwrite: bool) -> None:
@@ -247,12 +269,13 @@ def translate_picture(translate: Translate, job: Job) -> tuple[int, int]:
 
 
 def translate_video(
-    translate: Translate, job: Job, tick: Callable[[int, Optional[int]], None]
+    translate: Translate, job: Job, tick: Tick, size: Optional[tuple[int, int]] = None
 ) -> tuple[int, int]:
-    """Translate a video frame by frame, in its order, rate and size.
+    """Translate a video frame by frame, in its order and rate.
 
-    ``tick`` is called after each frame with how many are done, and how many the header promises,
-    None where it does not say. Returns how many there were, and were promised.
+    ``size`` is (width, height) of what ``translate`` gives, None for the video's own. ``tick`` is
+    called after each frame with how many are done, and how many the header promises, None where it
+    does not say. Returns how many there were, and were promised.
 
     Raises:
         Unreadable: the input is no video.
@@ -260,7 +283,7 @@ def translate_video(
     """
     with reading():
         reader = VideoReader(job.source)
-    with reader, VideoWriter(job.target, reader.fps, reader.size) as writer:
+    with reader, VideoWriter(job.target, reader.fps, size or reader.size) as writer:
         for frame in reader:
             writer.write(translate(frame))
             tick(writer.frames, reader.frames)

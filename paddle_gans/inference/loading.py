@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +21,7 @@ from paddle_gans.training.options import Option, options_of, resolve
 from paddle_gans.training.plan import choose_device
 from paddle_gans.training.weights import fill
 
+from .task import Task
 from .translator import Translator, takes_pictures
 
 # What a saved network's entry says of it, and of which type.
@@ -65,10 +68,25 @@ class Weights:
         return takes_pictures(self.model_class)
 
     @property
+    def translator_class(self) -> type[Translator]:
+        """What these weights are called through."""
+        return own(self.networks[0].model, "Translator", Translator)
+
+    @property
+    def task_class(self) -> type[Task]:
+        """What the command does with them."""
+        return own(self.networks[0].model, "Task", Task)
+
+    @property
+    def task_options(self) -> dict[str, Option]:
+        """The flags of that alone."""
+        return options_of(self.task_class)
+
+    @property
     def translate_options(self) -> dict[str, Option]:
-        """The keywords of the model's ``translate()``; defaults are those of the weights."""
+        """The keywords of a call; defaults are those of the weights."""
         first = self.networks[0]
-        options = options_of(self.model_class.translate)
+        options = {**options_of(self.model_class.translate), **self.translator_class.own_options}
         unknown = sorted(set(first.translate) - set(options))
         if unknown:
             raise misfit(first, f"it is for translating with {unknown[0]}")
@@ -112,14 +130,23 @@ def build(weights: Weights, device: str = "auto") -> Translator:
     for saved in weights.networks:
         fill(model.inference_network(saved.network), saved.arrays, str(saved.path))
     accelerate(model)
-    return Translator(
+    return weights.translator_class(
         model,
         name=first.model,
         options=options,
         step=first.step,
         translate_options=weights.translate_options,
         covered=[saved.translate for saved in weights.networks],
+        path=first.path,
     )
+
+
+def own(model: str, name: str, usual: type) -> type:
+    """The class of this name in ``inference/<model>.py``, where a model has one of its own."""
+    module = f"{__package__}.{model}"
+    if importlib.util.find_spec(module) is None:
+        return usual
+    return vars(importlib.import_module(module)).get(name, usual)
 
 
 def open_network(path: Path) -> Saved:
@@ -192,26 +219,38 @@ def complete(found: list[Saved], model_class: type[GANModel]) -> list[Saved]:
         InputError: a partner is missing or of another run, or there is no use for a network.
     """
     saved = {}
+    known = needed(found[0], model_class)
     for network in found:
         same_run(found[0], network)
-        if network.network not in model_class.inference:
+        if network.network not in known:
             raise InputError(
                 f"{network.path} holds the network {network.network}, which {network.model} does "
-                f"not translate with; it needs {' or '.join(model_class.inference)}"
+                f"not translate with; it needs {' or '.join(known)}"
             )
         saved[network.network] = network
     for network in found:
-        for partner in partners(network.network, model_class):
+        for partner in partners(network.network, known):
             if partner not in saved:
                 saved[partner] = beside(network, partner)
                 same_run(network, saved[partner])
-    return [saved[name] for name in model_class.inference if name in saved]
+    return [saved[name] for name in known if name in saved]
 
 
-def partners(network: str, model_class: type[GANModel]) -> Iterator[str]:
+def needed(saved: Saved, model_class: type[GANModel]) -> Mapping[str, Mapping[str, Any]]:
+    """The networks that a model with these options translates with.
+
+    Raises:
+        InputError: the options are not this version's.
+    """
+    try:
+        return model_class.inference_for(resolve(model_class, saved.options, saved.model))
+    except InputError as error:
+        raise misfit(saved, str(error)) from error
+
+
+def partners(network: str, known: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """The networks that translate together with this one: those with the same options."""
-    mine = model_class.inference[network]
-    return (name for name, options in model_class.inference.items() if options == mine)
+    return (name for name, options in known.items() if options == known[network])
 
 
 def beside(network: Saved, partner: str) -> Saved:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -29,9 +32,14 @@ class Translator:
     """``translate(image)`` gives the model's picture of a picture, at its size.
 
     ``name`` is the model's name, ``options`` what it was built with, ``step`` how long it was
-    trained, ``model`` the model itself. ``defaults`` are the keywords that a call takes, with
-    their values. ``covered`` are the choices of these that the loaded networks were trained for.
+    trained, ``path`` the file of its (first) weights, ``model`` the model itself. ``defaults`` are
+    the keywords that a call takes, with their values. ``covered`` are the choices of these that
+    the loaded networks were trained for.
+
+    A model may have a ``Translator`` of its own in ``inference/<model>.py``.
     """
+
+    own_options: Mapping[str, Option] = {}  # of a call, besides those of the model's translate()
 
     def __init__(
         self,
@@ -42,8 +50,10 @@ class Translator:
         step: int,
         translate_options: Mapping[str, Option],
         covered: Sequence[Mapping[str, Any]] = ({},),
+        path: Optional[Path] = None,
     ):
         self.model, self.name, self.options, self.step = model, name, dict(options), step
+        self.path = path
         self.translate_options = dict(translate_options)
         self.defaults = {key: option.default for key, option in translate_options.items()}
         self.covered = [dict(choice) for choice in covered]
@@ -120,28 +130,36 @@ class Translator:
 
     def _translate(self, rgb, alpha, tile, overlap, settings) -> np.ndarray:
         """One picture; what a model needs of its own before or after the network belongs here."""
-        height, width = rgb.shape[:2]
-        try:
-            result = apply.apply(
-                lambda x: self._run(paddle.to_tensor(x), settings),
-                rgb,
-                multiple=self.model.size_multiple,
-                tile=tile,
-                overlap=overlap,
-            )
-        except MemoryError as error:
-            smaller = "a smaller tile" if tile else "--tile 512 (tile=512 in Python)"
-            raise InputError(
-                f"{width} x {height} pixels do not fit into memory at once; {smaller} will do"
-            ) from error
+        result = self._apply(partial(self._run, settings=settings), rgb, tile, overlap)
         return result if alpha is None else np.dstack([result, alpha])
+
+    def _apply(self, network, rgb, tile, overlap) -> np.ndarray:
+        """``apply.apply`` with what the model needs, and advice where memory is short."""
+        multiple = self.model.size_multiple
+        with memory_advice(*rgb.shape[:2], tile):
+            return apply.apply(network, rgb, multiple=multiple, tile=tile, overlap=overlap)
 
     def _draw(self, settings) -> list[np.ndarray]:
         return [apply.to_rgb(image).copy() for image in self._run(None, settings)]
 
     def _run(self, inputs, settings) -> np.ndarray:
+        """The model's translate(): [1, 3, h, w] in [-1, 1], or None, to [N, 3 or 1, h, w]."""
+        options = {key: x for key, x in settings.items() if key not in self.own_options}
         with paddle.no_grad():
-            return self.model.translate(inputs, **settings).numpy()
+            x = None if inputs is None else paddle.to_tensor(inputs)
+            return self.model.translate(x, **options).numpy()
+
+
+@contextmanager
+def memory_advice(height: int, width: int, tile: Optional[int]) -> Iterator[None]:
+    """Turn a MemoryError into an InputError that says which tile will do."""
+    try:
+        yield
+    except MemoryError as error:
+        smaller = "a smaller tile" if tile else "--tile 512 (tile=512 in Python)"
+        raise InputError(
+            f"{width} x {height} pixels do not fit into memory at once; {smaller} will do"
+        ) from error
 
 
 def agree(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:

@@ -175,13 +175,14 @@ class Pix2Pix(GANModel):
         flip: bool = False,  # mirror half of the training pairs
         a_side: Literal["left", "right"] = "left",  # where A is in pictures that hold both
         labels: Literal["auto", "a", "b", "none"] = "auto",  # sides resized by nearest neighbour
+        allow_outside: bool = False,  # a list file may name pictures outside its folder
     ):
         super().__init__()
         build, self.size_multiple, default_crop = GENERATORS[generator]
         self.crop_size = default_crop if crop_size is None else crop_size
         check_options(self.crop_size, self.size_multiple, generator, lambda_gan, lambda_l1)
         self.load_size, self.flip, self.a_side, self.labels = load_size, flip, a_side, labels
-        self.direction = direction
+        self.direction, self.allow_outside = direction, allow_outside
 
         self.generator = build(base_dim, residual_num, partial(Norm, mode=norm_mode))
         self.discriminator = (
@@ -262,7 +263,7 @@ class Pix2Pix(GANModel):
             return StreetScenes(
                 split, size=size, crop_size=self.crop_size, flip=self.flip and train
             )
-        pairs, what = layout.paired(root, train=train)
+        pairs, what = layout.paired(root, train=train, allow_outside=self.allow_outside)
         if not pairs:
             return None
         return Paired(

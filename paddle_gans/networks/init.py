@@ -19,3 +19,17 @@ def normal_init(network: nn.Layer, std: float = 0.02, norm_std: float = 0.0) -> 
         elif norm_std > 0 and isinstance(layer, nn.BatchNorm2D):
             scale(layer.weight)
     return network
+
+
+def he_init(network: nn.Layer) -> nn.Layer:
+    """Draw every convolution's and linear layer's weight from N(0, sqrt(2 / fan_in)), biases 0.
+
+    Returns the network. Source: He et al. 2015, equation 10.
+    """
+    weight, zero = nn.initializer.KaimingNormal(), nn.initializer.Constant(0.0)
+    for layer in network.sublayers(include_self=True):
+        if isinstance(layer, (nn.Conv2D, nn.Linear)):
+            weight(layer.weight)
+            if layer.bias is not None:
+                zero(layer.bias)
+    return network

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 import paddle
@@ -19,12 +19,19 @@ from paddle.base.layer_helper import LayerHelper
 from paddle.optimizer import Optimizer
 
 from data_reader.errors import InputError
+from data_reader.images import disk_errors, replacing
 
-from . import safe_pickle
-from .model import GANModel
+from . import parallel, safe_pickle
+from .image_pool import ImagePool, name_of
+from .model import NONE, GANModel
 from .weights import fill, layer_arrays
 
 ENTRY = "__paddle_gans__"  # a JSON string beside the weights: model, options, network
+PART = ".part"  # the suffix of what is being written
+MAX_JSON = 2**24  # bytes
+STATE = {"step": (int,), "world_size": (int,), "seconds": (int, float), "scaler": (dict,),
+         "sha256": (dict,)}  # what a state is taken up by; numbers from 0 on  # fmt: skip
+OLD = f".old{PART}"  # of what stood there before, until the new stands in its place
 
 
 @contextlib.contextmanager
@@ -34,18 +41,54 @@ def whole_file(path: Path) -> Iterator[Any]:
     Raises:
         InputError: it cannot be written (disk full, no permission); nothing stays behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    # Named .part, so that what a killed process leaves is not taken for weights.
+    with replacing(path, PART) as partial, disk_errors(f"cannot write {path}"):
         with partial.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder for writing that takes the place of ``path`` only when it is complete.
+
+    Raises:
+        InputError: it cannot be written; what was there before stays.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    old = path.with_name(f".{path.name}.{os.getpid()}{OLD}")
+    try:
+        with disk_errors(f"cannot write {path}"):
+            partial.mkdir(parents=True, exist_ok=True)
+            yield partial
+            # No folder is renamed onto another. Deleting in place, a kill would leave half of it.
+            if path.exists():
+                path.rename(old)
+            partial.rename(path)
     finally:
-        partial.unlink(missing_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half-written in a folder; put back what it had moved."""
+    for left in list(folder.glob(f".*{PART}")):
+        moved_from = left.with_name(left.name.split(".")[1])
+        if left.name.endswith(OLD) and not moved_from.exists():
+            left.rename(moved_from)  # killed before the new one stood in its place
+        elif left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink()
+
+
+def discard(path: Path) -> None:
+    """Delete a folder so that a kill leaves it whole, or as something to sweep."""
+    hidden = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    with contextlib.suppress(OSError):
+        path.rename(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -124,45 +167,70 @@ def parameter_names(model: nn.Layer) -> dict[str, str]:
 
 
 def save_checkpoint(
-    folder: Path, model: GANModel, state: Mapping[str, Any], keep: int = 0, suffix: str = ""
+    folder: Path,
+    model: GANModel,
+    state: Mapping[str, Any],
+    keep: int = 0,
+    spare: Optional[int] = None,
+    others: Mapping[str, Mapping[str, np.ndarray]] = NONE,
 ) -> Path:
     """Write ``folder/<step>/`` whole or not at all, then drop all but the newest ``keep``.
 
-    ``state`` needs ``step``. Returns the new folder. ``suffix`` tells the ranks' files apart.
+    ``state`` needs ``step``. Returns the new folder. That of step ``spare`` is kept, and not
+    counted. ``others`` as in ``write_checkpoint``.
 
     Raises:
         InputError: it cannot be written; what was there before stays.
     """
     final = folder / f"{state['step']:06d}"
-    partial = folder / f".{final.name}.{os.getpid()}.part"
-    names = parameter_names(model)
-    sums = {}
+    write_checkpoint(final, model, state, others=others)
+    if keep > 0:
+        for old in [p for p in checkpoints(folder) if int(p.name) != spare][:-keep]:
+            discard(old)
+    return final
 
-    def put(name: str, arrays: Mapping[str, Any]) -> None:
+
+def write_checkpoint(
+    path: Path,
+    model: GANModel,
+    state: Mapping[str, Any],
+    batch: Optional[Mapping[str, np.ndarray]] = None,
+    others: Mapping[str, Mapping[str, np.ndarray]] = NONE,
+) -> None:
+    """Write the folder ``path``, with checksums, whole or not at all; ``batch`` as ``batch.npz``.
+
+    ``others`` are the states that other ranks hold for themselves, each ``<name>.pdparams``.
+
+    Raises:
+        InputError: it cannot be written; what was there before stays.
+    """
+    names, sums = parameter_names(model), {}
+
+    def put(name: str, write: Callable[[io.BytesIO], None]) -> None:
         buffer = io.BytesIO()
-        safe_pickle.dump(arrays, buffer)
+        write(buffer)
         sums[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
         with whole_file(partial / name) as file:
             file.write(buffer.getbuffer())
 
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
+    def put_arrays(name: str, arrays: Mapping[str, Any]) -> None:
+        put(name, lambda buffer: safe_pickle.dump(arrays, buffer))
+
+    with whole_folder(path) as partial:
         for name, layer in model.named_children():
-            put(f"{name}.pdparams", layer_arrays(layer))
+            put_arrays(f"{name}.pdparams", layer_arrays(layer))
         for name, optimizer in model.optimizers.items():
-            put(f"{name}.pdopt", optimizer_arrays(optimizer, names))
+            put_arrays(f"{name}.pdopt", optimizer_arrays(optimizer, names))
+        for name, arrays in others.items():
+            put_arrays(f"{name}.pdparams", arrays)
+        if batch is not None:
+            put("batch.npz", lambda buffer: np.savez(buffer, **batch))
         write_json(partial / "state.json", {**state, "sha256": sums})
-        if final.exists():  # the same step again, after a resume from an older checkpoint
-            shutil.rmtree(final)
-        os.replace(partial, final)
-    except OSError as error:
-        raise InputError(f"{final} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    if keep > 0:
-        for old in checkpoints(folder)[:-keep]:
-            shutil.rmtree(old, ignore_errors=True)
-    return final
+
+
+def bytes_needed(model: GANModel, count: int) -> int:
+    """What ``count`` checkpoints take on the disk: the weights, and Adam's two moments of each."""
+    return 3 * count * sum(tensor.size * 4 for tensor in model.state_dict().values())
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -177,17 +245,47 @@ def verify(path: Path) -> dict[str, Any]:
     """The state of a checkpoint whose files all have the checksums it names.
 
     Raises:
-        InputError: a file is missing or has changed.
+        InputError: a file is missing or has changed, or the state is none that was written here.
     """
-    try:
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        sums = state["sha256"]
-        for name, expected in sums.items():
-            if hashlib.sha256((path / name).read_bytes()).hexdigest() != expected:
-                raise InputError(f"{path / name} is damaged: its checksum is not the one written")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"the checkpoint {path} cannot be read: {error}") from error
+    state = read_json(path / "state.json")
+    for key, kinds in STATE.items():
+        value = state.get(key)
+        if type(value) not in kinds or (type(value) is not dict and not 0 <= value < 2**53):
+            raise InputError(f"the checkpoint {path} is damaged: its {key} is {ascii(value)[:40]}")
+    for name, expected in state["sha256"].items():
+        if Path(name).name != name or not (path / name).is_file():
+            raise InputError(f"the checkpoint {path} is damaged: {ascii(name)[:80]} is not there")
+        if checksum(path / name) != expected:
+            raise InputError(f"{path / name} is damaged: its checksum is not the one written")
     return state
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file; InputError where it cannot be read."""
+    digest = hashlib.sha256()
+    with disk_errors(f"cannot read {path}"), path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file, which may be a stranger's.
+
+    Raises:
+        InputError: it is absent, larger than ``MAX_JSON``, no JSON, or no object.
+    """
+    with disk_errors(f"cannot read {path}"), path.open("rb") as file:
+        data = file.read(MAX_JSON + 1)
+    try:
+        if len(data) > MAX_JSON:
+            raise ValueError(f"it is larger than {MAX_JSON >> 20} MiB")
+        found = json.loads(data)
+        if type(found) is not dict:
+            raise ValueError("it is no object")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}; copy it again, or take it away") from error
+    return found
 
 
 def newest(folder: Path) -> tuple[Optional[Path], Optional[dict[str, Any]], list[str]]:
@@ -204,11 +302,16 @@ def newest(folder: Path) -> tuple[Optional[Path], Optional[dict[str, Any]], list
 def load_checkpoint(path: Path, model: GANModel) -> None:
     """Put the networks and the optimizers where the checkpoint stood.
 
+    A rank that has no pool of its own there starts with that of the first.
+
     Raises:
         InputError: it does not fit the model, or cannot be read.
     """
     for name, layer in model.named_children():
-        fill(layer, safe_pickle.load(path / f"{name}.pdparams"), str(path / f"{name}.pdparams"))
+        source = path / f"{name_of(name, parallel.rank())}.pdparams"
+        if not (isinstance(layer, ImagePool) and source.exists()):
+            source = path / f"{name}.pdparams"
+        fill(layer, safe_pickle.load(source), str(source))
     names = parameter_names(model)
     for name, optimizer in model.optimizers.items():
         source = path / f"{name}.pdopt"

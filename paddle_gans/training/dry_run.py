@@ -52,12 +52,13 @@ def describe_config(plan: Plan) -> list[str]:
 
 
 def describe_data(plan: Plan) -> list[str]:
-    """Counts, the layout, and one batch's shapes and range."""
+    """Counts, the layout, the data's own figures, and one batch's shapes and range."""
     loader = plan.loader
     lines = [
         f"data         {len(loader.dataset)} items, {loader.dataset.describe()}; "
         f"{loader.steps_per_epoch} steps an epoch"
     ]
+    lines += [f"  {line}" for line in loader.dataset.statistics()]
     for key, array in loader.batch(0).items():
         values = f"in [{np.min(array):.2f}, {np.max(array):.2f}]"
         lines.append(f"  batch[{key!r}] {list(array.shape)} {array.dtype} {values}")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 from paddle import nn
+
+from . import parallel
+from .weights import layer_arrays
 
 
 class ImagePool(nn.Layer):
@@ -47,3 +51,25 @@ class ImagePool(nn.Layer):
         )
         self.seen.set_value(paddle.minimum(self.seen + 1, paddle.full([1], self.size, "int64")))
         return paddle.where(swaps.reshape([1, 1, 1, 1]), older, image)
+
+
+def pools_of_others(model: nn.Layer) -> dict[str, dict[str, np.ndarray]]:
+    """The pools of the ranks after the first, by ``name_of``; every rank asks at the same time.
+
+    Each has the history of its own images, the one thing in which ranks differ.
+    """
+    pools = {n: layer for n, layer in model.named_children() if isinstance(layer, ImagePool)}
+    if parallel.world_size() == 1 or not pools:
+        return {}
+    gathered = {name: parallel.gather(layer_arrays(pool)) for name, pool in pools.items()}
+    return {
+        name_of(name, rank): arrays
+        for name, of_ranks in gathered.items()
+        for rank, arrays in enumerate(of_ranks)
+        if rank > 0
+    }
+
+
+def name_of(pool: str, rank: int) -> str:
+    """What the state of a rank's pool is called in a checkpoint."""
+    return f"{pool}.rank{rank}" if rank else pool

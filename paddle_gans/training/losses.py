@@ -49,3 +49,14 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     (slope,) = paddle.grad(critic(mixed).sum(), mixed, create_graph=True)
     norm = (slope.reshape([slope.shape[0], -1]) ** 2).sum(axis=1).sqrt()
     return ((norm - 1) ** 2).mean()
+
+
+def r1_penalty(logits: Tensor, real: Tensor) -> Tensor:
+    """Half the squared slope of the discriminator at real images, averaged over the batch.
+
+    ``logits`` [N] were computed from ``real`` [N, C, H, W] with ``real.stop_gradient`` False; the
+    penalty can itself be differentiated. Source: Mescheder et al. 2018, equation 9.
+    """
+    # The sum, not the mean: each image's logit depends on that image alone.
+    (slope,) = paddle.grad(logits.sum(), real, create_graph=True)
+    return slope.square().sum() / (2 * slope.shape[0])

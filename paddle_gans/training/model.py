@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -36,6 +37,7 @@ class Recipe:
     sample_every: int = 500
     save_every: int = 1000
     keep: int = 3
+    validate_every: Optional[int] = None  # steps; None: once an epoch, 0: never
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,6 +62,10 @@ class GANModel(nn.Layer):
     # with the same options are needed together.
     inference: Mapping[str, Mapping[str, Any]] = {"generator": {}}
 
+    # What `validate` measures, each with what is better: "higher", "lower", or "none" for what is
+    # only watched. Names that begin with the same word (chroma_result, chroma_truth) share an axis.
+    figures: Mapping[str, str] = NONE
+
     def dataset(self, root: Optional[str], *, train: bool) -> Optional[PictureDataset]:
         """The training or test items under ``root`` (None: the embedded data set).
 
@@ -75,6 +81,14 @@ class GANModel(nn.Layer):
         """Named images [N, C, H, W] in [-1, 1]: the columns of the panel."""
         raise NotImplementedError
 
+    def validate(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        """Each of ``figures`` for a batch of held-back items, as means over its images."""
+        raise NotImplementedError
+
+    def judge(self, history: list[dict[str, float]]) -> list[str]:
+        """Sentences of warning about the figures so far, oldest first; NaN is not a number."""
+        return []
+
     def translate(self, inputs: Tensor) -> Tensor:
         """Inference on [N, C, H, W] in [-1, 1]; keyword-only arguments are the infer flags."""
         raise NotImplementedError
@@ -82,6 +96,31 @@ class GANModel(nn.Layer):
     def lr_scale(self, step: int, steps_per_epoch: int) -> float:
         """What the learning rates are multiplied by at ``step``; 1 unless the article decays."""
         return 1.0
+
+    @classmethod
+    def options_from_data(cls, root: Optional[str]) -> dict[str, Any]:
+        """Options that the data decides where the user leaves them out, as the domains' names.
+
+        Raises:
+            InputError: the data is not there, or of no layout that the model reads.
+        """
+        return {}
+
+    def load_pretrained(self) -> None:
+        """Load the parts that others have trained; a new run does it, one that goes on does not.
+
+        Raises:
+            InputError: a file that the options name cannot be used.
+        """
+
+    def information(self, data: str, batch_size: int, steps: int) -> list[str]:
+        """Lines about the settings that a run begins with, as the article prints them."""
+        return []
+
+    @classmethod
+    def inference_for(cls, options: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """What ``inference`` is for a model with these options."""
+        return cls.inference
 
     def inference_network(self, name: str) -> nn.Layer:
         """The layer whose weights are saved as ``<name>.pdparams``; the EMA where there is one."""
@@ -130,6 +169,10 @@ def share(x: Tensor, part: int, parts: int) -> Tensor:
     return x if parts == 1 else x[part * size : (part + 1) * size]
 
 
+class NotFinite(ArithmeticError):
+    """Terms of an update that are infinite or not a number; none has reached a weight."""
+
+
 class Update:
     """One optimizer step from named loss terms: the mechanics that no model file repeats.
 
@@ -138,12 +181,22 @@ class Update:
     detached. ``amp`` is "off", "bf16" or "fp16". With ``accumulate`` N, a step is done in N parts
     of the batch: gradients are averaged over the parts, and the last part steps.
 
+    ``on_nan`` is what is done where a term is not finite: "ignore"; "stop" raises, before any
+    weight has changed (on a GPU, or among several ranks, looking costs time: there the trainer
+    looks at the terms later); "skip" leaves the update out, where its gradient is not finite too,
+    and adds a few words to ``left_out``.
+
     Raises:
         InputError: a weight names no term; parts, and an optimizer that steps twice a step.
+        NotFinite: see ``on_nan``.
     """
 
-    def __init__(self, amp: str = "off", accumulate: int = 1):
+    def __init__(self, amp: str = "off", accumulate: int = 1, on_nan: str = "ignore"):
         self.amp, self.accumulate = amp, accumulate
+        quick = paddle.get_device().startswith("cpu") and parallel.world_size() == 1
+        self.skips, self.stops = on_nan == "skip", on_nan == "stop" and quick
+        self.left_out: list[str] = []  # updates of this step, and why
+        self._bad: set[int] = set()  # optimizers whose update is left out
         self.part = 0  # of the batch, from 0
         self._stepped: list[Optimizer] = []
         # bf16 has float32's range and needs no scaling.
@@ -156,6 +209,7 @@ class Update:
 
     def parts(self, batch: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
         """The parts of a batch in turn; the whole one without accumulation."""
+        self.left_out.clear()
         for part in range(self.accumulate):
             self.part = part
             self._stepped.clear()
@@ -175,15 +229,41 @@ class Update:
         if self.part == 0:
             for optimizer in optimizers:
                 optimizer.clear_grad(set_to_zero=False)
+                self._bad.discard(id(optimizer))
+        if self._not_finite(losses):
+            self._bad.update(map(id, optimizers))
+            return {name: term.detach() for name, term in losses.items()}
         total = sum(term * weights.get(name, 1.0) for name, term in losses.items())
         self.scaler.scale(total / self.accumulate if self.accumulate > 1 else total).backward()
-        if self.part == self.accumulate - 1:
-            for optimizer in optimizers:
-                parallel.average_gradients(optimizer)
-                self.scaler.step(optimizer)
-            if self.scaler.is_enable():
-                self.scaler.update()
+        if self.part == self.accumulate - 1 and id(optimizers[0]) not in self._bad:
+            self._step(optimizers, " + ".join(losses))
         return {name: term.detach() for name, term in losses.items()}
+
+    def _not_finite(self, losses: Mapping[str, Tensor]) -> bool:
+        """Whether a term is not finite, on any rank; raises where that stops the run."""
+        if not (self.skips or self.stops):
+            return False
+        values = {name: term.item() for name, term in losses.items()}
+        found = [f"{name} is {x}" for name, x in values.items() if not math.isfinite(x)]
+        if found and self.stops:
+            raise NotFinite(found[0])
+        if not parallel.anywhere(bool(found)):
+            return False
+        self.left_out.append("; ".join(found) or "a loss of another process is not finite")
+        return True
+
+    def _step(self, optimizers: tuple[Optimizer, ...], what: str) -> None:
+        """Step by gradients that are averaged over ranks; in skip mode, by finite ones alone."""
+        for optimizer in optimizers:
+            parallel.average_gradients(optimizer)
+        # The loss scaling of fp16 leaves such steps out by itself.
+        if self.skips and not self.scaler.is_enable() and not finite_gradients(optimizers):
+            self.left_out.append(f"the gradient of {what} is not finite")
+            return
+        for optimizer in optimizers:
+            self.scaler.step(optimizer)
+        if self.scaler.is_enable():
+            self.scaler.update()
 
     def _refuse_second_step(self, optimizers: tuple[Optimizer, ...]) -> None:
         """Two updates of one optimizer within a step would add up in the same gradients."""
@@ -205,3 +285,11 @@ class Update:
         """Go on with the loss scaling of a checkpoint."""
         if state:
             self.scaler.load_state_dict(dict(state))
+
+
+def finite_gradients(optimizers: tuple[Optimizer, ...]) -> bool:
+    """Whether every gradient of these optimizers' parameters is finite."""
+    gradients = [p.grad for o in optimizers for p in o._parameter_list if p.grad is not None]
+    # A sum is finite where all are; the few that overflow are left out rightly.
+    sums = [gradient.abs().sum().astype("float32") for gradient in gradients]
+    return not sums or math.isfinite(paddle.add_n(sums).item())

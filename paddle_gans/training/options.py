@@ -42,6 +42,7 @@ def options_of(function: Any) -> dict[str, Option]:
         hint = hints[name]
         if typing.get_origin(hint) is Union:  # Optional[X]
             hint = next(a for a in typing.get_args(hint) if a is not type(None))
+        hint = list if typing.get_origin(hint) is list else hint
         choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
         kind = type(choices[0]) if choices else hint
         found[name] = Option(name, kind, parameter.default, choices, comments.get(name, ""))

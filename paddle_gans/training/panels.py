@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Callable
 
 import cv2
 import numpy as np
 
+from data_reader.images import disk_errors, replacing
 from data_reader.transforms import denormalise
 
 CAPTION = 18  # pixels
 GAP = 2
 GAP_PADDING = ((0, GAP), (0, GAP), (0, 0))
 MIN_TILE = 96  # smaller images are enlarged by a whole factor
+MOST_POINTS = 800  # of a curve; a picture of the curves has fewer pixels across
 
 
 def grid(images: Mapping[str, np.ndarray], columns: int = 0, tiled_rows: int = 0) -> np.ndarray:
@@ -72,41 +76,109 @@ def read_log(path: Path) -> list[dict]:
     return lines
 
 
+class Curves:
+    """A log to draw, in bounded memory: when it gets long, neighbouring lines are averaged."""
+
+    def __init__(self, log: Iterable[dict] = ()):
+        self._lines, self._latest = [], []  # means of ``_stride`` lines each; those of the next one
+        self._stride = 1
+        self._validations: list[dict] = []
+        for line in log:
+            self.add(line)
+
+    def add(self, line: dict) -> None:
+        """The next line of the log."""
+        if "losses" not in line:
+            self._validations.append(line)
+            return
+        self._latest.append({"step": line["step"], "losses": line["losses"]})
+        if len(self._latest) == self._stride:
+            self._lines.append(mean_line(self._latest))
+            self._latest = []
+        if len(self._lines) == MOST_POINTS:
+            self._lines = list(map(mean_line, zip(self._lines[::2], self._lines[1::2])))
+            self._stride *= 2
+
+    def lines(self) -> list[dict]:
+        """What ``draw_curves`` draws."""
+        latest = [mean_line(self._latest)] if self._latest else []
+        return self._lines + latest + self._validations
+
+
+def mean_line(lines: Sequence[dict]) -> dict:
+    """Lines of a log as one: the last one's step, the mean of every loss."""
+    values: dict[str, list[float]] = {}
+    for line in lines:
+        for name, value in line["losses"].items():
+            values.setdefault(name, []).append(value)
+    means = {name: sum(few) / len(few) for name, few in values.items()}
+    return {"step": lines[-1]["step"], "losses": means}
+
+
 def draw_curves(log: list[dict], path: Path, title: str) -> None:
     """Draw the losses of a log against the step, each as it is (faint) and smoothed.
 
-    Losses of one side (``d_...``, ``g_...``) share an axis, so that both can be read.
+    Losses of one side (``d_...``, ``g_...``) share an axis, so that both can be read; so do
+    validated figures whose names begin with the same word. Those stand below the losses.
+
+    Raises:
+        InputError: the picture cannot be written.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    names = list(dict.fromkeys(name for line in log for name in line["losses"]))
-    sides = list(dict.fromkeys(side(name) for name in names))
-    if not sides:
+    losses = shared(log, "losses", side)
+    figures = shared(log, "validation", lambda name: name.partition("_")[0])
+    charts = [("losses", names) for names in losses] + [("validation", names) for names in figures]
+    if not charts:
         return
+    height = 2.6 if not figures else 2.0
     figure, axes = plt.subplots(
-        len(sides), 1, figsize=(8, 2.6 * len(sides)), sharex=True, squeeze=False
+        len(charts), 1, figsize=(8, height * len(charts)), sharex=True, squeeze=False
     )
-    stride = max(1, len(log) // 1000)  # the cost of a drawing does not grow with the run
-    for axis, which in zip(axes[:, 0], sides):
-        for name in [n for n in names if side(n) == which]:
-            lines = [line for line in log if name in line["losses"]]
-            steps = np.array([line["step"] for line in lines])
-            values = np.array([line["losses"][name] for line in lines], "float64")
-            smooth = running_mean(values, max(1, len(values) // 40))
-            (curve,) = axis.plot(steps[::stride], smooth[::stride], label=name)
-            color = curve.get_color()
-            axis.plot(steps[::stride], values[::stride], color=color, alpha=0.25, lw=0.7)
-        axis.legend(loc="upper right", fontsize=8)
+    for axis, (kind, names) in zip(axes[:, 0], charts):
+        for name in names:
+            draw = draw_loss if kind == "losses" else draw_figure
+            draw(axis, *curve(log, kind, name), name)
+        axis.legend(loc="upper right" if kind == "losses" else "best", fontsize=8)
         axis.grid(alpha=0.3)
-        axis.set_ylabel("loss")
+        axis.set_ylabel("loss" if kind == "losses" else "validation")
     axes[0, 0].set_title(title, fontsize=10)
     axes[-1, 0].set_xlabel("step")
     figure.tight_layout()
-    figure.savefig(path, dpi=90)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=90)
     plt.close(figure)
+    with replacing(path) as temporary, disk_errors(f"cannot write {path}"):
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def draw_loss(axis, steps: np.ndarray, values: np.ndarray, name: str) -> None:
+    """A loss as it is (faint) and smoothed."""
+    smooth = running_mean(values, max(1, len(values) // 40))
+    (line,) = axis.plot(steps, smooth, label=name)
+    axis.plot(steps, values, color=line.get_color(), alpha=0.25, lw=0.7)
+
+
+def draw_figure(axis, steps: np.ndarray, values: np.ndarray, name: str) -> None:
+    """A validated figure; the few points are marked, what is not a number is a gap."""
+    axis.plot(steps, values, label=name, marker="o", markersize=3)
+
+
+def curve(log: list[dict], kind: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of what the log holds under ``kind`` and ``name``; null is NaN."""
+    lines = [line for line in log if name in line.get(kind, ())]
+    values = np.array([line[kind][name] for line in lines], "float64")
+    return np.array([line["step"] for line in lines]), values
+
+
+def shared(log: list[dict], kind: str, axis_of: Callable[[str], str]) -> list[list[str]]:
+    """The names that the log holds under ``kind``, those that share an axis together."""
+    names = list(dict.fromkeys(name for line in log for name in line.get(kind, ())))
+    axes = dict.fromkeys(map(axis_of, names))
+    return [[name for name in names if axis_of(name) == axis] for axis in axes]
 
 
 def side(name: str) -> str:

@@ -19,6 +19,7 @@ from . import parallel
 from .model import GANModel, Recipe
 from .options import resolve
 from .run_folder import flag, versions
+from .validation import HeldBack, hold_back
 
 RECIPE_SETTINGS = tuple(field.name for field in fields(Recipe) if field.name != "options")
 
@@ -30,6 +31,7 @@ class Plan:
     model: GANModel
     loader: Loader
     panel: dict[str, np.ndarray]  # the batch that every panel shows
+    held_back: Optional[HeldBack]  # what the model is validated on; None: nothing
     recipe: Recipe
     total: int  # steps
     config: dict[str, Any]
@@ -46,6 +48,10 @@ def make_plan(
     accumulate: int = 1,
     limit: Optional[int] = None,
     init_from: Optional[str] = None,
+    best_by: Optional[str] = None,
+    on_bad_file: str = "stop",
+    on_nan: str = "stop",
+    on_full_disk: str = "stop",
     **settings: Any,
 ) -> Plan:
     """Build the model and find the data; ``settings`` are the recipe's and the model's own.
@@ -56,17 +62,33 @@ def make_plan(
     root = None if data in (None, "demo") else data
     recipe, given = choose_recipe(model_class, root, settings)
     check_amp(amp)
-    options = resolve(model_class, {**recipe.options, **given}, model_name(model_class))
+    faults = {"on_bad_file": on_bad_file, "on_nan": on_nan, "on_full_disk": on_full_disk}
+    check_faults(faults)
+    bad: Optional[dict[str, None]] = {} if on_bad_file == "skip" else None
+    found = model_class.options_from_data(root)
+    options = resolve(model_class, {**recipe.options, **found, **given}, model_name(model_class))
     paddle.seed(seed)
     model = model_class(**options)
+    about_ranks = parallel.synchronise_batch_norm(model)
     accelerate(model)
 
     dataset = model.dataset(root, train=True)
     if limit is not None:
         dataset = dataset.limited(at_least_one("limit", limit))
-    shards = {"rank": parallel.rank(), "world_size": parallel.world_size()}
+    shards = {"rank": parallel.rank(), "world_size": parallel.world_size(), "bad": bad}
     loader = Loader(dataset, recipe.batch_size, seed=seed, workers=workers, **shards)
     check_parts(accumulate, loader)
+    test_set = model.dataset(root, train=False)
+    held_back = hold_back(
+        model,
+        test_set,
+        recipe,
+        steps_per_epoch=loader.steps_per_epoch,
+        batch_size=recipe.batch_size // (parallel.world_size() * accumulate),
+        limit=limit,
+        best_by=best_by,
+        bad=bad,
+    )
     total = recipe.steps if recipe.steps is not None else recipe.epochs * loader.steps_per_epoch
 
     config = {
@@ -82,28 +104,45 @@ def make_plan(
         "workers": workers,
         "device": paddle.get_device(),
         "world_size": parallel.world_size(),
+        "best_by": best_by,
+        **faults,
         **{key: getattr(recipe, key) for key in RECIPE_SETTINGS},
         "steps": total,
         "versions": versions(),
     }
-    panel = panel_batch(model, root, dataset, seed)
-    return Plan(model, loader, panel, recipe, total, config, remarks_on(dataset, root))
+    panel = panel_batch(model, test_set or dataset, seed, bad)
+    remarks = remarks_on(dataset, root, bad)
+    remarks += about_ranks
+    if held_back:
+        remarks.append(held_back.describe(model.figures))
+    elif model.figures and recipe.validate_every != 0:
+        remarks.append("no validation: the data has no test set")
+    return Plan(model, loader, panel, held_back, recipe, total, config, remarks)
 
 
-def panel_batch(model: GANModel, root: Any, dataset: PictureDataset, seed: int) -> dict:
-    """The first held-back items, or of the training ones where none are held back."""
-    items = model.dataset(root, train=False) or dataset
+def panel_batch(
+    model: GANModel, items: PictureDataset, seed: int, bad: Optional[dict[str, None]] = None
+) -> dict:
+    """The first items, those that every panel shows."""
     count = min(model.panel_images, len(items))
-    return Loader(items, count, seed=seed, shuffle=False, workers=0).batch(0)
+    return Loader(items, count, seed=seed, shuffle=False, workers=0, bad=bad).batch(0)
 
 
-def remarks_on(dataset: PictureDataset, root: Any) -> list[str]:
+def remarks_on(
+    dataset: PictureDataset, root: Any, bad: Optional[dict[str, None]] = None
+) -> list[str]:
     """What the user should know of the data before the start."""
     embedded = (
         f"training on the embedded data ({dataset.describe()}); --data FOLDER trains on your own "
         "pictures"
     )
-    return ([embedded] if root is None else []) + dataset.remarks()
+    try:
+        remarks = dataset.remarks()
+    except InputError as error:  # they look at a picture
+        if bad is None:
+            raise
+        bad[str(error)], remarks = None, []
+    return ([embedded] if root is None else []) + remarks
 
 
 def model_name(model_class: type[GANModel]) -> str:
@@ -117,14 +156,15 @@ def choose_recipe(
     """The recipe with the user's values in it, and the settings that are the model's own.
 
     Raises:
-        InputError: a number below 1, or both --steps and --epochs.
+        InputError: a number below 1 (--validate-every: 0), or both --steps and --epochs.
     """
     settings = {key: value for key, value in settings.items() if value is not None}
     mine = {key: settings.pop(key) for key in RECIPE_SETTINGS if key in settings}
     if "steps" in mine and "epochs" in mine:
         raise InputError("--steps and --epochs both say how long the run is; give one of them")
     for key, value in mine.items():
-        at_least_one(key, value)
+        if not (key == "validate_every" and value == 0):  # never
+            at_least_one(key, value)
     recipe = model_class.demo if root is None else model_class.article
     if "steps" in mine or "epochs" in mine:
         recipe = replace(recipe, steps=None, epochs=None)
@@ -154,6 +194,14 @@ def check_amp(amp: str) -> None:
         raise InputError(f"--amp is off, bf16 or fp16, not {amp!r}")
     if amp != "off" and paddle.get_device().startswith("cpu"):
         raise InputError(f"--amp {amp} needs a GPU, and this run is on the CPU; leave it out")
+
+
+def check_faults(chosen: Mapping[str, str]) -> None:
+    """Raise InputError for what cannot be done about a fault."""
+    for name, value in chosen.items():
+        other = "go-on" if name == "on_full_disk" else "skip"
+        if value not in ("stop", other):
+            raise InputError(f"{flag(name)} is stop or {other}, not {value!r}")
 
 
 def choose_device(device: str) -> None:

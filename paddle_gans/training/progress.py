@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 
 from tqdm import tqdm
@@ -21,6 +22,17 @@ def terminal_width() -> int:
     return os.get_terminal_size(sys.stderr.fileno()).columns
 
 
+class Bar(tqdm):
+    """tqdm's bar by a clock that nobody can set back: by the wall clock it would stand still."""
+
+    monitor_interval = 0  # no thread that compares with the wall clock
+
+    def __init__(self, **settings):
+        super().__init__(miniters=1, **settings)
+        self._time = time.monotonic
+        self.start_t = self.last_print_t = self._time()
+
+
 class Progress:
     """Shows steps, losses, images/s and the time left; a context manager.
 
@@ -33,7 +45,7 @@ class Progress:
         if verbose and sys.stdout.isatty() and sys.stderr.isatty():
             # A pseudo-terminal may not know its size, and tqdm draws nothing on 0 columns.
             size = {"dynamic_ncols": True} if terminal_width() else {"ncols": 80, "nrows": 20}
-            self.bar = tqdm(initial=start, total=total, unit="step", **size)
+            self.bar = Bar(initial=start, total=total, unit="step", **size)
 
     def __enter__(self) -> Progress:
         return self

@@ -35,6 +35,7 @@ def take_up(plan: Plan, folder: RunFolder, resume: str) -> tuple[dict[str, Any],
     if config is not None:
         compare(config, plan.config, folder.path)
     if source is None:
+        plan.model.load_pretrained()
         if plan.config["init_from"]:
             remarks.append(init_from(plan.model, Path(plan.config["init_from"])))
         return {}, remarks
@@ -42,7 +43,8 @@ def take_up(plan: Plan, folder: RunFolder, resume: str) -> tuple[dict[str, Any],
     if state["world_size"] != plan.config["world_size"]:
         remarks.append(
             f"the run had {state['world_size']} processes and has {plan.config['world_size']} "
-            "now: it goes on, but not as the uninterrupted one would have"
+            "now: it goes on, but not as the uninterrupted one would have, for each process has "
+            "random numbers, batch norm and image pools of its own"
         )
     remarks.append(f"going on from {source}, step {state['step']}")
     return state, remarks
@@ -71,6 +73,7 @@ def init_from(model: nn.Layer, path: Path) -> str:
     if path.is_dir():
         source, _, _ = checkpoint.newest(path / "checkpoints")
         files = sorted((source or path).glob("*.pdparams"))
+        files = [file for file in files if "." not in file.stem]  # no pool of another rank
         if not files:
             raise InputError(f"--init-from {path}: there is no checkpoint and no .pdparams in it")
     else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
+import os
 import platform
 import shutil
 from pathlib import Path
@@ -13,10 +16,11 @@ import numpy as np
 import paddle
 
 from data_reader.errors import InputError
+from data_reader.images import disk_errors
 from paddle_gans import __version__
 
-from .checkpoint import whole_file, write_json
-from .panels import read_log
+from .checkpoint import read_json, sweep, whole_file, write_json
+from .panels import Curves, read_log
 
 try:
     import fcntl
@@ -24,7 +28,7 @@ except ImportError:  # Windows has no flock; two trainers in one folder are not 
     fcntl = None
 
 # What a resumed run must share with the run it goes on with. Length, logging, sampling, saving,
-# keep, workers and device are free to change.
+# keep, validation, workers, device and what is done about faults are free to change.
 SHAPES_TRAJECTORY = (
     "model", "seed", "batch_size", "accumulate", "amp", "limit", "init_from", "data", "options",
 )  # fmt: skip
@@ -52,6 +56,7 @@ class RunFolder:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._lock = None
+        self._curves: Optional[Curves] = None
 
     def __enter__(self) -> RunFolder:
         try:
@@ -59,13 +64,19 @@ class RunFolder:
             self._lock = (self.path / ".lock").open("a")
             if fcntl:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for folder in (self.path, self.checkpoints, self.path / "not_finite"):
+                sweep(folder)
+            for left in [*self.path.glob(".*.png"), *self.path.glob("samples/.*.png")]:
+                left.unlink()
         except BlockingIOError as error:
             self._lock.close()
             raise InputError(
                 f"another trainer is at work in {self.path}; wait for it, or choose another --out"
             ) from error
         except OSError as error:
-            raise InputError(f"{self.path} cannot be written to: {error.strerror}") from error
+            raise InputError(
+                f"{self.path} cannot be written to: {error.strerror}; choose another --out"
+            ) from error
         return self
 
     def __exit__(self, *exc) -> None:
@@ -76,34 +87,70 @@ class RunFolder:
         """Where the checkpoints are."""
         return self.path / "checkpoints"
 
+    @property
+    def best(self) -> Path:
+        """Where the weights are that the user's chosen figure prefers."""
+        return self.path / "best"
+
     def config(self) -> Optional[dict[str, Any]]:
         """The configuration of the run that is here, None without one."""
         path = self.path / "config.json"
         if not path.exists():
             return None
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path} is not JSON: {error}; choose another --out") from error
+        config = read_json(path)
+        for key in ("options", "data"):
+            if type(config.get(key)) is not dict:
+                raise InputError(f"{path} is damaged: it has no {key}; choose another --out")
+        return config
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Keep the configuration."""
         write_json(self.path / "config.json", config)
 
     def append(self, line: dict[str, Any]) -> None:
-        """Add one line to the log."""
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        """Add one line to the log, or nothing.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        if self._curves is not None:
+            self._curves.add(line)
+        path, text = self.path / "log.jsonl", (json.dumps(line) + "\n").encode()
+        with disk_errors(f"cannot write {path}"), path.open("ab", buffering=0) as file:
+            size = file.tell()
+            if file.write(text) < len(text):  # half a line would spoil the next one
+                file.truncate(size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def curves(self) -> list[dict[str, Any]]:
+        """The log as it is drawn, bounded: drawing a long run costs no more than a short one."""
+        if self._curves is None:
+            self._curves = Curves(self.log())
+        return self._curves.lines()
 
     def log(self) -> list[dict[str, Any]]:
-        """The lines of the log."""
+        """The lines of the log: those with ``losses``, and those with a ``validation``."""
         return read_log(self.path / "log.jsonl")
+
+    def losses(self) -> dict[str, float]:
+        """The losses that were logged last, {} before the first."""
+        logged = [line["losses"] for line in self.log() if "losses" in line]
+        return logged[-1] if logged else {}
+
+    def validations(self, step: int) -> dict[int, dict[str, float]]:
+        """The figures of every validation up to ``step``, by step; NaN where none was logged."""
+        return {
+            line["step"]: {k: math.nan if v is None else v for k, v in line["validation"].items()}
+            for line in self.log()
+            if "validation" in line and line["step"] <= step
+        }
 
     def truncate_log(self, step: int) -> None:
         """Forget what was logged after ``step``: it is about to be done again."""
         lines = [line for line in self.log() if line["step"] <= step]
         with whole_file(self.path / "log.jsonl") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
+        self._curves = None
 
     def need_space(self, need: int) -> None:
         """Raise InputError when the disk has less than ``need`` bytes left."""
@@ -132,7 +179,7 @@ def compare(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
             differences += [f"{flag(n)} {before.get(n)} there, {now.get(n)} here" for n in names]
         elif key == "data":
             differences.append(
-                f"the data: {before['items']} items ({before['sha256'][:8]}) there, "
+                f"the data: {before.get('items')} items ({before.get('sha256', '')!s:.8}) there, "
                 f"{now['items']} items ({now['sha256'][:8]}) here"
             )
         else:

@@ -42,10 +42,15 @@ def load(path: Union[str, os.PathLike]) -> dict[str, Any]:
             what = "is a folder" if path.is_dir() else "is not there"
             raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
         with path.open("rb") as file:
-            _check_head(path, file.read(32))
-            state = PickleMachine(path, file).run()
+            return read_open(path, file)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; see to that first") from error
+
+
+def read_open(path: Path, file: BinaryIO) -> dict[str, Any]:
+    """``load`` of a file that is open, at its start; ``path`` is what messages call it."""
+    _check_head(path, file.read(32))
+    state = PickleMachine(path, file).run()
     if _is_named_tensor(state):
         state = dict([state])
     if type(state) is not dict:

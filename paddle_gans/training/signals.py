@@ -17,11 +17,13 @@ class Stopped(KeyboardInterrupt):
 class StopSignals:
     """Within the block, the first Ctrl-C or SIGTERM is kept in ``received``; a second one acts.
 
-    Outside the main thread, where Python has no signals, it does nothing.
+    Outside the main thread, where Python has no signals, it does nothing. A ``patient`` one keeps
+    them all: the launcher of several processes sends each three within a second, and ends by force
+    what is still there half a minute later.
     """
 
-    def __init__(self):
-        self.received = 0
+    def __init__(self, *, patient: bool = False):
+        self.received, self.patient = 0, patient
         self._before = {}
 
     def __enter__(self) -> StopSignals:
@@ -36,5 +38,7 @@ class StopSignals:
 
     def _receive(self, signum, frame) -> None:
         self.received = signum
+        if self.patient:
+            return
         for again, handler in self._before.items():
             signal.signal(again, handler)

@@ -1,0 +1,152 @@
+"""StarGAN v2 on folders of domains: is a translated picture taken for its target domain?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+
+def measure(data, minutes, out, train_for, options):
+    """How often the averaged generator convinces a domain classifier, beside the identity.
+
+    Also, in levels of 255, how far apart two styles of one picture are, and how far the way there
+    and back leads; and the size of R1 over the run.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--crop-size", type=int, default=64)
+    parser.add_argument("--base-dim", type=int, default=16)
+    parser.add_argument("--max-channels", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--ema-decay", type=float, default=0.99)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--mapping-learning-rate", type=float, default=1e-4)
+    parser.add_argument("--lambda-ds", type=float, default=0.5)
+    parser.add_argument("--ds-steps", type=int, default=3000)
+    settings = vars(parser.parse_args(options))
+    size = settings["crop_size"]
+    folder = shrink(Path(data), Path(out).with_name(Path(out).name + "_data"), 2 * size)
+    steps, took = train_for(
+        minutes, "stargan_v2", data=str(folder), out=out, log_every=25, sample_every=250,
+        save_every=500, **settings,
+    )  # fmt: skip
+
+    import paddle_gans
+
+    model = paddle_gans.load(out).model
+    pictures = model.dataset(str(folder), train=False)
+    items = [pictures.item(i, np.random.default_rng(0)) for i in range(len(pictures))]
+    faces = np.stack([item["x_real"] for item in items])
+    labels = np.array([int(item["y_org"]) for item in items])
+    classify = domain_classifier(model.dataset(str(folder), train=True), len(model.domains), size)
+
+    figures = {"faces": len(faces), "classifier_accuracy": accuracy(classify(faces), labels)}
+    for guide in ("latent", "reference"):
+        figures[guide] = judge_guide(model, guide, faces, labels, classify)
+    figures["cycle_l1"] = cycle_l1(model, faces, labels)
+    figures["r1"] = r1_over_time(Path(out))
+    report(figures)
+    print(f"panel: {Path(out) / 'samples' / f'{steps:06d}.png'}")
+    return {**figures, "steps": steps, "minutes": round(took, 2), **settings}
+
+
+def shrink(data: Path, folder: Path, side: int) -> Path:
+    """Copies with a short side of ``side`` pixels, in the same folders: decoded faster."""
+    from data_reader.images import list_images, read_image, write_image
+    from data_reader.transforms import short_side
+
+    for path in list_images(data):
+        place = (folder / path.relative_to(data)).with_suffix(".png")
+        if not place.exists():
+            write_image(place, short_side(read_image(path), side))
+    return folder
+
+
+def domain_classifier(dataset, domains: int, size: int):
+    """A classifier of the real pictures: images [N, 3, size, size] to probabilities."""
+    import paddle
+    from measures._classifier import Classifier, fit, judge
+
+    def draw(rng, count):
+        items = [dataset.item(int(rng.integers(len(dataset))), rng) for _ in range(count)]
+        pairs = [(item["x_real"], item["y_org"]) for item in items]
+        pairs += [(item["x_ref"], item["y_trg"]) for item in items]
+        images, labels = zip(*pairs)
+        # Brightness and contrast change at random: few pictures shall not be learned by heart.
+        gain = rng.uniform(0.7, 1.3, (len(images), 1, 1, 1)).astype("float32")
+        shift = rng.uniform(-0.3, 0.3, (len(images), 3, 1, 1)).astype("float32")
+        return np.clip(np.stack(images) * gain + shift, -1, 1), np.array(labels, "int64")
+
+    paddle.seed(0)
+    classifier = Classifier(3, size, domains, widths=(32, 64, 64))
+    fit(classifier, draw, steps=400, batch_size=32)
+    return lambda images: judge(classifier, images)[0]
+
+
+def judge_guide(model, guide: str, faces, labels, classify, styles: int = 2) -> dict:
+    """Every face in every other domain, in two styles each: the share that convinces."""
+    import paddle
+
+    convinced, unchanged, apart = [], [], []
+    rng = np.random.default_rng(0)
+    own = classify(faces).argmax(1)
+    for y in range(len(model.domains)):
+        others, members = np.flatnonzero(labels != y), np.flatnonzero(labels == y)
+        for face in others:
+            source = paddle.to_tensor(faces[face : face + 1])
+            if guide == "latent":
+                s = model.drawn_styles(model.latents(styles, seed=int(face)), y)
+            else:
+                chosen = rng.choice(members, styles, replace=len(members) < styles)
+                s = model.copied_styles(paddle.to_tensor(faces[chosen]), y)
+            with paddle.no_grad():
+                made = model.render(source, s).numpy()
+            convinced += list(classify(made).argmax(1) == y)
+            unchanged.append(own[face] == y)
+            apart.append(127.5 * np.abs(made[0] - made[1]).mean())
+    return {
+        "target": round(float(np.mean(convinced)), 3),
+        "identity": round(float(np.mean(unchanged)), 3),
+        "diversity_l1": round(float(np.mean(apart)), 2),
+    }
+
+
+def cycle_l1(model, faces, labels) -> float:
+    """Mean difference, of 255, of faces that went to another domain and came back."""
+    import paddle
+
+    differences = []
+    for face, y_org in zip(faces, labels):
+        x, y_trg = paddle.to_tensor(face[None]), (int(y_org) + 1) % len(model.domains)
+        with paddle.no_grad():
+            there = model.render(x, model.drawn_styles(model.latents(1, seed=0), y_trg))
+            back = model.render(there, model.copied_styles(x, int(y_org)))
+        differences.append(127.5 * (back - x).abs().mean().item())
+    return round(float(np.mean(differences)), 2)
+
+
+def r1_over_time(out: Path, parts: int = 5) -> list[float]:
+    """The mean penalty of each fifth of the run."""
+    from paddle_gans.training.panels import read_log
+
+    lines = [line["losses"] for line in read_log(out / "log.jsonl") if "losses" in line]
+    values = [(terms["d_latent_r1"] + terms["d_ref_r1"]) / 2 for terms in lines]
+    return [round(float(np.mean(part)), 4) for part in np.array_split(values, parts) if len(part)]
+
+
+def accuracy(probabilities, labels) -> float:
+    """Share of pictures whose most probable class is theirs."""
+    return round(float((probabilities.argmax(1) == labels).mean()), 3)
+
+
+def report(figures: dict) -> None:
+    """Print the table."""
+    seen = 100 * figures["classifier_accuracy"]
+    print(f"\nclassifier: {seen:.0f} % of {figures['faces']} real faces (seen in training)")
+    print("             taken for the target domain   identity   |two styles| of 255")
+    for guide in ("latent", "reference"):
+        target, identity, apart = figures[guide].values()
+        print(f"  {guide:9s} {target:29.2f} {identity:10.2f} {apart:14.2f}")
+    print(f"cycle: {figures['cycle_l1']} of 255")
+    print(f"R1 in each fifth of the run: {', '.join(map(str, figures['r1']))}")

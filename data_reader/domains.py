@@ -1,0 +1,199 @@
+"""Pictures of several domains, for one generator that translates between all of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, Optional
+
+import numpy as np
+
+from . import transforms
+from .datasets import PictureDataset
+from .errors import InputError
+from .images import read_image
+
+
+class Domains(PictureDataset):
+    """Pictures of two or more domains, each with references and latents of a domain to turn into.
+
+    Items hold, all float32 in [-1, 1] where they are pictures:
+
+    * ``x_real`` [3, S, S] and its domain ``y_org``, an int64 array of shape [];
+    * ``x_ref`` and ``x_ref2`` [3, S, S], two pictures (different ones, if there are two) of the
+      domain ``y_trg``, int64 [], which is drawn evenly;
+    * ``z_trg`` and ``z_trg2`` [latent_dim], standard normal. They stand in the item, so that two
+      processes with half a batch each see what one would see.
+
+    ``domains`` are the names; a domain's number is its place among them.
+
+    Args:
+        sources: pictures of each domain; the order of the names numbers the domains.
+        references: pictures of the same domains that styles are taken from.
+        image_size: S, pixels. Other proportions than a square are cropped, not squeezed (the
+            authors' loader squeezes; their faces are square, a photograph's would get narrow).
+
+        augment: half the time a random part of the picture, then a flip half the time; else the
+            middle of the picture.
+        fixed: an item depends on its index alone, and target domains take turns, for a test set;
+            None: where nothing is augmented.
+
+    Raises:
+        InputError: on reading an item whose pictures cannot be read.
+
+    Source: StarGAN v2, section 4 and appendix A; augmentation as in the authors' loader.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Sequence[Any]],
+        references: Mapping[str, Sequence[Any]],
+        *,
+        image_size: int = 256,
+        augment: bool = True,
+        fixed: Optional[bool] = None,
+        latent_dim: int = 16,
+        what: str = "domains",
+    ):
+        self.image_size, self.augment = image_size, augment
+        self.fixed = not augment if fixed is None else fixed
+        self.latent_dim, self.what = latent_dim, what
+        self._arrange(sources, references)
+
+    def _arrange(self, sources, references):
+        self.domains = list(sources)
+        self.sources = dict(sources)
+        self.references = {name: references[name] for name in sources}
+        # Domains take turns, so that any first items (a panel, --limit) show them all.
+        numbered = ([(y, picture) for picture in sources[n]] for y, n in enumerate(sources))
+        self.items = [entry for turn in zip_longest(*numbered) for entry in turn if entry]
+
+    def item(self, index, rng):
+        if self.fixed:
+            rng = np.random.default_rng([len(self.domains), index])
+        y_org, source = self.items[index]
+        y_trg, references = self.partners(index, rng)
+        x_ref, x_ref2 = (self._view(y_trg, picture, rng) for picture in references)
+        z_trg, z_trg2 = rng.standard_normal((2, self.latent_dim), dtype=np.float32)
+        return {
+            "x_real": self._view(y_org, source, rng),
+            "y_org": np.array(y_org, np.int64),
+            "x_ref": x_ref,
+            "x_ref2": x_ref2,
+            "y_trg": np.array(y_trg, np.int64),
+            "z_trg": z_trg,
+            "z_trg2": z_trg2,
+        }
+
+    def partners(self, index: int, rng: np.random.Generator) -> tuple[int, list[Any]]:
+        """The domain that item ``index`` is turned into, and two references of it."""
+        count = len(self.domains)
+        if self.fixed:  # every other domain in turn, then the own one
+            turn = index // count
+            y_trg = (self.items[index][0] + 1 + turn) % count
+            pictures = self.references[self.domains[y_trg]]
+            two = (turn + 1) % len(pictures), (turn + 2) % len(pictures)
+        else:
+            y_trg = int(rng.integers(count))
+            pictures = self.references[self.domains[y_trg]]
+            two = rng.choice(len(pictures), 2, replace=len(pictures) < 2)
+        return y_trg, [pictures[int(k)] for k in two]
+
+    def read(self, domain: int, picture: Any) -> np.ndarray:
+        """A picture as it is stored, uint8 [H, W, 3]."""
+        return read_image(picture)
+
+    def name(self, domain: int, picture: Any) -> str:
+        """What a picture is called in messages."""
+        return str(picture)
+
+    def _view(self, domain, picture, rng):
+        image = self.read(domain, picture)
+        (image,) = transforms.crop(
+            [image], min(image.shape[:2]), "Center", rng, self.name(domain, picture)
+        )
+        if self.augment and rng.random() < 0.5:
+            image = transforms.random_resized_crop(image, self.image_size, rng)
+        else:
+            image = transforms.resize(image, self.image_size, self.image_size)
+        if self.augment:
+            (image,) = transforms.flip([image], rng)
+        return transforms.normalise(image)
+
+    def order(self, rng):
+        """As many indices as there are items, every domain equally often (to within one).
+
+        The pictures of a small domain come several times, in a new order each time; of a large one,
+        other pictures are left out in each epoch.
+        """
+        numbers = np.array([y for y, _ in self.items])
+        members = [np.flatnonzero(numbers == y) for y in np.unique(numbers)]
+        share, rest = divmod(len(self), len(members))
+        epoch = []
+        for turn, k in enumerate(rng.permutation(len(members))):
+            count = share + (turn < rest)
+            passes = -(-count // len(members[k]))
+            shuffled = [rng.permutation(members[k]) for _ in range(passes)]
+            epoch.append(np.concatenate(shuffled)[:count])
+        return rng.permutation(np.concatenate(epoch))
+
+    def of(self, names: Sequence[str]) -> Domains:
+        """These domains alone, numbered in this order.
+
+        Raises:
+            InputError: there is no domain of one of the names.
+        """
+        missing = [name for name in names if name not in self.sources]
+        if missing:
+            raise InputError(
+                f"there is no domain {missing[0]!r} in this data; there are "
+                f"{', '.join(self.domains)}"
+            )
+        some = copy.copy(self)
+        some._arrange({name: self.sources[name] for name in names}, self.references)
+        return some
+
+    def limited(self, count):
+        """The first ``count`` items alone: domains take turns, so they stay about equal.
+
+        References are limited alike; at least one of each domain is kept.
+        """
+        numbers = [y for y, _ in self.items[:count]]
+        counts = {name: numbers.count(y) for y, name in enumerate(self.domains)}
+        few = copy.copy(self)
+        few._arrange(
+            {name: self.sources[name][:most] for name, most in counts.items()},
+            {name: self.references[name][: max(1, most)] for name, most in counts.items()},
+        )
+        return few
+
+    def files(self, index, rng=None):
+        y_org, source = self.items[index]
+        y_trg, references = self.partners(index, rng or np.random.default_rng(0))
+        return [self.name(y_org, source), *(self.name(y_trg, picture) for picture in references)]
+
+    def paths(self):
+        both = (self.sources, self.references)
+        files = {(name, path) for side in both for name in side for path in side[name]}
+        return [(f"{name}/{path.name}", path) for name, path in files]
+
+    def describe(self):
+        sizes = ", ".join(f"{name} {len(found)}" for name, found in self.sources.items())
+        return f"{len(self)} pictures of {len(self.domains)} domains: {sizes}, {self.what}"
+
+    def remarks(self):
+        remarks, sizes = [], [len(found) for found in self.sources.values() if found]
+        if max(sizes) >= 2 * min(sizes):
+            remarks.append(
+                f"the domains differ in size ({min(sizes)} to {max(sizes)} pictures); they are "
+                "shown equally often, so that pictures of small ones repeat"
+            )
+        firsts = [(y, found[0]) for y, found in enumerate(self.references.values())]
+        smallest = min(min(self.read(*first).shape[:2]) for first in firsts)
+        if smallest < self.image_size:
+            remarks.append(
+                f"pictures of {smallest} pixels are enlarged to {self.image_size}; with a smaller "
+                "--crop-size they are not"
+            )
+        return remarks

@@ -1,0 +1,169 @@
+"""Conditional DCGAN: a digit that is asked for, from noise (Mirza and Osindero 2014)."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from data_reader import demo_scenes, layout
+from data_reader.digits import Digits, read_digits
+from data_reader.drawn import DrawnDigits
+from data_reader.errors import InputError
+from paddle_gans.networks.init import normal_init
+from paddle_gans.training.losses import vanilla
+from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+
+CLASSES = 10
+
+
+class Generator(nn.Layer):
+    """Noise z [N, noise_dim] and classes y [N] to images [N, 1, 28, 28] in [-1, 1]."""
+
+    def __init__(self, noise_dim: int, base_dim: int):
+        super().__init__()
+        d, up = base_dim, {"kernel_size": 4, "stride": 2, "padding": 1}
+        self.maps = [-1, d * 2, 7, 7]
+        self.linear = nn.Linear(noise_dim + CLASSES, d * 2 * 7 * 7)
+        self.layers = nn.Sequential(
+            *[nn.BatchNorm2D(d * 2), nn.ReLU(), nn.Conv2DTranspose(d * 2, d, **up)],
+            *[nn.BatchNorm2D(d), nn.ReLU(), nn.Conv2DTranspose(d, 1, **up), nn.Tanh()],
+        )
+        normal_init(self)
+
+    def forward(self, z, y):
+        h = self.linear(paddle.concat([z, F.one_hot(y, CLASSES)], axis=1))
+        return self.layers(h.reshape(self.maps))
+
+
+class Discriminator(nn.Layer):
+    """Images x [N, 1, 28, 28] and the classes y [N] they should be of, to logits [N]."""
+
+    def __init__(self, base_dim: int):
+        super().__init__()
+        d, down = base_dim, {"kernel_size": 4, "stride": 2, "padding": 1}
+        self.layers = nn.Sequential(
+            *[nn.Conv2D(1 + CLASSES, d, **down), nn.LeakyReLU(0.2)],
+            *[nn.Conv2D(d, d * 2, **down), nn.BatchNorm2D(d * 2), nn.LeakyReLU(0.2)],
+            nn.Conv2D(d * 2, 1, 7),
+        )
+        normal_init(self)
+
+    def forward(self, x, y):
+        n, _, height, width = x.shape
+        planes = F.one_hot(y, CLASSES).reshape([n, CLASSES, 1, 1])
+        planes = planes.expand([n, CLASSES, height, width])  # one of them is 1, the others 0
+        return self.layers(paddle.concat([x, planes], axis=1)).reshape([n])
+
+
+class ConditionalDCGAN(GANModel):
+    """Learns to draw the digit that is asked for.
+
+    Batches hold ``image`` [N, 1, 28, 28] in [-1, 1] and ``digit`` [N], int64. Terms:
+    ``d_loss_real``, ``d_loss_fake``, ``g_loss``. Source: Mirza and Osindero 2014, section 3.
+    """
+
+    article = Recipe(batch_size=128, epochs=20, log_every=50, sample_every=468, save_every=468)
+    demo = Recipe(
+        batch_size=64,
+        steps=500,
+        log_every=20,
+        sample_every=100,
+        save_every=250,
+        options={"base_dim": 32, "learning_rate": 1e-3},
+    )
+    panel_images, panel_tiled_rows = 40, 4  # 4 rows of real over 4 rows of generated digits
+
+    def __init__(
+        self,
+        *,
+        noise_dim: int = 100,  # numbers of noise, normal
+        base_dim: int = 64,  # channels of the first convolution
+        learning_rate: float = 2e-4,  # of both Adam optimizers
+        beta1: float = 0.5,  # Adam's first decay
+        beta2: float = 0.999,  # Adam's second decay
+    ):
+        super().__init__()
+        self.noise_dim = noise_dim
+        self.generator = Generator(noise_dim, base_dim)
+        self.discriminator = Discriminator(base_dim)
+        settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2}
+        self.optimizers = {
+            "generator": adam(self.generator, **settings),
+            "discriminator": adam(self.discriminator, **settings),
+        }
+
+    def train_step(self, batch, step, update):
+        real, digit = batch["image"], batch["digit"]
+        fake = self.generator(self.noise(len(digit)), digit)
+
+        # Update D: real digits against generated ones of the same classes.
+        losses = update(
+            {
+                "d_loss_real": vanilla(self.discriminator(real, digit), True),
+                "d_loss_fake": vanilla(self.discriminator(fake.detach(), digit), False),
+            },
+            self.optimizers["discriminator"],
+        )
+
+        # Update G: its digits are to pass for real ones of their classes.
+        with frozen(self.discriminator):
+            terms = {"g_loss": vanilla(self.discriminator(fake, digit), True)}
+        losses.update(update(terms, self.optimizers["generator"]))
+        return losses
+
+    def noise(self, count):
+        """z [count, noise_dim], normal."""
+        return paddle.randn([count, self.noise_dim])
+
+    def sample(self, batch):
+        real, digit = batch["image"], batch["digit"]
+        return {"real": real, "generated": self.generator(self.noise(len(digit)), digit)}
+
+    def translate(
+        self,
+        inputs=None,
+        *,
+        digit: Optional[int] = None,  # which one to draw; all ten in turn where left out
+        count: int = 100,  # images to draw
+        seed: int = 0,  # of the noise; the same seed draws the same images
+    ):
+        """Draw images [count, 1, 28, 28]; there is nothing to translate."""
+        if digit is not None and not 0 <= digit < CLASSES:
+            raise InputError(f"--digit is one of 0 to {CLASSES - 1}, not {digit}")
+        if count < 1:
+            raise InputError(f"--count is at least 1, not {count}")
+        paddle.seed(seed)
+        y = paddle.arange(count) if digit is None else paddle.full([count], digit, "int64")
+        return self.generator(self.noise(count), y % CLASSES)
+
+    def dataset(self, root, *, train):
+        if root is None:
+            return LabelledDrawings("train" if train else "test")
+        found = read_digits(layout.one_path(root), train=train, size=28, channels=1)
+        if found is not None:
+            return LabelledDigits(found.items, found.labels, found.path)
+        if train:
+            raise InputError(f"{root} holds none of MNIST's four files")
+        return None
+
+
+class LabelledDrawings(DrawnDigits):
+    """The embedded digits, and in ``digit`` which ones they are."""
+
+    def item(self, index, rng):
+        _, digit = demo_scenes.digit(self.items[index], self.split)
+        return {**super().item(index, rng), "digit": np.array(digit, np.int64)}
+
+
+class LabelledDigits(Digits):
+    """MNIST's digits, and in ``digit`` which ones they are."""
+
+    def item(self, index, rng):
+        return {**super().item(index, rng), "digit": np.array(self.labels[index], np.int64)}
+
+
+MODEL = ConditionalDCGAN

@@ -1,0 +1,357 @@
+"""StarGAN v2: diverse image synthesis for multiple domains (Choi et al., CVPR 2020).
+
+The article stopped where R1 would not run; this is its training, finished.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple, Optional
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from data_reader import layout
+from data_reader.domains import Domains
+from data_reader.drawn import AnimalFaces
+from data_reader.errors import InputError
+from paddle_gans.models._stargan_v2_networks import (
+    Discriminator,
+    Generator,
+    MappingNetwork,
+    StyleEncoder,
+    channels,
+)
+from paddle_gans.networks.fan import FAN
+from paddle_gans.training.ema import average_of, soft_update
+from paddle_gans.training.fan_weights import load_fan
+from paddle_gans.training.losses import r1_penalty, vanilla
+from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.schedules import linear_ramp_down
+
+
+class StarGANv2(GANModel):
+    """Learns to show a picture as one of another domain, in a style that is drawn or copied.
+
+    Batches hold ``x_real`` [N, 3, S, S] in [-1, 1] of domains ``y_org`` [N]; two references
+    ``x_ref``, ``x_ref2`` of the domains ``y_trg`` [N]; two latents ``z_trg``, ``z_trg2``
+    [N, latent_dim] of N(0, 1). Terms, for the styles of latents and then of references:
+    ``d_latent_real``, ``d_latent_fake``, ``d_latent_r1``, ``d_ref_...``, ``g_latent_adv``,
+    ``g_latent_sty``, ``g_latent_ds`` (how far two styles lie apart: it is maximised),
+    ``g_latent_cyc``, ``g_ref_...``. What is sampled, saved for inference and loaded is the moving
+    average of generator, mapping network and style encoder. Source: the paper's section 3 and
+    appendix A; the article's listings, corrected.
+    """
+
+    article = Recipe(batch_size=8, steps=100_000, log_every=50, sample_every=1000, save_every=5000)
+    demo = Recipe(
+        batch_size=3,
+        steps=750,
+        log_every=25,
+        sample_every=125,
+        save_every=375,
+        options={
+            "domains": ",".join(AnimalFaces.domains),
+            "crop_size": 64,
+            "base_dim": 12,
+            "max_channels": 96,
+            "hidden_dim": 128,
+            # So few steps have to be large ones, and an average of 1000 would not have arrived.
+            "learning_rate": 5e-4,
+            "mapping_learning_rate": 5e-5,
+            "lambda_ds": 1.0,
+            "ds_steps": 2000,
+            "ema_decay": 0.99,
+        },
+    )
+    inference = {"generator": {}, "mapping_network": {}, "style_encoder": {}}
+
+    def __init__(
+        self,
+        *,
+        domains: str = "cat,dog,wild",  # names of the folders; of --data where left out
+        crop_size: int = 256,  # pixels: a power of two from 64 on
+        base_dim: Optional[int] = None,  # channels of the first layer; 2**14 / crop where left out
+        max_channels: int = 512,  # of the deepest layers; fewer for a small machine
+        latent_dim: int = 16,  # numbers in a latent code
+        style_dim: int = 64,  # numbers in a style
+        hidden_dim: int = 512,  # width of the mapping network
+        w_hpf: float = 0.0,  # 1 for human faces: keeps their fine detail; needs --fan-weights
+        fan_weights: Optional[str] = None,  # file of the face-alignment network
+        lambda_r1: float = 1.0,  # weight of the gradient penalty on real images
+        lambda_sty: float = 1.0,  # weight of the style reconstruction
+        lambda_ds: float = 2.0,  # weight of the diversity at first; 2 for AFHQ, 1 for CelebA-HQ
+        lambda_cyc: float = 1.0,  # weight of the cycle term
+        ds_steps: int = 100_000,  # steps after which the weight of the diversity is 0
+        learning_rate: float = 1e-4,  # of generator, style encoder and discriminator
+        mapping_learning_rate: float = 1e-6,  # of the mapping network
+        beta1: float = 0.0,  # Adam's first decay
+        beta2: float = 0.99,  # Adam's second decay
+        weight_decay: float = 1e-4,  # L2, added to the gradient
+        ema_decay: float = 0.999,  # weight of the moving average in each step
+        augment: bool = True,  # random resized crops, and half of the pictures mirrored
+        recompute: bool = False,  # less memory for more time: the generator's blocks run twice
+    ):
+        super().__init__()
+        self.domains = [name.strip() for name in domains.split(",")]
+        check_options(self.domains, crop_size, w_hpf, fan_weights)
+        self.crop_size, self.latent_dim, self.augment = crop_size, latent_dim, augment
+        self.style_dim, self.hidden_dim = style_dim, hidden_dim
+        self.lambda_r1, self.lambda_sty, self.lambda_cyc = lambda_r1, lambda_sty, lambda_cyc
+        self.lambda_ds, self.ds_steps, self.ema_decay = lambda_ds, ds_steps, ema_decay
+        self.fan_weights = fan_weights
+
+        count, dims = len(self.domains), channels(crop_size, base_dim, max_channels)
+        self.generator = Generator(dims, style_dim, w_hpf)
+        self.generator.recompute = recompute
+        self.mapping_network = MappingNetwork(count, latent_dim, style_dim, hidden_dim)
+        self.style_encoder = StyleEncoder(dims, count, style_dim)
+        self.discriminator = Discriminator(dims, count)
+        self.generator_ema = average_of(self.generator)
+        self.mapping_network_ema = average_of(self.mapping_network)
+        self.style_encoder_ema = average_of(self.style_encoder)
+        self.fan = FAN() if w_hpf > 0 else None
+        self.inference = self.inference_for({"w_hpf": w_hpf})
+        self.size_multiple = 2 ** (len(self.generator.decode) - 2)
+
+        settings = {"beta1": beta1, "beta2": beta2, "weight_decay": weight_decay}
+        optimizer = partial(adam, learning_rate=learning_rate, **settings)
+        self.optimizers = {
+            "generator": optimizer(self.generator),
+            "mapping_network": optimizer(self.mapping_network, learning_rate=mapping_learning_rate),
+            "style_encoder": optimizer(self.style_encoder),
+            "discriminator": optimizer(self.discriminator),
+        }
+        # About six sources, as many references, and as many styles over all domains.
+        self.panel_images = max(1, 6 // count) * count
+        self.panel_columns = 1 + self.panel_images
+
+    def train_step(self, batch, step, update):
+        nets, masks = self.optimizers, self.masks(batch["x_real"])
+        latent = Guide("latent", self.mapping_network, batch["z_trg"], batch["z_trg2"])
+        ref = Guide("ref", self.style_encoder, batch["x_ref"], batch["x_ref2"])
+
+        # Update D, with fakes in drawn styles and then in copied ones.
+        weights = self.d_weights(latent)
+        losses = update(self.d_losses(batch, latent, masks), nets["discriminator"], weights=weights)
+        weights = self.d_weights(ref)
+        losses |= update(self.d_losses(batch, ref, masks), nets["discriminator"], weights=weights)
+
+        # Update G, F and E with drawn styles.
+        with frozen(self.discriminator):
+            terms = self.g_losses(batch, latent, masks)
+        trained = (nets["generator"], nets["mapping_network"], nets["style_encoder"])
+        losses |= update(terms, *trained, weights=self.g_weights(latent, step))
+
+        # Update G alone with copied ones.
+        with frozen(self.discriminator, self.style_encoder):
+            terms = self.g_losses(batch, ref, masks)
+        losses |= update(terms, nets["generator"], weights=self.g_weights(ref, step))
+
+        # Let the averages follow.
+        soft_update(self.generator_ema, self.generator, self.ema_decay)
+        soft_update(self.mapping_network_ema, self.mapping_network, self.ema_decay)
+        soft_update(self.style_encoder_ema, self.style_encoder, self.ema_decay)
+        return losses
+
+    def d_losses(self, batch, guide, masks):
+        """What D loses on real images, on fakes, and by the steepness of its slope."""
+        x_real, y_trg = batch["x_real"].detach(), batch["y_trg"]
+        x_real.stop_gradient = False
+        real = self.discriminator(x_real, batch["y_org"])
+        with paddle.no_grad():
+            x_fake = self.generator(x_real, guide.network(guide.source, y_trg), masks)
+        fake = self.discriminator(x_fake, y_trg)
+        return {
+            f"d_{guide.name}_real": vanilla(real, True),
+            f"d_{guide.name}_fake": vanilla(fake, False),
+            f"d_{guide.name}_r1": r1_penalty(real, x_real),
+        }
+
+    def g_losses(self, batch, guide, masks):
+        """The generator's terms; gradients flow into the style where its network is trained."""
+        x_real, y_trg = batch["x_real"], batch["y_trg"]
+        s_trg = guide.network(guide.source, y_trg)  # [N, style_dim]
+        x_fake = self.generator(x_real, s_trg, masks)
+        with paddle.no_grad():  # the second image is what the first is pushed away from
+            x_fake2 = self.generator(x_real, guide.network(guide.source2, y_trg), masks)
+
+        # Back to the source, in the source's own style.
+        s_org = self.style_encoder(x_real, batch["y_org"])
+        x_rec = self.generator(x_fake, s_org, self.masks(x_fake))
+        return {
+            f"g_{guide.name}_adv": vanilla(self.discriminator(x_fake, y_trg), True),
+            f"g_{guide.name}_sty": F.l1_loss(self.style_encoder(x_fake, y_trg), s_trg),
+            f"g_{guide.name}_ds": F.l1_loss(x_fake, x_fake2),
+            f"g_{guide.name}_cyc": F.l1_loss(x_rec, x_real),
+        }
+
+    def d_weights(self, guide):
+        """What D's terms are multiplied by."""
+        return {f"d_{guide.name}_r1": self.lambda_r1}
+
+    def g_weights(self, guide, step):
+        """What the generator's terms are multiplied by at a step; diversity is maximised."""
+        lambda_ds = self.lambda_ds * linear_ramp_down(step, self.ds_steps)
+        return {
+            f"g_{guide.name}_sty": self.lambda_sty,
+            f"g_{guide.name}_ds": -lambda_ds,
+            f"g_{guide.name}_cyc": self.lambda_cyc,
+        }
+
+    def masks(self, x):
+        """Where the parts of faces are in images x; None without the face-alignment network."""
+        return self.fan.masks(x) if self.fan is not None else None
+
+    def sample(self, batch):
+        x = batch["x_real"]
+        images = {"source": x}
+
+        # Latent-guided: sources down, domains across, each in several drawn styles.
+        styles = self.panel_images // len(self.domains)
+        for y, name in enumerate(self.domains):
+            for i in range(styles):
+                z = batch["z_trg"][i % len(x)].unsqueeze(0)
+                images[f"{name} {i + 1}"] = self.render(x, self.drawn_styles(z, y))
+
+        # Reference-guided: sources across, references down.
+        copied = self.style_encoder_ema(batch["x_ref"], batch["y_trg"])
+        blank = paddle.full_like(x[:1], -1)
+        images["reference"] = paddle.concat([blank, batch["x_ref"]])
+        for i in range(len(x)):
+            source = x[i : i + 1]
+            shown = self.render(source, copied)
+            images[f"source {i + 1}"] = paddle.concat([source, shown])
+        return images
+
+    def translate(
+        self,
+        inputs,
+        *,
+        domain: Optional[str] = None,  # which one to show; every domain where left out
+        num_styles: int = 1,  # styles drawn for each domain
+        seed: int = 0,  # which styles are drawn
+    ):
+        """One image in drawn styles, domain by domain: [1, 3, H, W] to [K, 3, H, W] in [-1, 1]."""
+        return self.render(inputs, self.styles_from(domain, num_styles, seed))
+
+    def styles_from(self, domain: Optional[str], count: int, seed: int):
+        """Styles [K, style_dim] by a seed: ``count`` of the domain, or of each one in turn."""
+        z = self.latents(count, seed)
+        chosen = self.domains if domain is None else [domain]
+        return paddle.concat([self.drawn_styles(z, self.domain_index(name)) for name in chosen])
+
+    def latents(self, count: int, seed: int):
+        """``count`` latent codes [count, latent_dim] that follow from the seed."""
+        drawn = np.random.default_rng(seed).standard_normal([count, self.latent_dim])
+        return paddle.to_tensor(drawn.astype("float32"))
+
+    def drawn_styles(self, z, y: int):
+        """The styles [N, style_dim] of latent codes [N, latent_dim] in domain number ``y``."""
+        return self.mapping_network_ema(z, paddle.full([len(z)], y, "int64"))
+
+    def copied_styles(self, x, y: int):
+        """The styles [N, style_dim] of reference images [N, 3, S, S] of domain number ``y``."""
+        return self.style_encoder_ema(x, paddle.full([len(x)], y, "int64"))
+
+    def render(self, x, s):
+        """N images [N, 3, H, W] in one style, or one image in N styles; within [-1, 1]."""
+        inputs = [x, *(self.masks(x) or ())]  # each picture's masks are found once
+        count = max(len(x), len(s))
+        x, *masks = (part.expand([count, -1, -1, -1]) for part in inputs)
+        return self.generator_ema(x, s.expand([count, -1]), masks or None).clip(-1, 1)
+
+    def domain_index(self, name: str) -> int:
+        """The number of a domain.
+
+        Raises:
+            InputError: there is none of this name.
+        """
+        if name not in self.domains:
+            raise InputError(f"there is no domain {name!r}; there are {', '.join(self.domains)}")
+        return self.domains.index(name)
+
+    @classmethod
+    def inference_for(cls, options):
+        """With the high-pass skips, inference has to find faces too."""
+        return {**cls.inference, "fan": {}} if options["w_hpf"] > 0 else cls.inference
+
+    def inference_network(self, name):
+        return self.fan if name == "fan" else getattr(self, f"{name}_ema")
+
+    @classmethod
+    def options_from_data(cls, root):
+        """The domains are the folders of ``root``."""
+        if root is None:
+            return {}
+        sources, _, _ = layout.domains(root, train=True)
+        return {"domains": ",".join(sources)}
+
+    def load_pretrained(self):
+        """Load the face-alignment network, which is not trained here."""
+        if self.fan is not None:
+            self.fan.set_state_dict(load_fan(self.fan_weights).state_dict())
+
+    def information(self, data, batch_size, steps):
+        """The settings, as the article's run prints them."""
+        return [
+            "##### Information #####",
+            "# gan type :  gan",
+            f"# dataset :  {data}",
+            f"# domain_list :  {self.domains}",
+            f"# batch_size :  {batch_size}",
+            f"# max iteration :  {steps}",
+            f"# ds iteration :  {self.ds_steps}",
+            "##### Generator #####",
+            f"# latent_dim :  {self.latent_dim}",
+            f"# style_dim :  {self.style_dim}",
+            f"# num_style :  {self.panel_images // len(self.domains)}",
+            "##### Mapping Network #####",
+            f"# hidden_dim :  {self.hidden_dim}",
+            "##### Discriminator #####",
+            "# spectral normalization :  False",
+        ]
+
+    def dataset(self, root, *, train):
+        sizes = {"image_size": self.crop_size, "latent_dim": self.latent_dim}
+        if root is None:
+            return AnimalFaces("train" if train else "test", **sizes).of(self.domains)
+        found = layout.domains(root, train=train)
+        if found is None:
+            return None
+        sources, references, what = found
+        augment = self.augment and train
+        made = Domains(sources, references, augment=augment, fixed=not train, what=what, **sizes)
+        return made.of(self.domains)
+
+
+class Guide(NamedTuple):
+    """Where styles come from: a network, and two batches of what it makes them of."""
+
+    name: str
+    network: nn.Layer
+    source: Tensor
+    source2: Tensor
+
+
+def check_options(domains, crop_size, w_hpf, fan_weights):
+    """Raise InputError for domains, sizes and weights that cannot be."""
+    if len(domains) < 2 or len(set(domains)) < len(domains) or not all(domains):
+        raise InputError(
+            f"--domains {','.join(domains)}: two different names at least, with commas between"
+        )
+    if crop_size < 64 or crop_size & (crop_size - 1):
+        raise InputError(f"--crop-size {crop_size} is none of 64, 128, 256, 512 ...")
+    if w_hpf < 0:
+        raise InputError(f"--w-hpf {w_hpf} is below 0; 0 is without, 1 for human faces")
+    if w_hpf > 0 and fan_weights is None:
+        raise InputError(
+            f"--w-hpf {w_hpf:g} keeps the details of faces and needs the face-alignment network "
+            "to find them: --fan-weights FILE, converted from the wing.ckpt that StarGAN v2's "
+            "authors publish; or --w-hpf 0, as for animals"
+        )
+
+
+MODEL = StarGANv2

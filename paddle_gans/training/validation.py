@@ -1,0 +1,257 @@
+"""Validation: figures of held-back items while a model trains, and the checkpoint they prefer."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Callable, Optional
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from data_reader.datasets import PictureDataset
+from data_reader.errors import InputError
+from data_reader.loader import read_item
+
+from .checkpoint import read_json, whole_folder, write_json
+from .model import GANModel, Recipe
+from .run_folder import RunFolder
+
+MOST = 200  # items that a validation takes
+SEED = 0  # of everything random in it, whatever the run's own
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """The items that a model is validated on, how often, and the figure that chooses the best."""
+
+    items: PictureDataset
+    every: int  # steps
+    batch_size: int
+    best_by: Optional[str] = None
+    bad: Optional[dict[str, None]] = None  # see data_reader.loader.read_item
+
+    @property
+    def indices(self) -> list[int]:
+        """The items that are taken: all, or ``MOST`` at equal distances; always the same ones."""
+        few = min(len(self.items), MOST)
+        return [i * len(self.items) // few for i in range(few)]
+
+    def describe(self, figures: Mapping[str, str]) -> str:
+        """What is measured, on how much, and how often."""
+        named = [k if how == "none" else f"{k} ({how} is better)" for k, how in figures.items()]
+        return (
+            f"validation every {self.every} steps and at the end, on {len(self.indices)} of "
+            f"{len(self.items)} held-back items: {', '.join(named)}"
+        )
+
+
+@dataclass(frozen=True)
+class Best:
+    """What the run folder's ``best/`` holds: the weights of ``step``, by a figure's value."""
+
+    figure: str
+    value: float
+    step: int
+
+
+def hold_back(
+    model: GANModel,
+    test_set: Optional[PictureDataset],
+    recipe: Recipe,
+    *,
+    steps_per_epoch: int,
+    batch_size: int,
+    limit: Optional[int] = None,
+    best_by: Optional[str] = None,
+    bad: Optional[dict[str, None]] = None,
+) -> Optional[HeldBack]:
+    """What a run validates on; None where there is nothing to measure, or nothing to measure it on.
+
+    Raises:
+        InputError: the user asks for a validation that cannot be.
+    """
+    check_best_by(best_by, model.figures, test_set, recipe.validate_every)
+    if recipe.validate_every and not model.figures:
+        raise InputError(
+            f"--validate-every {recipe.validate_every}: this model measures nothing on held-back "
+            "items; leave it out"
+        )
+    if not model.figures or not test_set or recipe.validate_every == 0:
+        return None
+    items = test_set if limit is None else test_set.limited(limit)
+    return HeldBack(items, recipe.validate_every or steps_per_epoch, batch_size, best_by, bad)
+
+
+def check_best_by(
+    best_by: Optional[str],
+    figures: Mapping[str, str],
+    test_set: Optional[PictureDataset],
+    validate_every: Optional[int],
+) -> None:
+    """Raise InputError for a figure that cannot choose the best checkpoint."""
+    if best_by is None:
+        return
+    flag = f"--best-by {best_by}"
+    choices = [name for name, better in figures.items() if better != "none"]
+    if not choices:
+        raise InputError(f"{flag}: this model has no figure to choose by; leave it out")
+    if best_by not in choices:
+        near = difflib.get_close_matches(best_by, choices, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        if best_by in figures:
+            hint = "it is only watched, neither more nor less of it is better; "
+        raise InputError(f"{flag}: {hint}this model can choose by {' or '.join(choices)}")
+    if not test_set:
+        raise InputError(
+            f"{flag} needs held-back items, and this data has no test set; put one beside the "
+            "training set, or leave it out"
+        )
+    if validate_every == 0:
+        raise InputError(f"{flag} needs the validation that --validate-every 0 leaves out")
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Layer) -> Iterator[None]:
+    """Within the block the model is in evaluation mode, and no gradient is recorded."""
+    model.eval()
+    try:
+        with paddle.no_grad():
+            yield
+    finally:
+        model.train()
+
+
+def measure(
+    model: GANModel, held_back: HeldBack, stopped: Callable[[], bool] = lambda: False
+) -> dict[str, float]:
+    """Average of each figure over the images; {} when ``stopped`` says to leave off.
+
+    A figure that is infinite or not a number is NaN. Training is not touched: each of its steps
+    has random numbers of its own.
+
+    Raises:
+        InputError: an item cannot be read.
+    """
+    sums, indices = dict.fromkeys(model.figures, 0.0), held_back.indices
+    with evaluating(model):
+        for start in range(0, len(indices), held_back.batch_size):
+            if stopped():
+                return {}
+            part = indices[start : start + held_back.batch_size]
+            rngs = [np.random.default_rng([SEED, i]) for i in part]
+            items = [
+                read_item(held_back.items, i, rng, held_back.bad) for i, rng in zip(part, rngs)
+            ]
+            paddle.seed(SEED + start)
+            figures = model.validate(
+                {key: paddle.to_tensor(np.stack([x[key] for x in items])) for key in items[0]}
+            )
+            for name in sums:
+                sums[name] += float(figures[name]) * len(part)
+    means = {name: total / len(indices) for name, total in sums.items()}
+    return {name: mean if math.isfinite(mean) else math.nan for name, mean in means.items()}
+
+
+class Validation:
+    """A run's validations until now, and the best of them; ``start`` is where the run goes on."""
+
+    def __init__(
+        self,
+        model: GANModel,
+        held_back: Optional[HeldBack],
+        folder: RunFolder,
+        *,
+        start: int,
+        total: int,
+    ):
+        self.model, self.held_back, self.folder = model, held_back, folder
+        self.total = total
+        self.history = folder.validations(start)  # figures by step
+        self.best = read_best(folder.best)
+        self.best_by = held_back.best_by if held_back else None
+        self.remarks: list[str] = []
+        if self.best_by and not self._is_of_this_run(self.best, start):
+            if self.best or self.history:
+                self.remarks.append(
+                    f"the best {self.best_by} counts from here on: what stood before step {start} "
+                    "was not kept by it"
+                )
+            self.best = None
+        self._said: set[str] = set()
+
+    def _is_of_this_run(self, best: Optional[Best], start: int) -> bool:
+        """Whether it was chosen by the same figure, and at a step that is not done again."""
+        return best is not None and best.figure == self.best_by and best.step <= start
+
+    def due(self, done: int) -> bool:
+        """Whether it is time after ``done`` steps, and not done yet."""
+        if self.held_back is None or done == 0 or done in self.history:
+            return False
+        return done % self.held_back.every == 0 or done == self.total
+
+    def improves(self, figures: Mapping[str, float]) -> bool:
+        """Whether these figures are the best so far, by the one that was chosen."""
+        if self.best_by is None or math.isnan(figures[self.best_by]):
+            return False
+        if self.best is None:
+            return True
+        value, before = figures[self.best_by], self.best.value
+        return value > before if self.model.figures[self.best_by] == "higher" else value < before
+
+    def keep(
+        self, done: int, figures: Mapping[str, float], save_networks: Callable[[Path, int], None]
+    ) -> None:
+        """Put the networks for inference into ``best/``, with ``best.json`` beside them.
+
+        Raises:
+            InputError: they cannot be written; what was there before stays.
+        """
+        best = Best(self.best_by, figures[self.best_by], done)
+        with whole_folder(self.folder.best) as partial:
+            save_networks(partial, done)
+            write_json(partial / "best.json", asdict(best))
+        self.best = best
+
+    def record(self, done: int, epoch: int, figures: Mapping[str, float]) -> list[str]:
+        """Log the figures; returns what there is to say: them, and warnings that are new."""
+        self.history[done] = dict(figures)
+        # NaN is not JSON.
+        logged = {name: None if math.isnan(x) else x for name, x in figures.items()}
+        self.folder.append({"step": done, "epoch": epoch, "validation": logged})
+
+        terms = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        is_best = self.best_by is not None and self.best is not None and self.best.step == done
+        said = [f"validation at step {done}  {terms}" + ("  (the best)" if is_best else "")]
+        for remark in self.model.judge([self.history[step] for step in sorted(self.history)]):
+            text = re.sub(r"[\d.]+", "#", remark)  # the same with other numbers is not new
+            if text not in self._said:
+                said.append(f"warning: {remark}")
+            self._said.add(text)
+        return said
+
+
+def read_best(folder: Path) -> Optional[Best]:
+    """What ``best/`` holds, None where there is none.
+
+    Raises:
+        InputError: its ``best.json`` is damaged.
+    """
+    path = folder / "best.json"
+    if not path.exists():
+        return None
+    try:
+        best = Best(**read_json(path))
+        if type(best.step) is not int or type(best.value) not in (int, float):
+            raise TypeError("step and value are numbers")
+        return best
+    except (InputError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged ({error}); remove {folder}, and the best counts from here on"
+        ) from error

@@ -1,0 +1,390 @@
+"""Faults while training: numbers, files, disks, clocks; each one is really made to happen."""
+
+import contextlib
+import io
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from conftest import ROOT, TINY
+from paddle import nn
+
+from data_reader import InputError
+from data_reader.loader import Loader
+from paddle_gans.models.pix2pix import Pix2Pix
+from paddle_gans.training import checkpoint, panels, progress, trainer
+from paddle_gans.training.faults import MOST_IN_A_ROW
+from paddle_gans.training.model import NotFinite, Update, adam
+from paddle_gans.training.run_folder import RunFolder
+from paddle_gans.training.trainer import NotFiniteError
+
+
+def train(data, out, model_class=Pix2Pix, **settings):
+    defaults = {"log_every": 1, "sample_every": 99, "save_every": 99, "workers": 0}
+    settings = {**defaults, **TINY["pix2pix"], **settings}
+    return trainer.train(model_class, data=str(data), out=str(out), **settings)
+
+
+def weights(out):
+    return {p.name: p.read_bytes() for p in sorted(Path(out).glob("*.pdparams"))}
+
+
+def steps_saved(out):
+    return [int(p.name) for p in checkpoint.checkpoints(Path(out) / "checkpoints")]
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+# Files that go bad
+
+
+def test_a_bad_file_is_replaced_the_same_way_every_time(pairs, tmp_path, capsys):
+    cut(pairs / "trainB" / "3.png")
+    with pytest.raises(InputError, match=r"trainB.3\.png"):
+        train(pairs, tmp_path / "stop", steps=6)
+    train(pairs, tmp_path / "whole", steps=14, on_bad_file="skip", workers=2)
+    said = capsys.readouterr().out
+    assert said.count("3.png") == 1  # met in every epoch, named once
+    assert "bad_files.txt names 1 bad files" in said
+    for steps in (5, 14):
+        train(pairs, tmp_path / "parts", steps=steps, on_bad_file="skip")
+    assert weights(tmp_path / "whole") == weights(tmp_path / "parts")
+    assert (tmp_path / "parts" / "bad_files.txt").read_text().count("3.png") == 1
+
+
+def test_a_file_that_vanishes_is_replaced_and_nothing_else_changes(pairs):
+    dataset = Pix2Pix(**TINY["pix2pix"]).dataset(str(pairs), train=True)
+    bad = {}
+    loader = Loader(dataset, 2, seed=0, workers=2, bad=bad)
+    before = [loader.batch(step) for step in range(6)]
+    gone = Path(loader.files(1)[0])
+    gone.unlink()
+    stream = loader.batches()
+    after = [next(stream) for _ in range(6)]
+    stream.close()
+    for step, (old, new) in enumerate(zip(before, after)):
+        same = [np.array_equal(a, b) for a, b in zip(old["a"], new["a"])]
+        kept = [gone.name != Path(name).name for name in loader.files(step)[::2]]
+        assert same == kept, step
+    assert [gone.name in text for text in bad] == [True]
+    np.testing.assert_array_equal(loader.batch(1)["a"], after[1]["a"])
+
+
+def test_when_every_file_is_bad_it_ends(pairs, tmp_path):
+    for path in pairs.glob("trainA/*.png"):
+        cut(path)
+    with pytest.raises(InputError, match="100 items in turn cannot be read"):
+        train(pairs, tmp_path / "run", steps=2, on_bad_file="skip")
+
+
+def test_a_bad_test_picture_does_not_stop_the_panel(pairs, tmp_path):
+    cut(pairs / "testA" / "0.png")
+    with pytest.raises(InputError, match=r"testA.0\.png"):
+        train(pairs, tmp_path / "run", steps=1)
+    assert train(pairs, tmp_path / "run", steps=1, on_bad_file="skip").step == 1
+
+
+# Numbers that go wrong
+
+
+class Poisoned(Pix2Pix):
+    """Its pictures are not finite at some steps."""
+
+    poison: tuple = ()
+
+    def train_step(self, batch, step, update):
+        if step in self.poison:
+            batch = {**batch, "a": batch["a"] * math.nan}
+        return super().train_step(batch, step, update)
+
+
+def poisoned(*steps):
+    # The name of a run's model is that of its module.
+    return type("Poisoned", (Poisoned,), {"poison": steps, "__module__": Pix2Pix.__module__})
+
+
+def test_what_is_not_finite_stops_and_leaves_what_is_needed_to_look(pairs, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(NotFiniteError, match=r"step 5;.*checkpoint of step 3 stays") as stop:
+        train(pairs, out, poisoned(4), steps=9, save_every=3)
+    look = out / "not_finite" / "000005"
+    assert str(look) in str(stop.value)
+    assert checkpoint.verify(look)["step"] == 4
+    assert np.load(look / "batch.npz")["a"].shape == (1, 3, 32, 32)
+    for file in look.glob("*.pdparams"):  # no update has gone through
+        arrays, _ = checkpoint.read_network(file)
+        trained = [a for name, a in arrays.items() if not name.endswith(("_mean", "_variance"))]
+        assert all(np.isfinite(a).all() for a in trained), file
+    assert steps_saved(out) == [3]
+    with pytest.raises(NotFiniteError, match="step 5;"):  # the step can be repeated from there
+        train(pairs, tmp_path / "again", poisoned(4), steps=9, resume=str(look))
+    assert train(pairs, out, steps=6).step == 6
+
+
+def test_what_is_not_finite_is_left_out(pairs, tmp_path, capsys):
+    bad = poisoned(2, 5, 6)
+    train(pairs, tmp_path / "whole", bad, steps=8, on_nan="skip")
+    said = capsys.readouterr().out
+    for step in (3, 6, 7):
+        assert f"step {step} is left out: d_loss_" in said
+    assert "3 steps were left out" in said
+    assert [p.name for p in (tmp_path / "whole" / "not_finite").iterdir()] == ["000003"]
+    for file in (tmp_path / "whole" / "checkpoints").rglob("*.pd*"):
+        arrays, _ = checkpoint.read_network(file)
+        assert all(np.isfinite(a).all() for a in arrays.values()), file
+    log = (tmp_path / "whole" / "log.jsonl").read_text()
+    assert "NaN" not in log
+    assert ["d_loss_real" in json.loads(line)["losses"] for line in log.splitlines()] == [
+        True, True, False, True, True, False, False, True,
+    ]  # fmt: skip
+    for steps in (6, 8):
+        train(pairs, tmp_path / "parts", bad, steps=steps, on_nan="skip")
+    assert weights(tmp_path / "whole") == weights(tmp_path / "parts")
+    state = checkpoint.newest(tmp_path / "parts" / "checkpoints")[1]
+    assert (state["left_out"], state["left_out_in_a_row"]) == (3, 0)
+
+
+def test_looking_for_what_is_not_finite_changes_nothing(pairs, tmp_path):
+    train(pairs, tmp_path / "stop", steps=4)
+    train(pairs, tmp_path / "skip", steps=4, on_nan="skip")
+    assert weights(tmp_path / "stop") == weights(tmp_path / "skip")
+
+
+def test_too_many_in_a_row_stop(pairs, tmp_path):
+    with pytest.raises(NotFiniteError, match=rf"after {MOST_IN_A_ROW} steps like it, at step 24;"):
+        train(pairs, tmp_path / "run", poisoned(*range(3, 99)), steps=99, on_nan="skip")
+
+
+def one_weight():
+    paddle.seed(0)
+    layer = nn.Linear(1, 1, bias_attr=False)
+    layer.weight.set_value(paddle.to_tensor([[3.0]]))
+    return layer.weight, adam(layer, learning_rate=0.1, beta1=0.5, beta2=0.9)
+
+
+def test_a_gradient_that_is_not_finite_is_left_out_although_its_loss_is():
+    weight, optimizer = one_weight()
+    update = Update(on_nan="skip")
+    for _ in update.parts({}):
+        update({"root": (weight * 0).sum().sqrt()}, optimizer)  # 0, of slope infinity
+    assert update.left_out == ["the gradient of root is not finite"]
+    assert weight.item() == 3.0
+    for _ in update.parts({}):
+        update({"plain": weight.sum()}, optimizer)
+    assert update.left_out == []
+    assert weight.item() == pytest.approx(2.9)
+
+
+def test_a_part_that_is_not_finite_leaves_the_whole_update_out():
+    weight, optimizer = one_weight()
+    update = Update(accumulate=2, on_nan="skip")
+    x = paddle.to_tensor([[1.0], [math.inf]])
+    for part in update.parts({"x": x}):
+        update({"sum": (weight * part["x"]).sum()}, optimizer)
+    assert update.left_out == ["sum is inf"]
+    assert weight.item() == 3.0
+    stop = Update(on_nan="stop")
+    with pytest.raises(NotFinite, match="sum is inf"):
+        stop({"sum": (weight * x).sum()}, optimizer)
+    assert weight.item() == 3.0
+
+
+@pytest.mark.parametrize("name", ["on_bad_file", "on_nan", "on_full_disk"])
+def test_other_choices_are_refused(pairs, tmp_path, name):
+    flag = "--" + name.replace("_", "-")
+    with pytest.raises(InputError, match=f"{flag} is stop or"):
+        train(pairs, tmp_path / "run", steps=1, **{name: "maybe"})
+
+
+# Disks
+
+
+@contextlib.contextmanager
+def small_disk(place, size="1500k"):
+    """A real disk of a small size, where this process may mount one."""
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not permitted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(disk):
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+        while file.write(b"\0" * 4096):
+            pass
+
+
+def filling(disk, full, free=None):
+    """A model that fills the disk in one step, and makes it free in another."""
+
+    def train_step(self, batch, step, update):
+        if step == full:
+            fill(disk)
+        if step == free:
+            (disk / "filler").unlink()
+        return Pix2Pix.train_step(self, batch, step, update)
+
+    return type("Filling", (Pix2Pix,), {"train_step": train_step, "__module__": Pix2Pix.__module__})
+
+
+def test_a_disk_that_fills_up_stops_the_run_and_the_last_checkpoint_stays(pairs, tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        with pytest.raises(InputError, match="No space left"):
+            train(pairs, disk / "run", filling(disk, 3), steps=9, save_every=2, keep=1, log_every=9)
+        assert steps_saved(disk / "run") == [2]
+        assert checkpoint.newest(disk / "run" / "checkpoints")[2] == []
+        assert not list(disk.rglob("*.part"))
+        (disk / "filler").unlink()
+        train(pairs, disk / "run", steps=9, save_every=2, keep=1)
+        train(pairs, tmp_path / "whole", steps=9)
+        assert weights(disk / "run") == weights(tmp_path / "whole")
+
+
+def test_a_run_goes_on_while_the_disk_is_full(pairs, tmp_path, capsys):
+    settings = {"steps": 9, "save_every": 1, "keep": 1, "on_full_disk": "go-on"}
+    with small_disk(tmp_path / "disk") as disk:
+        train(pairs, disk / "run", filling(disk, 2, free=6), sample_every=1, **settings)
+        said = capsys.readouterr().out
+        assert said.count("generator.pdparams: No space left") == 1  # not again for 4, 5, 6
+        assert "training goes on" in said
+        assert steps_saved(disk / "run") == [9]
+        log = [json.loads(line) for line in (disk / "run" / "log.jsonl").read_text().splitlines()]
+        assert {1, 2, 7, 8, 9} <= {line["step"] for line in log}  # every line is whole
+        assert not list(disk.rglob("*.part"))
+        assert not list(disk.rglob("samples/.*"))
+
+
+def test_going_on_needs_the_last_checkpoint(pairs, tmp_path):
+    settings = {"steps": 6, "save_every": 1, "keep": 1, "on_full_disk": "go-on"}
+    with small_disk(tmp_path / "disk") as disk:
+        with pytest.raises(InputError, match="No space left"):
+            train(pairs, disk / "run", filling(disk, 2), **settings)
+        assert steps_saved(disk / "run") == [2]
+
+
+def test_half_a_line_does_not_stay_in_the_log(tmp_path):
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        folder = RunFolder(disk)
+        folder.append({"step": 1, "losses": {}})
+        fill(disk)
+        line = {"step": 2, "losses": {"long" * 2000: 1.0}}  # more than the rest of a page
+        with pytest.raises(InputError, match="No space left"):
+            folder.append(line)
+        (disk / "filler").unlink()
+        folder.append({"step": 999, "losses": {}})
+        text = (disk / "log.jsonl").read_text()
+        assert [json.loads(line) for line in text.splitlines()][-1]["step"] == 999
+
+
+def test_a_read_only_disk_is_said_at_the_start(pairs, tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        train(pairs, disk / "run", steps=1)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for out in ("run", "new"):
+            with pytest.raises(InputError, match=r"cannot be written to.*--out"):
+                train(pairs, disk / out, steps=2)
+
+
+# Kills, locks, clocks
+
+
+def test_what_a_kill_moved_aside_is_put_back(tmp_path):
+    """The moments of whole_folder and discard at which a kill may come."""
+    folder = tmp_path / "checkpoints"
+    for name in (".000004.77.old.part", ".000006.77.old.part", ".000006.77.part", "000008",
+                 ".000008.77.old.part", ".000002.77.part"):  # fmt: skip
+        (folder / name).mkdir(parents=True)
+        (folder / name / "state.json").write_text(name)
+    checkpoint.sweep(folder)
+    assert sorted(p.name for p in folder.iterdir()) == ["000004", "000006", "000008"]
+    assert (folder / "000006" / "state.json").read_text() == ".000006.77.old.part"
+    assert (folder / "000008" / "state.json").read_text() == "000008"
+    checkpoint.discard(folder / "000004")
+    assert sorted(p.name for p in folder.iterdir()) == ["000006", "000008"]
+
+
+HOLD = """
+import sys, time
+sys.path.insert(0, {root!r})
+from data_reader import framework
+framework.prepare()
+from paddle_gans.training.run_folder import RunFolder
+with RunFolder({out!r}):
+    print("locked", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_lock_goes_with_the_one_who_holds_it(tmp_path):
+    out = tmp_path / "run"
+    code = HOLD.format(root=str(ROOT), out=str(out))
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "locked\n"
+        with pytest.raises(InputError, match="another trainer"), RunFolder(out):
+            pass
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.communicate()
+    with RunFolder(out):
+        pass
+
+
+def test_neither_the_clock_nor_file_times_decide_which_checkpoint_is_the_newest(pairs, tmp_path):
+    out = tmp_path / "run"
+    train(pairs, out, steps=4, save_every=2)
+    past = time.time() - 1e8
+    for path in [*(out / "checkpoints" / "000004").iterdir(), out / "checkpoints" / "000004"]:
+        os.utime(path, (past, past))
+    train(pairs, out, steps=6)
+    steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_bar_goes_on_when_the_clock_is_set_back(monkeypatch):
+    from tqdm import std
+
+    now = [1e9]
+    monkeypatch.setattr(std, "time", lambda: now[0])
+    shown = io.StringIO()
+    with progress.Bar(total=3, file=shown, mininterval=0, ncols=80) as bar:
+        bar.update()
+        now[0] -= 3600
+        bar.update()
+        assert "2/3" in shown.getvalue()
+        assert bar.format_dict["elapsed"] >= 0
+
+
+# Long runs
+
+
+def test_curves_of_a_long_run_are_bounded_and_true():
+    curves, steps = panels.Curves(), 20_000
+    for step in range(1, steps + 1):
+        curves.add({"step": step, "losses": {"d_loss": float(step)}, "seconds": 1.0})
+        if step % 5000 == 0:
+            curves.add({"step": step, "validation": {"distance": 1.0}})
+    lines = curves.lines()
+    losses = [line for line in lines if "losses" in line]
+    assert len(losses) <= panels.MOST_POINTS
+    assert len(lines) - len(losses) == 4
+    width = losses[1]["step"] - losses[0]["step"]
+    assert losses[-1]["step"] == steps
+    for line in losses[:-1]:
+        assert line["losses"]["d_loss"] == line["step"] - (width - 1) / 2
+    short = [{"step": s, "losses": {"d_loss": 0.1 * s}} for s in range(9)]
+    assert panels.Curves(short).lines() == short

@@ -1,0 +1,463 @@
+"""Photographs for colorization: items, grey ones, layouts, and the drawn scenes."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from conftest import noise_image, real_data
+
+from data_reader import InputError, Loader, Photos, demo_photos
+from data_reader.colour import chroma, decode, encode, lab_to_rgb, rgb_to_lab
+from data_reader.datasets import PictureDataset
+from data_reader.demo_photos import PHOTO_COUNTS, colour_scene
+from data_reader.drawn import ColourScenes
+from data_reader.images import read_image, write_image
+from data_reader.layout import MOST_HELD_BACK, held_back, photos
+from data_reader.photos import colour_of, find_grey
+from data_reader.write_demo import main as write_demo
+
+SURFACES = [*demo_photos.WALLS, *demo_photos.TABLES, *demo_photos.FIELDS]
+THINGS = [*demo_photos.FRUIT, *demo_photos.FLOWERS]
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def saved(folder, *images, suffix=".png"):
+    """Write the images as 0, 1, ... and return their paths."""
+    paths = [folder / f"{i}{suffix}" for i in range(len(images))]
+    for path, image in zip(paths, images):
+        write_image(path, image)
+    return paths
+
+
+def grey_photo(seed, quality=60, tint=(255, 255, 255)):
+    """What a scanner makes of a print: grey, noise of its three sensors, a tint, and JPEG."""
+    scene = cv2.cvtColor(colour_scene(seed, 256), cv2.COLOR_RGB2GRAY)[..., None]
+    noisy = scene + np.random.default_rng(seed).normal(0, 4, (256, 256, 3))
+    levels = np.clip(noisy * np.array(tint) / 255, 0, 255).astype(np.uint8)
+    jpeg = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1].copy()
+
+
+# ------------------------------------------------------------------------- items
+
+
+def test_an_item_is_lightness_and_colour_of_one_window(tmp_path):
+    image = noise_image(1, 20, 30)
+    data = Photos(saved(tmp_path, image), load_size=0, crop_size=12, crop_type="Center", flip=False)
+    item = data.item(0, rng())
+    assert {key: (v.shape, v.dtype) for key, v in item.items()} == {
+        "l": ((1, 12, 12), np.float32),
+        "ab": ((2, 12, 12), np.float32),
+    }
+    np.testing.assert_array_equal(lab_to_rgb(decode(item["l"], item["ab"])), image[4:16, 9:21])
+    l, ab = encode(rgb_to_lab(image))  # noqa: E741
+    np.testing.assert_allclose(item["l"], l[:, 4:16, 9:21], atol=1e-3)
+    np.testing.assert_allclose(item["ab"], ab[:, 4:16, 9:21], atol=1e-3)
+
+
+def test_random_windows_and_flips_follow_from_the_numbers_given(tmp_path):
+    image = noise_image(2, 9, 8)
+    data = Photos(saved(tmp_path, image), load_size=0, crop_size=8)
+    seen = set()
+    for seed in range(40):
+        item = data.item(0, np.random.default_rng(seed))
+        again = data.item(0, np.random.default_rng(seed))
+        assert item["l"].tobytes() == again["l"].tobytes()
+        seen.add(lab_to_rgb(decode(**item)).tobytes())
+    windows = [image[:8], image[1:]]
+    assert seen == {w.tobytes() for w in windows} | {w[:, ::-1].tobytes() for w in windows}
+
+
+def test_the_short_side_is_brought_to_load_size(tmp_path):
+    paths = saved(tmp_path, noise_image(3, 20, 40), noise_image(4, 6, 5))
+    item = Photos(paths, load_size=10, crop_size=10, crop_type="None", flip=False).item(0, rng())
+    assert item["ab"].shape == (2, 10, 20)
+    enlarged = Photos(paths, load_size=10, crop_size=10).item(1, rng())
+    assert enlarged["l"].shape == (1, 10, 10)
+    with pytest.raises(InputError, match=r"1\.png is 5x6, smaller than the crop of 10.*load-size"):
+        Photos(paths, load_size=0, crop_size=10).item(1, rng())
+
+
+def test_a_grey_file_is_a_picture_without_colour(tmp_path):
+    path = tmp_path / "grey.png"
+    cv2.imwrite(str(path), noise_image(5)[..., 0])
+    item = Photos([path], load_size=0, crop_size=40).item(0, rng())
+    assert np.abs(item["ab"]).max() < 1e-5
+    assert np.ptp(item["l"]) > 1.5
+
+
+def test_data_is_known_by_its_files(tmp_path):
+    data = Photos(saved(tmp_path, noise_image(1), noise_image(2)), what="photographs of x/")
+    assert data.files(1) == [str(tmp_path / "1.png")]
+    assert [name for name, _ in data.paths()] == [
+        f"{tmp_path.name}/0.png",
+        f"{tmp_path.name}/1.png",
+    ]
+    assert data.describe() == "photographs of x/"
+    assert data.fingerprint() == Photos(data.items, crop_size=8, what="others").fingerprint()
+    assert data.fingerprint() != data.limited(1).fingerprint()
+    assert len(data.limited(1)) == 1
+    batch = Loader(Photos(data.items, load_size=0, crop_size=32), 2).batch(0)
+    assert batch["ab"].shape == (2, 2, 32, 32)
+
+
+# ------------------------------------------------------------------------- grey pictures
+
+
+@pytest.mark.parametrize("tint", [(255, 255, 255), (255, 250, 238), (255, 243, 218)])
+def test_grey_pictures_are_known_for_what_they_are(tint):
+    assert all(colour_of(grey_photo(seed, 40 + 10 * seed, tint)).grey for seed in range(6))
+
+
+def test_coloured_pictures_are_not_grey():
+    assert not any(colour_of(colour_scene(index, 64)).grey for index in range(30))
+    sky = np.linspace((90, 140, 210), (200, 220, 245), 64)[:, None].repeat(64, 1).astype(np.uint8)
+    assert not colour_of(sky).grey  # its colour follows from its lightness, but it is no tint
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    assert colour_of(grey) == (pytest.approx(0, abs=1e-3), True)
+    poppy = grey.copy()
+    poppy[20:40, 20:40] = (200, 30, 40)
+    assert not colour_of(poppy).grey
+
+
+def test_chroma_is_measured_on_small_and_large_files(tmp_path):
+    flat = np.full((300, 400, 3), (178, 90, 60), np.uint8)
+    expected = float(chroma(rgb_to_lab(flat[:1, :1]).transpose(2, 0, 1)[1:]).mean())
+    small, large = saved(tmp_path, flat[:20, :30], flat, suffix=".jpg")
+    for path in (small, large):
+        assert Photos([path]).look(0).chroma == pytest.approx(expected, abs=1)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Two coloured pictures, two grey ones, a damaged one and one that is not there."""
+    images = [colour_scene(0, 64), grey_photo(1), colour_scene(1, 64), grey_photo(2)]
+    paths = saved(tmp_path / "mixed", *images, suffix=".jpg")
+    broken = tmp_path / "mixed" / "broken.jpg"
+    broken.write_bytes(paths[0].read_bytes()[:400])
+    return [*paths, broken, tmp_path / "mixed" / "gone.jpg"]
+
+
+def test_grey_pictures_are_found_and_files_that_cannot_be_read_are_passed_over(mixed):
+    assert find_grey(mixed).tolist() == [False, True, False, True, False, False]
+    assert find_grey([]).tolist() == []
+
+
+def test_grey_pictures_are_counted_and_an_option_leaves_them_out(mixed):
+    kept = Photos(mixed, load_size=0, crop_size=32)
+    assert len(kept) == 6
+    (remark,) = kept.remarks()
+    assert remark.startswith("2 of the 4 pictures")
+    assert "--grey skip" in remark
+    skipped = Photos(mixed, load_size=0, crop_size=32, grey="skip", what="photographs of mixed/")
+    assert [path.name for path in skipped.items] == ["0.jpg", "2.jpg", "broken.jpg", "gone.jpg"]
+    assert skipped.describe() == "photographs of mixed/, 2 grey ones left out"
+    assert skipped.remarks() == []
+    with pytest.raises(InputError, match=r"broken\.jpg is truncated"):
+        skipped.item(2, rng())
+    with pytest.raises(InputError, match="gone"):
+        skipped.item(3, rng())
+    assert Photos(skipped.items[:1], grey="skip").describe() == "photographs"
+    with pytest.raises(InputError, match="all 2 photographs are grey; --grey keep"):
+        Photos([mixed[1], mixed[3]], grey="skip")
+    with pytest.raises(InputError, match="keep or skip"):
+        Photos(mixed, grey="drop")
+
+
+def test_chroma_statistics_are_those_of_the_pictures(tmp_path, mixed):
+    levels = ((200, 40, 40), (60, 120, 200), (128, 128, 128))
+    flat = [np.full((40, 40, 3), level, np.uint8) for level in levels]
+    paths = saved(tmp_path / "flat", *flat)
+    each = [np.hypot(*rgb_to_lab(image)[0, 0, 1:]) for image in flat]
+    found = Photos([*paths, mixed[-1]]).chroma_statistics()
+    expected = dict(zip(("p5", "p50", "p95"), np.percentile(each, (5, 50, 95))))
+    expected.update(mean=np.mean(each), grey=1 / 3, scanned=3)
+    assert found == pytest.approx(expected, abs=1e-3)
+    unreadable = Photos([mixed[-1]])
+    assert unreadable.chroma_statistics()["scanned"] == 0
+    assert unreadable.remarks() == []
+
+
+def test_a_large_set_is_looked_at_here_and_there(tmp_path, monkeypatch):
+    data = Photos(range(1001))
+    seen = []
+    monkeypatch.setattr(data, "look", lambda index: seen.append(index))
+    data.remarks()
+    data.statistics()  # the second one looks at nothing again
+    assert len(seen) == len(set(seen)) == 200
+    assert {0, 1000} <= set(seen)
+    assert np.ptp(np.diff(sorted(seen))) <= 1
+    few = data.limited(10)
+    seen.clear()
+    few.remarks()
+    assert len(seen) == 10
+
+
+def test_a_dry_run_prints_the_statistics(mixed):
+    from paddle_gans.training.dry_run import describe_data
+
+    data = Photos(mixed[:4], load_size=0, crop_size=32)
+    text = "\n".join(describe_data(SimpleNamespace(loader=Loader(data, 2))))
+    assert "50.0% grey, of 4 pictures looked at" in text
+    assert f"chroma {data.chroma_statistics()['mean']:.1f} in the mean" in text
+    assert PictureDataset().statistics() == []
+
+
+# ------------------------------------------------------------------------- layouts
+
+
+def test_folders_that_are_named_for_it(tmp_path):
+    for folder in ("train/a", "train/b", "val", "other"):
+        saved(tmp_path / folder, noise_image(1), noise_image(2))
+    paths, what = photos(tmp_path, train=True)
+    assert len(paths) == 4
+    assert what == "photographs of train/"
+    assert photos(tmp_path, train=False) == (
+        [tmp_path / "val" / "0.png", tmp_path / "val" / "1.png"],
+        "photographs of val/",
+    )
+    (tmp_path / "val").rename(tmp_path / "test")
+    assert photos(tmp_path, train=False)[1] == "photographs of test/"
+    (tmp_path / "test").rename(tmp_path / "elsewhere")
+    assert photos(tmp_path, train=False) == ([], "")
+
+
+def test_coco_as_it_is_unpacked(tmp_path):
+    saved(tmp_path / "train2017", noise_image(1))
+    saved(tmp_path / "val2017", noise_image(2))
+    assert photos(tmp_path, train=True)[0] == [tmp_path / "train2017" / "0.png"]
+    assert photos(tmp_path, train=False)[0] == [tmp_path / "val2017" / "0.png"]
+
+
+def test_any_other_tree_is_split_the_same_way_every_time(tmp_path):
+    for folder, count in (("holidays", 30), ("holidays/sea", 20), ("home", 10)):
+        saved(tmp_path / folder, *[noise_image(0, 4, 4)] * count)
+    train, what = photos(tmp_path, train=True)
+    test, what_test = photos(str(tmp_path), train=False)
+    assert len(train) + len(test) == 60
+    assert 1 <= len(test) <= 8
+    assert not set(train) & set(test)
+    assert what == f"photographs of {tmp_path.name}/, {len(test)} of 60 held back"
+    assert what_test == f"photographs held back of {tmp_path.name}/, {len(test)} of 60"
+    assert photos(tmp_path, train=True)[0] == train
+    splits = {tuple(photos(tmp_path, train=False, seed=seed)[0]) for seed in range(5)}
+    assert len(splits) == 5
+    moved = tmp_path.with_name("moved")
+    tmp_path.rename(moved)
+    again, _ = photos(moved, train=False)
+    assert [p.relative_to(moved) for p in again] == [p.relative_to(tmp_path) for p in test]
+
+
+def test_more_pictures_do_not_move_the_others():
+    names = [f"{i:05}.jpg" for i in range(6000)]
+    few, many = (dict(zip(names, held_back(names[:n], 0))) for n in (2000, 6000))
+    assert all(many[name] == few[name] for name in few)
+    assert 70 < sum(few.values()) < 130
+    shuffled = dict(zip(names[::-1], held_back(names[::-1], 0)))
+    assert shuffled == many
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_of_what_is_held_back(seed):
+    names = [f"picture {i}" for i in range(30_000)]
+    assert held_back(names[:4], seed) == [False] * 4
+    assert all(sum(held_back(names[:count], seed)) >= 1 for count in range(5, 60))
+    assert sum(held_back(names, seed)) == MOST_HELD_BACK == 500
+
+
+def test_few_pictures_are_all_for_training(tmp_path):
+    saved(tmp_path, *[noise_image(0)] * 4)
+    assert len(photos(tmp_path, train=True)[0]) == 4
+    assert photos(tmp_path, train=False)[0] == []
+
+
+def test_what_is_no_folder_of_photographs_is_said(tmp_path):
+    with pytest.raises(InputError, match="nowhere is not a folder"):
+        photos(tmp_path / "nowhere", train=True)
+    with pytest.raises(InputError, match="holds no pictures"):
+        photos(tmp_path, train=True)
+    with pytest.raises(InputError, match="2 places"):
+        photos(["a", "b"], train=True)
+
+
+# ------------------------------------------------------------------------- real photographs
+
+
+def test_real_photographs():
+    root = real_data("bsds500")
+    train, test = (photos(root, train=part)[0] for part in (True, False))
+    assert (len(train), len(test)) == (200, 100)
+    assert len(photos(root / "train", train=False)[0]) == 10
+    data = Photos(train, load_size=72, crop_size=64)
+    found = data.chroma_statistics()
+    assert found["scanned"] == 200
+    assert found["grey"] == 0
+    assert 10 < found["p50"] < 25
+    image = read_image(train[0])
+    np.testing.assert_array_equal(lab_to_rgb(rgb_to_lab(image)), image)
+    batch = Loader(data, 4).batch(0)
+    assert batch["l"].shape == (4, 1, 64, 64)
+    assert np.abs(batch["ab"]).max() < 1
+
+
+# ------------------------------------------------------------------------- drawn scenes
+
+
+def digest(*pictures):
+    return hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()[:16]
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return np.stack([colour_scene(index, 64) for index in range(45)])
+
+
+def test_every_supported_opencv_and_numpy_draws_the_same(scenes):
+    # Recorded with OpenCV 4.11 (NumPy 1.26) and 5.0 (NumPy 2.4).
+    assert digest(*scenes[:15]) == "745ca6d3627cdde9"
+    assert digest(*(colour_scene(index, 128, "test") for index in range(3))) == "086620d254809f43"
+
+
+def test_another_process_draws_the_same(scenes):
+    code = (
+        "from tests.test_photos import digest, colour_scene as s;"
+        "print(digest(*(s(index, 64) for index in range(3))))"
+    )
+    root = Path(__file__).parents[1]
+    environment = {"PYTHONPATH": f"{root}:{root / 'tests'}"}
+    output = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True
+    )
+    assert output.stdout.strip() == digest(*scenes[:3]), output.stderr
+
+
+def test_no_two_scenes_are_alike_and_the_splits_share_none(scenes):
+    test = [colour_scene(index, 64, "test") for index in range(PHOTO_COUNTS["test"])]
+    assert len({digest(scene) for scene in [*scenes, *test]}) == len(scenes) + len(test)
+
+
+@pytest.mark.parametrize("size", [32, 64, 72, 101, 128, 256])
+def test_a_scene_has_any_size_and_one_layout_at_all(size):
+    for index in range(3):
+        scene = colour_scene(index, size)
+        assert scene.shape == (size, size, 3)
+        assert scene.dtype == np.uint8
+        small = cv2.resize(scene, (16, 16), interpolation=cv2.INTER_AREA)
+        usual = cv2.resize(colour_scene(index, 64), (16, 16), interpolation=cv2.INTER_AREA)
+        assert np.abs(small.astype(int) - usual).mean() < 12
+
+
+def test_scenes_are_colourful_and_lightness_alone_does_not_say_how(scenes):
+    lab = np.stack([rgb_to_lab(scene) for scene in scenes]).reshape(-1, 3)
+    assert np.hypot(lab[:, 1], lab[:, 2]).mean() > 20
+    assert np.percentile(lab[:, 0], 5) < 35
+    assert np.percentile(lab[:, 0], 95) > 75
+    level, ab = (lab[:, 0] / 4).astype(int), lab[:, 1:]
+    mean = np.stack([ab[level == k].mean(0) if (level == k).any() else [0, 0] for k in range(26)])
+    explained = 1 - ((ab - mean[level]) ** 2).sum() / ((ab - ab.mean(0)) ** 2).sum()
+    assert explained < 0.1
+    hues = np.histogram(np.degrees(np.arctan2(lab[:, 2], lab[:, 1])), 8, (-180, 180))[0]
+    assert (hues > 0.02 * len(lab)).sum() >= 7  # of eight octants
+
+
+def looks(draw, seeds=range(6)):
+    """Mean L and the hue in degrees of what `draw(stage, rng)` colours, for several draws."""
+    found = []
+    for seed in seeds:
+        generator = np.random.default_rng(seed)
+        stage = demo_photos.Stage(96, generator)
+        stage.light[:] = 0.2
+        draw(stage, generator)
+        lab = rgb_to_lab(demo_photos.develop(stage.light, 48, generator, 0)).reshape(-1, 3)
+        coloured = lab[np.hypot(lab[:, 1], lab[:, 2]) > 12]
+        a, b = coloured[:, 1:].mean(0)
+        found.append((coloured[:, 0].mean(), np.degrees(np.arctan2(b, a))))
+    return np.array(found).T
+
+
+def spread(degrees):
+    """The largest angle between two of these."""
+    apart = np.abs((degrees[:, None] - degrees + 180) % 360 - 180)
+    return apart.max()
+
+
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda f: f.__name__)
+def test_a_pattern_has_a_hue_and_many_lightnesses(surface):
+    def draw(stage, generator):
+        if surface in demo_photos.WALLS:
+            places = stage.place[None], stage.place[:, None]
+            stage.light[:] = surface(stage, *places, generator)
+        else:
+            stage.light[:] = demo_photos.ground(stage, -0.3, 0, surface, generator)
+
+    lightness, hue = looks(draw)
+    assert spread(hue) < 30
+    assert np.ptp(lightness) > 6
+
+
+@pytest.mark.parametrize("thing", THINGS, ids=lambda f: f.__name__)
+def test_an_outline_has_a_hue_and_many_lightnesses(thing):
+    lightness, hue = looks(lambda stage, generator: thing(stage, 0.5, 0.5, 0.3, generator))
+    assert spread(hue) < 25
+    assert np.ptp(lightness) > 8
+
+
+def test_things_and_patterns_have_different_hues():
+    def hues(things):
+        draws = {f.__name__: looks(lambda s, g, f=f: f(s, 0.5, 0.5, 0.3, g))[1] for f in things}
+        turns = {name: np.exp(1j * np.radians(found)).mean() for name, found in draws.items()}
+        return {name: np.degrees(np.angle(turn)) for name, turn in turns.items()}
+
+    fruit, flowers = hues(demo_photos.FRUIT), hues(demo_photos.FLOWERS)
+    for found in (fruit, flowers):
+        angles = np.array(sorted(found.values()))
+        gaps = np.diff([*angles, angles[0] + 360])
+        assert gaps.min() > 8, found
+    assert 75 < fruit["lemon"] < 105
+    assert 15 < fruit["apple"] < 50
+    assert -70 < fruit["aubergine"] < -20
+    assert -80 < flowers["cornflower"] < -45
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: colour_scene(0, 64, "val"), "train or test"),
+        (lambda: colour_scene(-1), "index from 0"),
+        (lambda: colour_scene(0, 16), "size from 32"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(call, says):
+    with pytest.raises(InputError, match=says):
+        call()
+
+
+def test_drawn_scenes_are_a_data_set_like_others():
+    train, test = ColourScenes("train"), ColourScenes("test")
+    assert (len(train), len(test)) == (400, 24)
+    item = test.item(3, rng())
+    assert (item["l"].shape, item["ab"].shape) == ((1, 64, 64), (2, 64, 64))
+    assert (train.paths(), train.remarks()) == ((), [])
+    assert train.files(7) == ["embedded colour scene train 7"]
+    assert train.fingerprint() == ColourScenes("train").fingerprint() != test.fingerprint()
+    assert train.limited(2).chroma_statistics()["scanned"] == 2
+    assert any("grey" in line for line in test.limited(3).statistics())
+    np.testing.assert_array_equal(train.read(5), colour_scene(5, 72))
+
+
+def test_scenes_can_be_written_as_files(tmp_path, capsys):
+    assert write_demo([str(tmp_path), "--what", "colours", "--count", "5", "--size", "40"]) == 0
+    paths, _ = photos(tmp_path / "test", train=True)
+    assert len(paths) + len(photos(tmp_path / "test", train=False)[0]) == 5
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "test" / "0001.png"), colour_scene(1, 40, "test")
+    )
+    assert "5 pictures" in capsys.readouterr().out

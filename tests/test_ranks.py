@@ -1,0 +1,60 @@
+"""What concerns several ranks and can be seen in one process; test_parallel.py starts two."""
+
+import paddle
+import pytest
+from conftest import TINY
+from paddle import nn
+
+from data_reader.errors import InputError
+from paddle_gans import models
+from paddle_gans.training import parallel
+from paddle_gans.training.image_pool import ImagePool, name_of, pools_of_others
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_synchronised_batch_norm_keeps_names_and_the_optimizers_parameters(name):
+    """The conversion alone: there is no kernel to run it with on a CPU."""
+    model = models.find(name)(**TINY.get(name, {}))
+    keys, count = list(model.state_dict()), len(parallel.batch_norms(model))
+    values = {key: tensor.numpy().copy() for key, tensor in model.state_dict().items()}
+    stepped = {id(p) for o in model.optimizers.values() for p in o._parameter_list}
+    parallel.convert_batch_norm(model)
+    after = parallel.batch_norms(model)
+    assert len(after) == count
+    assert all(isinstance(layer, nn.SyncBatchNorm) for layer in after)
+    assert list(model.state_dict()) == keys
+    for key, tensor in model.state_dict().items():
+        assert (tensor.numpy() == values[key]).all(), key
+    assert stepped <= {id(p) for p in model.parameters()}
+
+
+def test_norms_with_a_test_time_of_their_own_stay():
+    model = models.find("pix2pix")(**TINY["pix2pix"], norm_mode="instance")
+    parallel.convert_batch_norm(model)
+    assert parallel.batch_norms(model)
+    assert not any(isinstance(x, nn.SyncBatchNorm) for x in parallel.batch_norms(model.generator))
+
+
+def test_a_process_alone_waits_for_nobody():
+    model = nn.Sequential(nn.BatchNorm2D(2))
+    assert parallel.synchronise_batch_norm(model) == []
+    assert type(model[0]) is nn.BatchNorm2D
+    assert parallel.exchange({"a": 1}) == [{"a": 1}]
+    assert parallel.anywhere(3) is True
+    assert parallel.anywhere(0) is False
+    parallel.same_start(5, "runs")
+    with pytest.raises(InputError, match=r"^the very words$"), parallel.leaving():
+        with parallel.together():
+            raise InputError("the very words")
+    with pytest.raises(ZeroDivisionError), parallel.leaving():
+        1 / 0  # noqa: B018
+
+
+def test_pools_of_a_process_alone():
+    model = nn.Layer()
+    model.pool_a = ImagePool(2, 3, 4, 4)
+    model.pool_a(paddle.ones([1, 3, 4, 4]))
+    assert pools_of_others(model) == {}
+    assert [name_of("pool_a", rank) for rank in (0, 1, 12)] == [
+        "pool_a", "pool_a.rank1", "pool_a.rank12"
+    ]  # fmt: skip
