@@ -141,6 +141,7 @@ def test_all_state_is_in_sublayers(name):
              for key in layer.state_dict()}  # fmt: skip
     assert set(model.state_dict()) == below
     loose = [k for k, v in vars(model).items() if isinstance(v, paddle.Tensor)]
+    loose += sorted(set(dict(model.named_buffers())) - set(model.state_dict()))
     assert not loose
 
 

@@ -388,3 +388,16 @@ def test_curves_of_a_long_run_are_bounded_and_true():
         assert line["losses"]["d_loss"] == line["step"] - (width - 1) / 2
     short = [{"step": s, "losses": {"d_loss": 0.1 * s}} for s in range(9)]
     assert panels.Curves(short).lines() == short
+
+
+@pytest.mark.slow
+def test_the_faults_as_the_benchmark_makes_them():
+    """Real processes, killed, filled up, misled; the long run among them."""
+    script = ROOT / "benchmarks" / "faults.py"
+    words = [sys.executable, str(script), "--quick"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = json.loads(done.stdout.splitlines()[-1])
+    assert not table["lost"]
+    tried = {name for name, row in table["faults"].items() if row["times"]}
+    assert {"kill -9", "SIGTERM", "bad file", "second trainer", "flipped bit", "long run"} <= tried

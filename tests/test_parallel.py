@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -237,3 +238,42 @@ def test_ctrl_c_saves_once_and_can_be_gone_on_with(tmp_path, sixteen):
     log = (tmp_path / "logs" / "workerlog.0").read_text()
     assert f"stopped at step {step}, saved" in log
     assert "Traceback" not in log
+
+
+POISONED = """
+import hashlib, importlib, sys
+sys.path.insert(0, {root!r})
+from data_reader import framework
+framework.prepare()
+from paddle_gans.command import run
+from paddle_gans.models.pix2pix import Pix2Pix
+from paddle_gans.training import parallel
+sound = Pix2Pix.train_step
+
+def train_step(self, batch, step, update):
+    if parallel.rank() == 1 and step == 2:
+        batch = {{key: x * float("nan") for key, x in batch.items()}}
+    if step in (2, 3, 4):
+        moved = (p.numpy().tobytes() for p in self.generator.parameters())
+        print("weights before", step, hashlib.sha256(b"".join(moved)).hexdigest(), flush=True)
+    return sound(self, batch, step, update)
+
+Pix2Pix.train_step = train_step
+run(importlib.import_module("paddle_gans.train").main)
+"""
+
+
+def test_what_is_not_finite_on_one_rank_is_left_out_on_both(tmp_path, sixteen):
+    script = tmp_path / "poisoned.py"
+    script.write_text(POISONED.format(root=str(ROOT)))
+    out = tmp_path / "run"
+    flags = [*PIX2PIX, "--steps", "5", "--data", sixteen, "--out", out, "--on-nan", "skip"]
+    launch(tmp_path, script, *flags)
+    logs = [(tmp_path / "logs" / f"workerlog.{rank}").read_text() for rank in (0, 1)]
+    seen = [re.findall(r"weights before (\d) (\w+)", log) for log in logs]
+    assert seen[0] == seen[1]
+    before, after, later = (digest for _, digest in seen[0])
+    assert before == after != later  # the third step is left out, the fourth is not
+    assert "warning: step 3 is left out: " in logs[0]
+    assert (out / "not_finite" / "000003.1" / "batch.npz").is_file()
+    assert json.loads((out / "checkpoints/000005/state.json").read_text())["left_out"] == 1

@@ -18,7 +18,7 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from .memory import array
+from .memory import array, from_numpy
 from .onednn import OneDNN, OneDNNError, Plan, numbers
 from .switch import engine
 
@@ -169,7 +169,7 @@ class Call:
             return multiply(name, self.geometry, {**others, self.target: result})
         if paddle.is_grad_enabled() and not result.stop_gradient:
             return result.sum([0, 2, 3])
-        return paddle.to_tensor(array(result).sum((0, 2, 3)))
+        return from_numpy(array(result).sum((0, 2, 3)))
 
 
 class Factor(PyLayer):

@@ -16,6 +16,7 @@ import paddle
 
 from data_reader.errors import InputError
 from data_reader.images import write_image
+from paddle_gans.fast_cpu.memory import from_numpy, give_back
 
 from . import checkpoint, parallel
 from .faults import BadFiles, Disk, NotFiniteError, Watch, run_state, train_on
@@ -146,7 +147,7 @@ class Run:
         # Every random number follows from (seed, rank, step): there is no generator to save.
         paddle.seed(step_seed(self.seed, parallel.rank(), step))
         self.set_rates(step)
-        tensors = {key: paddle.to_tensor(array) for key, array in batch.items()}
+        tensors = {key: from_numpy(array) for key, array in batch.items()}
         self.watch.step(step, tensors)
         parallel.average_statistics(self.model)
 
@@ -186,6 +187,8 @@ class Run:
                 self.draw(done)
         if saves:
             self.save(done, needed=last)
+        if figures or draws or saves:
+            give_back()
         self.idle += time.perf_counter() - pause
         self.progress.advance()
         return stops
@@ -268,7 +271,7 @@ class Run:
         """Draw the panel and the curves."""
         paddle.seed(self.seed)  # the same noise in every panel
         with evaluating(self.model):
-            images = self.model.sample({k: paddle.to_tensor(v) for k, v in self.plan.panel.items()})
+            images = self.model.sample({k: from_numpy(v) for k, v in self.plan.panel.items()})
         panel = grid(
             {name: image.numpy() for name, image in images.items()},
             self.model.panel_columns,

@@ -18,6 +18,7 @@ from paddle import nn
 from data_reader.datasets import PictureDataset
 from data_reader.errors import InputError
 from data_reader.loader import read_item
+from paddle_gans.fast_cpu.memory import from_numpy
 
 from .checkpoint import read_json, whole_folder, write_json
 from .model import GANModel, Recipe
@@ -151,7 +152,7 @@ def measure(
             ]
             paddle.seed(SEED + start)
             figures = model.validate(
-                {key: paddle.to_tensor(np.stack([x[key] for x in items])) for key in items[0]}
+                {key: from_numpy(np.stack([x[key] for x in items])) for key in items[0]}
             )
             for name in sums:
                 sums[name] += float(figures[name]) * len(part)
