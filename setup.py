@@ -23,6 +23,11 @@ setup(
         "cpu": ["paddlepaddle==3.2.2"],
         "gpu": ["paddlepaddle-gpu>=2.6.2"],
         "test": ["pytest", "ruff", "nbclient", "nbformat", "ipykernel"],
+        "parity": ["torch"],  # for the tests of converted weights alone
+        "export": ["paddle2onnx", "onnx", "onnxruntime"],
+        # tensorboardX writes TensorBoard's files and requires three packages, TensorBoard itself
+        # eleven; crc32c makes the checksums of pictures quick.
+        "log": ["visualdl>=2.5", "tensorboardX>=2.6", "crc32c"],
         "notebooks": ["nbclient", "nbformat", "ipykernel"],
     },
     classifiers=[

@@ -106,14 +106,15 @@ def test_make_targets_that_are_named_are_there(path):
 
 
 # Flags of programs that are not ours, and of an article's.
-OTHERS = {"--gpus", "--nproc_per_node", "--fix", "--phase"}
+OTHERS = {"--gpus", "--nproc_per_node", "--fix", "--phase", "--eval"}
 # Programs that build their parser in passing.
 SCRIPTS = ("paddle_gans/__main__.py", "benchmarks/learn.py")
 
 
 def known_flags():
     """Every flag of the commands, of each model, and of the page's sixth one."""
-    commands = [importlib.import_module(f"paddle_gans.{name}") for name in ("train", "infer")]
+    names = ("train", "infer", "convert")
+    commands = [importlib.import_module(f"paddle_gans.{name}") for name in names]
     parsers = [*(command.build_parser() for command in commands), download.parser()]
     flags = {flag for parser in parsers for flag in parser._option_string_actions}
     classes = [models.find(name) for name in models.names()] + [module_of(EXAMPLE).MODEL]

@@ -13,6 +13,7 @@ FLOORS = {
     "paddle_gans.models": 3,
     "paddle_gans.inference": 4,
     "paddle_gans.interop": 4,
+    "paddle_gans.conversion": 4,
     "paddle_gans": 5,  # the commands
 }
 CORE = {"paddle", "numpy", "matplotlib", "cv2", "tqdm"}

@@ -181,9 +181,9 @@ def without_entry(path: Path) -> str:
         own = os.path.normpath(path.parent / ".." / ".." / path.name)
         return f"{path} is part of a checkpoint and names no model; give the run folder's own {own}"
     return (
-        f"{path} does not say which model it is of: another program wrote it, or a plain "
-        "paddle.save; --weights takes what training writes into its run folder, "
-        "runs/pix2pix/generator.pdparams say"
+        f"{path} does not say which model it is of: another program wrote it (python -m "
+        "paddle_gans.convert brings such weights here), or a plain paddle.save; --weights takes "
+        "what training writes into its run folder, runs/pix2pix/generator.pdparams say"
     )
 
 

@@ -16,9 +16,8 @@ from .weights import fill, require_equal
 
 NEEDED = "--w-hpf 1 needs the face-alignment network's weights: --fan-weights FILE"
 SOURCE = (
-    "they are those of StarGAN v2's published wing.ckpt, converted where PyTorch is: "
-    'paddle.save({k: v.numpy() for k, v in torch.load("wing.ckpt", map_location="cpu")'
-    '["state_dict"].items()}, "fan.pdparams")'
+    "they are those of StarGAN v2's published wing.ckpt, converted: "
+    "python -m paddle_gans.convert wing.ckpt --to fan"
 )
 
 # Where our layers stand in the reference, by the beginnings of their paths ...

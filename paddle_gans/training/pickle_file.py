@@ -59,7 +59,7 @@ class PickleFile:
     def __init__(self, path: Path, file: BinaryIO):
         self.path = path
         self.file = file
-        self.size = os.fstat(file.fileno()).st_size
+        self.size = file.seek(0, os.SEEK_END)
         self.position = 0
         self.content = 0  # bytes spent of MAX_CONTENT
         self.array_bytes = 0

@@ -20,13 +20,13 @@ INSTRUCTION_COST = 4  # bytes of MAX_CONTENT, so that there are at most 2**18 ob
 MAX_DEPTH = 16  # containers in each other; what training saves has three or four
 
 
-class _Name(NamedTuple):
+class Name(NamedTuple):
     """The name of an admitted function or class; the thing itself is never looked up."""
 
     dotted: str
 
 
-class _Array:
+class Array:
     """An array, empty (None) until its BUILD instruction."""
 
     __slots__ = ("values",)
@@ -36,7 +36,14 @@ class _Array:
 
 
 class PickleMachine(PickleFile):
-    """A stack and a memo over a file; ``_INSTRUCTIONS`` at the end is all that it can do."""
+    """A stack and a memo over a file; ``instructions`` at the end is all that it can do.
+
+    A machine for another program's files has tables of its own.
+    """
+
+    saver, loader = "paddle.save", "paddle.load"  # for messages
+    calls: dict[str, Callable[[PickleMachine, object], object]]  # what a file may name
+    instructions: dict[bytes, Callable[[PickleMachine], object]]  # what a file may do
 
     def __init__(self, path: Path, file: BinaryIO):
         super().__init__(path, file)
@@ -46,19 +53,25 @@ class PickleMachine(PickleFile):
 
     def run(self) -> Any:
         """Follow the instructions to the end and return the one object that they leave."""
+        value = self.follow()
+        self.check(self.position == self.size)
+        return self.plain(value, depth=0)
+
+    def follow(self) -> Any:
+        """Follow one pickle's instructions; the object that they leave, in this machine's terms."""
         self.skip(2)  # PROTO and its number
         while (code := self.read(1)) != pickle.STOP:
             self.spend(INSTRUCTION_COST)
-            if code not in _INSTRUCTIONS:
+            if code not in self.instructions:
                 known = pickletools.code2op.get(code.decode("latin-1"))
                 self.check(known is not None)
                 self.refuse(
                     f"holds the pickle instruction {known.name}, which weights do not need "
-                    "(nothing was run); save them with paddle.save"
+                    f"(nothing was run); save them with {self.saver}"
                 )
-            _INSTRUCTIONS[code](self)
-        self.check(self.position == self.size and not self.outer_stacks and len(self.stack) == 1)
-        return self.plain(self.stack[0], depth=0)
+            self.instructions[code](self)
+        self.check(not self.outer_stacks and len(self.stack) == 1)
+        return self.stack.pop()
 
     def plain(self, value: Any, depth: int) -> Any:
         """``value`` with nothing of this machine left in it.
@@ -71,7 +84,7 @@ class PickleMachine(PickleFile):
         kind = type(value)
         if kind is Text:
             return self.text(value)
-        if kind is _Array and value.values is not None:
+        if kind is Array and value.values is not None:
             return value.values
         if kind is dict:
             return {key: self.plain(item, depth + 1) for key, item in value.items()}
@@ -79,7 +92,7 @@ class PickleMachine(PickleFile):
             return kind(self.plain(item, depth + 1) for item in value)
         if value is None or kind in (bool, int, float) or isinstance(value, np.generic):
             return value
-        what = {_Array: "an array without data", _Name: "a function or class"}
+        what = {Array: "an array without data", Name: "a function or class"}
         return self.refuse(f"holds {what.get(kind, 'raw bytes')} among its values; {TAKE_AGAIN}")
 
     # The stack and the memo.
@@ -127,26 +140,26 @@ class PickleMachine(PickleFile):
 
     def name(self, module: str, name: str) -> None:
         dotted = f"{module}.{name}"
-        if dotted not in _CALLS:
+        if dotted not in self.calls:
             self.refuse(
                 f"asks for {ascii(dotted)[1:-1][:80]}, which weights do not need (nothing was run; "
-                "paddle.load would run it); take the file from a source you trust"
+                f"{self.loader} would run it); take the file from a source you trust"
             )
-        self.push(_Name(dotted))
+        self.push(Name(dotted))
 
     def call(self) -> None:
         function, arguments = self.pop(2)
-        self.check(type(function) is _Name)
-        self.push(_CALLS[function.dotted](self, arguments))
+        self.check(type(function) is Name)
+        self.push(self.calls[function.dotted](self, arguments))
 
     def exactly(self, count: int, items: object) -> tuple:
         """``items``, which must be a tuple of this length."""
         self.check(type(items) is tuple and len(items) == count)
         return items
 
-    def new_array(self, _: object) -> _Array:
+    def new_array(self, _: object) -> Array:
         """Whatever shape and type are asked for; BUILD brings the real ones."""
-        return _Array()
+        return Array()
 
     def new_dict(self, arguments: object) -> dict:
         self.exactly(0, arguments)
@@ -184,7 +197,7 @@ class PickleMachine(PickleFile):
         if isinstance(target, np.dtype):
             self.check_dtype_state(state)
             return
-        self.check(type(target) is _Array and target.values is None)
+        self.check(type(target) is Array and target.values is None)
         _version, shape, dtype, is_fortran, data = self.exactly(5, state)
         self.check(type(is_fortran) is bool)
         values = self.values(shape, dtype, data)
@@ -200,7 +213,7 @@ class PickleMachine(PickleFile):
 
 
 # The names that a file may mention, and what happens when it calls them.
-_CALLS: dict[str, Callable[[PickleMachine, object], object]] = {
+PickleMachine.calls = {
     "numpy.ndarray": PickleMachine.new_array,
     "numpy.core.multiarray._reconstruct": PickleMachine.new_array,  # NumPy 1
     "numpy._core.multiarray._reconstruct": PickleMachine.new_array,  # NumPy 2
@@ -215,7 +228,7 @@ _CALLS: dict[str, Callable[[PickleMachine, object], object]] = {
 }
 
 # Every instruction that the machine follows.
-_INSTRUCTIONS: dict[bytes, Callable[[PickleMachine], object]] = {
+PickleMachine.instructions = {
     pickle.FRAME: lambda m: m.need(m.number("<Q")),
     pickle.NONE: lambda m: m.push(None),
     pickle.NEWTRUE: lambda m: m.push(True),

@@ -87,4 +87,7 @@ def init_from(model: nn.Layer, path: Path) -> str:
                 f"{', '.join(networks)}"
             )
         fill(networks[name], arrays, str(file))
+        # A moving average starts where its network does; a file of its own comes later and wins.
+        if f"{name}_ema" in networks:
+            fill(networks[f"{name}_ema"], arrays, str(file))
     return f"weights from {', '.join(map(str, files))}"

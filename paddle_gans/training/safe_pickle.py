@@ -90,6 +90,11 @@ def _check_head(path: Path, head: bytes) -> None:
     """Say what the file is if it does not begin as a pickle of protocol 2, 3 or 4 does."""
     if not head:
         raise InputError(f"{path} is empty; {TAKE_AGAIN}")
+    if head[:4] == b"PK\x03\x04" or head[2:4] == b"\x8a\x0a":  # a zip archive, or a magic number
+        raise InputError(
+            f"{path} begins with {head[:4]!r}, as PyTorch's do; python -m paddle_gans.convert "
+            f"{path.name} --to DIR brings such weights here"
+        )
     if head[:1] != pickle.PROTO:
         what = f"begins with {head[:4]!r}, as no file of paddle.save does"
         if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):

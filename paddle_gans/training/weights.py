@@ -33,6 +33,15 @@ def require_equal(
     expected: Mapping[str, tuple], given: Mapping[str, np.ndarray], complaint: str
 ) -> None:
     """Raise InputError unless ``given`` has exactly the names and shapes of ``expected``."""
+    found = difference(expected, given)
+    if found:
+        raise InputError(
+            f"{complaint}; {found}. Build the network with the options that they were trained with"
+        )
+
+
+def difference(expected: Mapping[str, tuple], given: Mapping[str, np.ndarray]) -> str:
+    """What is missing, unexpected or of another shape; "" where nothing is."""
     wrong = {
         "missing": [name for name in expected if name not in given],
         "unexpected": [name for name in given if name not in expected],
@@ -42,12 +51,7 @@ def require_equal(
             if name in given and tuple(given[name].shape) != shape
         ],
     }
-    found = [f"{what}: {listed(names)}" for what, names in wrong.items() if names]
-    if found:
-        raise InputError(
-            f"{complaint}; {'; '.join(found)}. Build the network with the options that they were "
-            "trained with"
-        )
+    return "; ".join(f"{what}: {listed(names)}" for what, names in wrong.items() if names)
 
 
 def listed(names: list[str], most: int = 5) -> str:
