@@ -136,10 +136,13 @@ def multiply(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) ->
     if not wanted or not paddle.is_grad_enabled():
         with paddle.no_grad():
             return compute(target, geometry, operands)
+    # Whoever wants the gradient of a weight wants that of its bias.
+    groups = [("w", "bias")] if {"w", "bias"} <= set(wanted) else []
+    groups = [(name,) for name in wanted if not groups or name not in groups[0]] + groups
     result = None
     call = Call(target, geometry, operands)
-    for name in wanted:
-        part = Factor.apply(operands[name], name, call, result is None)
+    for names in groups:
+        part = Factor.apply(*[operands[name] for name in names], names, call, result is None)
         result = part if result is None else result + part
     return result
 
@@ -173,20 +176,23 @@ class Call:
 
 
 class Factor(PyLayer):
-    """A product as a function of one of its operands alone.
+    """A product as a function of one of its operands alone, or of a weight and its bias.
 
     `paddle.grad` tells the framework's own operations, but no PyLayer, which of their inputs it
-    wants. So each operand has a PyLayer of its own; the first gives the product, the others give
+    wants. So the operands have PyLayers of their own; the first gives the product, the others give
     zeros, and the framework's addition of them sends the gradient where it is wanted.
     """
 
     @staticmethod
-    def forward(ctx, operand: Tensor, name: str, call: Call, first: bool) -> Tensor:
-        ctx.name, ctx.call = name, call
+    def forward(ctx, *arguments) -> Tensor:
+        """From the operands, their names, the call, and whether this is the first of its PyLayers."""
+        *_, ctx.names, ctx.call, first = arguments
+        call = ctx.call
         if first:
             return compute(call.target, call.geometry, call.operands)
         return paddle.zeros(getattr(call.geometry, call.target), "float32")
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return ctx.call.gradient(ctx.name, gradient)
+    def backward(ctx, gradient: Tensor):
+        found = [ctx.call.gradient(name, gradient) for name in ctx.names]
+        return tuple(found) if len(found) > 1 else found[0]

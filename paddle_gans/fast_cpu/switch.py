@@ -88,7 +88,9 @@ def usable(*tensors: Tensor) -> bool:
         return False
     if framework._dygraph_tracer()._amp_level != core.AmpLevel.O0:
         return False
-    return all(t.dtype == paddle.float32 and t.place.is_cpu_place() and t.size > 0 for t in tensors)
+    return all(
+        t.dtype == paddle.float32 and t.place.is_cpu_place() and 0 not in t.shape for t in tensors
+    )
 
 
 @functools.cache
