@@ -1,11 +1,11 @@
-"""python benchmarks/step.py --model M [--against torch]: how fast a training step and inference are.
+"""python benchmarks/step.py --model M [--against torch]: how fast a step and inference are.
 
 Measured for one model at a stated size and batch: images/s, peak memory, and the share of the
 machine's own sgemm peak (measured in the same run) that the step's convolutions and matrix products
 reach, counting those that the article's step needs. ``--against torch`` runs the same step in plain
 PyTorch (torch_reference.py) in a process of its own, in alternation, with as many threads, in the
-faster of NCHW and channels-last; a ratio above 1 means that ours is faster. Printed are medians; the
-last line is one JSON object. ``--model all`` measures one after the other.
+faster of NCHW and channels-last; a ratio above 1 means that ours is faster. Printed are medians;
+the last line is one JSON object. ``--model all`` measures one after the other.
 """
 
 from __future__ import annotations
@@ -266,7 +266,9 @@ def say(found: dict[str, Any]) -> None:
     print(f"{found['threads']} threads, load {found['load']}, {found['peak_mib']} MiB at most")
     for what in ("train", "infer"):
         rate, share = found[f"{what}_images_per_second"], found[f"{what}_share"]
-        line = f"  {what}: {rate:.2f} images/s, {share:.0%} of sgemm's {found['sgemm_gflops']} GFLOP/s"
+        line = (
+            f"  {what}: {rate:.2f} images/s, {share:.0%} of sgemm's {found['sgemm_gflops']} GFLOP/s"
+        )
         if f"{what}_ratio" in found:
             low, high = found[f"{what}_spread"]
             line += f"; {found[f'{what}_ratio']:.2f} x PyTorch ({low:.2f} to {high:.2f})"

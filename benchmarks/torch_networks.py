@@ -1,4 +1,4 @@
-"""The articles' networks in plain PyTorch: what benchmarks/step.py --against torch runs beside ours.
+"""The articles' networks in plain PyTorch: what step.py --against torch runs beside ours.
 
 Layers, sizes and order are those of the articles; nothing is tuned, and nothing is imported from
 paddle_gans.
@@ -172,9 +172,7 @@ class DynamicUNet(nn.Module):
         conv = partial(nn.Conv2d, kernel_size=3, padding=1)
         stem = [nn.Conv2d(1, d, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(d), nn.ReLU()]
         first = [nn.MaxPool2d(3, stride=2, padding=1), BasicBlock(d, d), BasicBlock(d, d)]
-        deeper = [
-            [BasicBlock(a, b, 2), BasicBlock(b, b)] for a, b in zip(widths[1:-1], widths[2:])
-        ]
+        deeper = [[BasicBlock(a, b, 2), BasicBlock(b, b)] for a, b in zip(widths[1:-1], widths[2:])]
         self.encoder = nn.ModuleList(map(layers, [stem, first, *deeper]))
         deepest = widths[-1]
         self.middle = layers(
@@ -221,9 +219,7 @@ class ResBlk(nn.Module):
         pool = nn.AvgPool2d(2) if down else nn.Identity()
         first = [affine(), nn.LeakyReLU(0.2), nn.Conv2d(a, a, 3, padding=1), pool]
         self.inner = layers(first, [affine(), nn.LeakyReLU(0.2), nn.Conv2d(a, b, 3, padding=1)])
-        self.shortcut = layers(
-            [nn.Conv2d(a, b, 1, bias=False) if a != b else nn.Identity(), pool]
-        )
+        self.shortcut = layers([nn.Conv2d(a, b, 1, bias=False) if a != b else nn.Identity(), pool])
 
     def forward(self, x):
         return (self.shortcut(x) + self.inner(x)) / math.sqrt(2)

@@ -1,4 +1,4 @@
-"""The articles' training steps in plain PyTorch, one class a model, as their authors would write it.
+"""The articles' training steps in plain PyTorch, one class a model, as one would write them.
 
 Each takes the sizes that benchmarks/step.py states, builds the networks of torch_networks.py, and
 has ``batch``, ``step`` and ``infer``. One generator pass a step where the article makes two.
