@@ -1,0 +1,75 @@
+"""What the benchmarks count and compare: the operations of a step, the reference's networks."""
+
+import importlib
+
+import paddle
+import pytest
+from conftest import ROOT
+from paddle import nn
+
+from paddle_gans import models
+
+
+@pytest.fixture(autouse=True)
+def found(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+class Judge(nn.Layer):
+    """A model whose discriminator is one 3x3 convolution: 2 channels to 4, on 5 x 5 pixels."""
+
+    PRODUCTS = 4 * 5 * 5 * 2 * 3 * 3
+
+    def __init__(self):
+        super().__init__()
+        self.discriminator = nn.Sequential(nn.Conv2D(2, 4, 3, padding=1))
+
+
+@pytest.mark.parametrize(
+    ("image_wants", "weight_wants", "passes"),
+    [(False, False, 1), (False, True, 2), (True, False, 2 + 3), (True, True, 3 + 3)],
+)
+def test_operations_are_those_that_the_gradients_need(image_wants, weight_wants, passes):
+    """An image that is a leaf and wants a gradient is one whose slope is differentiated."""
+    operations = importlib.import_module("operations")
+    model, x = Judge(), paddle.rand([1, 2, 5, 5])
+    x.stop_gradient = not image_wants
+    model.discriminator[0].weight.stop_gradient = not weight_wants
+    with operations.Count(model) as count:
+        model.discriminator(x)
+    assert count.operations == 2 * Judge.PRODUCTS * passes
+    with paddle.no_grad(), operations.Count(model) as count:
+        model.discriminator(x)
+    assert count.operations == 2 * Judge.PRODUCTS
+    model.discriminator(x)  # the hooks are gone
+    assert count.operations == 2 * Judge.PRODUCTS
+
+
+def test_a_transposed_convolution_and_a_linear_layer_by_hand():
+    operations = importlib.import_module("operations")
+    model = nn.Sequential(nn.Conv2DTranspose(2, 3, 4, stride=2), nn.Flatten(), nn.Linear(300, 7))
+    with paddle.no_grad(), operations.Count(model) as count:
+        model(paddle.rand([2, 2, 4, 4]))  # [2, 3, 10, 10]
+    assert count.operations == 2 * (2 * 2 * 4 * 4 * 3 * 4 * 4 + 2 * 300 * 7)
+
+
+def sizes(parameters):
+    return sorted(tuple(sorted(p.shape)) for p in parameters)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_reference_has_the_same_networks(name):
+    """As many arrays, of the same sizes; shapes are sorted, for linear layers lie the other way."""
+    torch = pytest.importorskip("torch", reason="PyTorch is in the extra `bench`")
+    reference = importlib.import_module("torch_reference")
+    setting = importlib.import_module("step").SETTINGS[name]
+    theirs = reference.MODELS[name](torch.contiguous_format, setting.size, 1)
+    ours = models.find(name)(crop_size=setting.size, **setting.options)
+    networks = [n for n in vars(theirs).values() if isinstance(n, torch.nn.Module)]
+    trained = [p for o in ours.optimizers.values() for p in o._parameter_list]
+    count = sum(p.numel() for network in networks for p in network.parameters())
+    mine = sum(p.size for p in trained)
+    if name == "stargan_v2":  # D's output of every domain is one 1x1 convolution here
+        assert count == mine
+        return
+    assert sizes(p for n in networks for p in n.parameters()) == sizes(trained)
