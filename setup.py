@@ -25,8 +25,9 @@ setup(
         "test": ["pytest", "ruff", "nbclient", "nbformat", "ipykernel"],
         "parity": ["torch"],  # for the tests of converted weights alone
         "export": ["paddle2onnx", "onnx", "onnxruntime"],
+        "serve": ["gradio>=6"],
         # tensorboardX writes TensorBoard's files and requires three packages, TensorBoard itself
-        # eleven; crc32c makes the checksums of pictures quick.
+        # ten; crc32c makes the checksums of pictures quick.
         "log": ["visualdl>=2.5", "tensorboardX>=2.6", "crc32c"],
         "notebooks": ["nbclient", "nbformat", "ipykernel"],
     },

@@ -74,10 +74,10 @@ class Domains(PictureDataset):
             rng = np.random.default_rng([len(self.domains), index])
         y_org, source = self.items[index]
         y_trg, references = self.partners(index, rng)
-        x_ref, x_ref2 = (self._view(y_trg, picture, rng) for picture in references)
+        x_ref, x_ref2 = (self.view(y_trg, picture, rng) for picture in references)
         z_trg, z_trg2 = rng.standard_normal((2, self.latent_dim), dtype=np.float32)
         return {
-            "x_real": self._view(y_org, source, rng),
+            "x_real": self.view(y_org, source, rng),
             "y_org": np.array(y_org, np.int64),
             "x_ref": x_ref,
             "x_ref2": x_ref2,
@@ -108,7 +108,8 @@ class Domains(PictureDataset):
         """What a picture is called in messages."""
         return str(picture)
 
-    def _view(self, domain, picture, rng):
+    def view(self, domain: int, picture: Any, rng: np.random.Generator) -> np.ndarray:
+        """A picture as items hold it, float32 [3, S, S] in [-1, 1]."""
         image = self.read(domain, picture)
         (image,) = transforms.crop(
             [image], min(image.shape[:2]), "Center", rng, self.name(domain, picture)

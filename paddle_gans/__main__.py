@@ -14,8 +14,10 @@ commands:
   python -m paddle_gans.train --model NAME [--data PATH]      train, or go on with a run
   python -m paddle_gans.infer --weights FILE --input PATH --output DIR
                                                               translate pictures and videos
+  python -m paddle_gans.evaluate --weights FILE --data PATH   figures: FID, LPIPS, PSNR ...
   python -m paddle_gans.convert FILE --to DIR                 other people's weights, and back
   python -m paddle_gans.export RUN --format paddle|onnx       programs for other runtimes
+  python -m paddle_gans.serve RUN [RUN ...]                   a page in the browser to try models
   python -m data_reader.download NAME                         fetch a published data set
   python -m data_reader.write_demo DIR                        the embedded scenes as files
 

@@ -68,6 +68,14 @@ def build_parser() -> Parser:
     )
     files.add_argument("--log-every", type=int, metavar="N", help="steps between logged losses")
     files.add_argument("--sample-every", type=int, metavar="N", help="steps between panels")
+    files.add_argument(
+        "--log",
+        nargs="+",
+        metavar="NAME",
+        choices=("visualdl", "tensorboard"),
+        help="visualdl, tensorboard: write losses, learning rates, figures and panels for these "
+        "too, into folders of the run; needs the extra `log`",
+    )
     files.add_argument("--save-every", type=int, metavar="N", help="steps between checkpoints")
     files.add_argument("--keep", type=int, metavar="N", help="checkpoints that are kept")
 

@@ -26,7 +26,8 @@ def without_framework(module, *arguments):
 @pytest.mark.parametrize(
     "module",
     ["paddle_gans", "paddle_gans.train", "paddle_gans.infer", "paddle_gans.convert",
-     "data_reader.download", "data_reader.write_demo"],
+     "paddle_gans.evaluate", "paddle_gans.export", "paddle_gans.serve", "data_reader.download",
+     "data_reader.write_demo"],
 )  # fmt: skip
 def test_help_is_quick_and_needs_no_framework(module):
     start = time.monotonic()

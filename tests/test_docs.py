@@ -113,7 +113,7 @@ SCRIPTS = ("paddle_gans/__main__.py", "benchmarks/learn.py")
 
 def known_flags():
     """Every flag of the commands, of each model, and of the page's sixth one."""
-    names = ("train", "infer", "convert")
+    names = ("train", "infer", "convert", "evaluate", "export", "serve")
     commands = [importlib.import_module(f"paddle_gans.{name}") for name in names]
     parsers = [*(command.build_parser() for command in commands), download.parser()]
     flags = {flag for parser in parsers for flag in parser._option_string_actions}
@@ -196,12 +196,14 @@ def test_anchors_that_cannot_be_mended_are_named_and_left(page, text, complaint)
 
 
 PROGRAMS = ("python", "pip", "make", "cp", "git")
-# What is looked at, but not run: it makes environments, or fetches from the network.
+# What is looked at, but not run: it makes environments, fetches from the network, or, as the page
+# does, stays until it is stopped (tests/test_serve.py starts and stops it).
 NOT_RUN = {
     "make demo",
     "make test",
     "pip install -e '.[cpu]'",
     "python -m data_reader.download facades",
+    "python -m paddle_gans.serve runs/pix2pix runs/cyclegan",
 }
 
 
@@ -221,7 +223,7 @@ def commands_of(path):
 def runs(command):
     """Whether a command is run by the tests."""
     fetches = command.startswith("python -m data_reader.download") and "--list" not in command
-    return command.startswith("python") and not fetches
+    return command.startswith("python") and not fetches and "paddle_gans.serve" not in command
 
 
 def small(command):
@@ -309,7 +311,10 @@ def test_what_is_not_run_is_known_and_looked_at():
     assert left == NOT_RUN
     for command in left:
         words = shlex.split(command)
-        if words[0] == "python":
+        if "paddle_gans.serve" in words:
+            given = importlib.import_module("paddle_gans.serve").build_parser().parse_all(words[3:])
+            assert {run.split("/")[1] for run in given.runs} <= set(models.names())
+        elif words[0] == "python":
             assert words[3] in download.DATA_SETS
         elif words[0] == "pip":
             extra = re.search(r"\[(\w+)\]", command)[1]

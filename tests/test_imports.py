@@ -14,6 +14,9 @@ FLOORS = {
     "paddle_gans.inference": 4,
     "paddle_gans.interop": 4,
     "paddle_gans.conversion": 4,
+    "paddle_gans.metrics": 4,
+    "paddle_gans.exporting": 4,
+    "paddle_gans.serving": 4,
     "paddle_gans": 5,  # the commands
 }
 CORE = {"paddle", "numpy", "matplotlib", "cv2", "tqdm"}

@@ -185,7 +185,7 @@ class Factor(PyLayer):
 
     @staticmethod
     def forward(ctx, *arguments) -> Tensor:
-        """From the operands, their names, the call, and whether this is the first of its PyLayers."""
+        """From the operands, their names, the call, and whether it is the first of its PyLayers."""
         *_, ctx.names, ctx.call, first = arguments
         call = ctx.call
         if first:

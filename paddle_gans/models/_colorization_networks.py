@@ -181,6 +181,9 @@ class SubPixel(nn.Layer):
 
 def at_size_of(x: Tensor, other: Tensor) -> Tensor:
     """``x`` [N, C, h, w] at the sides of ``other``, by nearest neighbour where they differ."""
+    if not paddle.in_dynamic_mode():  # exported: no side is known, and one too many is cut off
+        height, width = paddle.shape(other)[2:].unbind()
+        return x[:, :, :height, :width]
     if x.shape[2:] == other.shape[2:]:
         return x
     return F.interpolate(x, size=other.shape[2:], mode="nearest")

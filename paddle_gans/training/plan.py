@@ -16,6 +16,7 @@ from data_reader.loader import Loader
 from paddle_gans.fast_cpu import accelerate
 
 from . import parallel
+from .loggers import check_loggers
 from .model import GANModel, Recipe
 from .options import resolve
 from .run_folder import flag, versions
@@ -52,6 +53,7 @@ def make_plan(
     on_bad_file: str = "stop",
     on_nan: str = "stop",
     on_full_disk: str = "stop",
+    log: Sequence[str] = (),
     **settings: Any,
 ) -> Plan:
     """Build the model and find the data; ``settings`` are the recipe's and the model's own.
@@ -64,6 +66,7 @@ def make_plan(
     check_amp(amp)
     faults = {"on_bad_file": on_bad_file, "on_nan": on_nan, "on_full_disk": on_full_disk}
     check_faults(faults)
+    log = check_loggers(log)
     bad: Optional[dict[str, None]] = {} if on_bad_file == "skip" else None
     found = model_class.options_from_data(root)
     options = resolve(model_class, {**recipe.options, **found, **given}, model_name(model_class))
@@ -106,6 +109,7 @@ def make_plan(
         "world_size": parallel.world_size(),
         "best_by": best_by,
         **faults,
+        "log": log,
         **{key: getattr(recipe, key) for key in RECIPE_SETTINGS},
         "steps": total,
         "versions": versions(),

@@ -20,6 +20,7 @@ from data_reader.images import disk_errors
 from paddle_gans import __version__
 
 from .checkpoint import read_json, sweep, whole_file, write_json
+from .loggers import Loggers
 from .panels import Curves, read_log
 
 try:
@@ -28,7 +29,7 @@ except ImportError:  # Windows has no flock; two trainers in one folder are not 
     fcntl = None
 
 # What a resumed run must share with the run it goes on with. Length, logging, sampling, saving,
-# keep, validation, workers, device and what is done about faults are free to change.
+# keep, validation, --log, workers, device and what is done about faults are free to change.
 SHAPES_TRAJECTORY = (
     "model", "seed", "batch_size", "accumulate", "amp", "limit", "init_from", "data", "options",
 )  # fmt: skip
@@ -57,6 +58,7 @@ class RunFolder:
         self.path = Path(path)
         self._lock = None
         self._curves: Optional[Curves] = None
+        self.loggers: Optional[Loggers] = None  # what else the log and the panels go to
 
     def __enter__(self) -> RunFolder:
         try:
@@ -121,6 +123,8 @@ class RunFolder:
             if file.write(text) < len(text):  # half a line would spoil the next one
                 file.truncate(size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.loggers is not None:
+            self.loggers.line(line)
 
     def curves(self) -> list[dict[str, Any]]:
         """The log as it is drawn, bounded: drawing a long run costs no more than a short one."""

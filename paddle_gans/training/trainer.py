@@ -21,6 +21,7 @@ from paddle_gans.fast_cpu.memory import from_numpy, give_back
 from . import checkpoint, parallel
 from .faults import BadFiles, Disk, NotFiniteError, Watch, run_state, train_on
 from .image_pool import pools_of_others
+from .loggers import Loggers
 from .model import GANModel
 from .panels import draw_curves, grid
 from .plan import Plan, choose_device, make_plan, model_name, place
@@ -56,8 +57,8 @@ def train(
     ``settings`` are ``steps``, ``epochs``, ``batch_size``, ``log_every``, ``sample_every``,
     ``save_every``, ``keep``, ``validate_every``, those of ``make_plan`` (``seed``, ``workers``,
     ``amp``, ``accumulate``, ``limit``, ``init_from``, ``best_by``, ``on_bad_file``, ``on_nan``,
-    ``on_full_disk``) and the model's own options; what is left out has the article's value, or
-    the demo's on the embedded data.
+    ``on_full_disk``, ``log``) and the model's own options; what is left out has the article's
+    value, or the demo's on the embedded data.
 
     Raises:
         InputError: data, options or folder cannot be used, or a loss is not finite.
@@ -121,6 +122,8 @@ class Run:
             self.folder.need_space(checkpoint.bytes_needed(self.model, kept + 1))
             self.folder.write_config(self.plan.config)
             self.folder.truncate_log(self.start)
+            at = (self.folder.path, self.start, self.folder.log())
+            self.folder.loggers = Loggers(self.plan.config, *at, self.progress.say)
         self.clock = time.perf_counter()
         batches = self.plan.loader.batches(self.start)
         with self.signals, contextlib.closing(batches):
@@ -278,6 +281,8 @@ class Run:
             self.model.panel_tiled_rows,
         )
         write_image(self.folder.path / "samples" / f"{done:06d}.png", panel)
+        if self.folder.loggers is not None:
+            self.folder.loggers.panel(done, panel)
         title = f"{model_name(type(self.model))}, step {done}"
         draw_curves(self.folder.curves(), self.folder.path / "losses.png", title)
 
