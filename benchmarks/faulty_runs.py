@@ -183,7 +183,10 @@ def newest_listed(out: Path) -> int:
 
 
 def long_run(place: Path, steps: int) -> dict[str, Any]:
-    """``steps`` steps of a tiny model here: memory, handles and threads at 1,000 and at the end."""
+    """``steps`` steps of a tiny model here: memory, handles and threads at 1,000 and at the end.
+
+    Memory is looked at as many steps after a panel both times, for it gives some back.
+    """
     from data_reader import framework
 
     framework.prepare()
@@ -191,7 +194,7 @@ def long_run(place: Path, steps: int) -> dict[str, Any]:
     from paddle_gans.training import trainer
 
     seen: dict[int, tuple[int, int, int, float]] = {}
-    look_at = {1000, 2000, steps - 1000, steps - 1}
+    look_at = {1000, 1099, 2000, steps - 1000, steps - 1}
 
     class Watched(DCGAN):
         __module__ = DCGAN.__module__
@@ -205,7 +208,7 @@ def long_run(place: Path, steps: int) -> dict[str, Any]:
         Watched, out=str(place / "run"), base_dim=2, batch_size=2, steps=steps, workers=2,
         log_every=1, sample_every=100, save_every=500,
     )  # fmt: skip
-    first, last = seen[1000], seen[steps - 1]
+    first, last = seen[1099], seen[steps - 1]
     return {
         "steps": steps,
         "memory_mib": [round(first[0] / 1024), round(last[0] / 1024)],
@@ -213,7 +216,7 @@ def long_run(place: Path, steps: int) -> dict[str, Any]:
         "handles": [first[1], last[1]],
         "threads": [first[2], last[2]],
         "ms_per_step": [
-            round(seen[2000][3] - first[3], 2),
+            round(seen[2000][3] - seen[1000][3], 2),
             round((last[3] - seen[steps - 1000][3]) * 1000 / 999, 2),
         ],
     }
