@@ -23,6 +23,7 @@ setup(
         "cpu": ["paddlepaddle==3.2.2"],
         "gpu": ["paddlepaddle-gpu>=2.6.2"],
         "test": ["pytest", "ruff", "nbclient", "nbformat", "ipykernel"],
+        "bench": ["torch"],
         "parity": ["torch"],  # for the tests of converted weights alone
         "export": ["paddle2onnx", "onnx", "onnxruntime"],
         "serve": ["gradio>=6"],
