@@ -63,6 +63,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
             coalesce_streams=True,
             resources={"metadata": {"path": str(path.parent)}},
         )
+        client.owns_km = True  # a manager that is given would be left with its kernel running
         client.execute(env={**os.environ, "PYTHONPATH": python_path})
     return tidy(notebook)
 

@@ -156,6 +156,9 @@ def test_an_error_in_a_cell_is_an_error_and_the_kernel_is_this_python(execute, t
     write(v4.new_notebook(cells=[says, v4.new_code_cell("1 / 0")]), tmp_path / "bad.ipynb")
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         execute(tmp_path / "bad.ipynb")
+    psutil = pytest.importorskip("psutil", reason="psutil, which comes with ipykernel")
+    left = [child for child in psutil.Process().children() if "ipykernel" in str(child.cmdline())]
+    assert not left
 
 
 @pytest.mark.slow
