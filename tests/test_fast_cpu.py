@@ -217,6 +217,47 @@ def test_transposed_convolution_upsampling_and_padding_have_second_gradients():
         close(a, b)
 
 
+@pytest.mark.parametrize("shape", [(5, 7), (2, 3, 7)])
+@pytest.mark.parametrize("biased", [True, False])
+def test_a_linear_layer_equals_the_frameworks_with_gradients_of_gradients(
+    shape, biased, monkeypatch
+):
+    monkeypatch.setattr(sys.modules["paddle_gans.fast_cpu.linear"], "LEAST", 0)
+    operands = [draw(*shape), draw(7, 4, seed=1), *([draw(4, seed=2)] if biased else [])]
+
+    def all_of(function):
+        y = function(*operands)
+        first = paddle.grad((y**3).sum(), operands, create_graph=True)
+        second = paddle.grad(sum((g**2).sum() for g in first), operands)
+        return [y, *first, *second]
+
+    for found, wanted in zip(all_of(fast_cpu.linear), all_of(F.linear)):
+        close(found, wanted.reshape(found.shape))  # 2.6 gives a weight's a third axis
+
+
+def test_a_linear_layer_computes_no_gradient_that_nobody_wants(monkeypatch):
+    module = sys.modules["paddle_gans.fast_cpu.linear"]
+    monkeypatch.setattr(module, "LEAST", 0)
+    computed, compute = [], module.Call.compute
+
+    def noted(call):
+        computed.append(call.turned)
+        return compute(call)
+
+    monkeypatch.setattr(module.Call, "compute", noted)
+    x, weight = draw(5, 7), draw(7, 4, seed=1)
+    paddle.grad(fast_cpu.linear(x, weight).sum(), x)
+    assert computed == [(False, False), (False, True)]  # the product, and x's gradient
+    computed.clear()
+    fast_cpu.linear(x.detach(), weight).sum().backward()
+    assert computed == [(False, False), (True, False)]
+    weight = weight * 1
+    y = fast_cpu.linear(x, weight)
+    weight.add_(paddle.ones([1]))
+    with pytest.raises(Exception, match="changed in place"):
+        y.sum().backward()
+
+
 @pytest.mark.parametrize("border", [[1, 1, 1, 1], [3, 3, 3, 3], [0, 1, 0, 1], [0, 0, 4, 2]])
 @pytest.mark.parametrize("mode", ["reflect", "constant"])
 def test_padding_equals_the_frameworks(border, mode):
@@ -471,8 +512,11 @@ def test_changing_shapes_do_not_fill_the_memory(monkeypatch):
 def test_freed_memory_is_kept():
     x = paddle.ones([2**21])  # 8 MB, 2048 pages
     y = x + x
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(10):
-        y = x + x
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 10_000
+    faults = []
+    for _ in range(5):  # the least of them, for a busy system takes pages away by itself
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(10):
+            y = x + x
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    assert min(faults) < 10_000
     assert float(y[0]) == 2

@@ -1,4 +1,4 @@
-"""A faster CPU: convolutions on the oneDNN in the framework's own wheel, padding in NumPy.
+"""A faster CPU: convolutions on the oneDNN in the framework's own wheel, the rest in NumPy.
 
 ``accelerate(model)`` makes the layers of a model several times faster. Names, states, numbers
 (within float32 rounding) and gradients of every order stay as they are, and a call that does not
@@ -12,16 +12,18 @@ import paddle
 from paddle import nn
 
 from .convolution import FastConv2D, FastConv2DTranspose, conv2d, conv2d_transpose
+from .linear import FastLinear, linear
 from .memory import keep_freed
 from .moving import FastPad2D, FastUpsample, pad, upsample
 from .switch import hide_from_tracer, plain, switched_on
 
-__all__ = ["accelerate", "conv2d", "conv2d_transpose", "pad", "plain", "upsample"]
+__all__ = ["accelerate", "conv2d", "conv2d_transpose", "linear", "pad", "plain", "upsample"]
 
 # What becomes of a layer: a class with the same attributes and a faster `forward`.
 FAST = {
     nn.Conv2D: FastConv2D,
     nn.Conv2DTranspose: FastConv2DTranspose,
+    nn.Linear: FastLinear,
     nn.Pad2D: FastPad2D,
     nn.Upsample: FastUpsample,
 }
