@@ -184,13 +184,15 @@ def bypass_proxies() -> None:
 
 
 class quiet_signals:
-    """Within the block SIGTERM ends the page as Ctrl-C does."""
+    """Within the block SIGTERM and Ctrl-C end the page, also where a shell had them ignored."""
 
     def __enter__(self):
-        self.before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stop = signal.default_int_handler
+        self.before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def __exit__(self, *exc):
-        signal.signal(signal.SIGTERM, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

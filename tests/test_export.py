@@ -229,7 +229,7 @@ def test_a_wrong_export_leaves_nothing_behind(tmp_path, monkeypatch):
     exporting(monkeypatch, WRONG)
     with pytest.raises(InputError, match="exported generator is wrong and was deleted"):
         export.main([str(run)])
-    assert not list((run / "export").iterdir())
+    assert not (run / "export").exists()
 
 
 def test_an_exporter_that_crashes_is_one_line_and_a_bug_a_traceback(tmp_path, monkeypatch):
