@@ -22,8 +22,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from memory import resident  # noqa: E402
 from picture_folders import make  # noqa: E402
-from step import resident  # noqa: E402
 
 SIDES, BATCHES, NAMES = (64, 128, 256), (1, 2, 4), (1_000, 10_000, 100_000)
 

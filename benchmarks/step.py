@@ -24,6 +24,8 @@ from typing import Any, Callable, NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+from memory import resident  # noqa: E402
+
 
 class Setting(NamedTuple):
     """The size in pixels, the batch, and what else differs from the article."""
@@ -170,12 +172,6 @@ def clock_once(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def resident(field: str) -> float:
-    """VmHWM (the peak) or VmRSS (now) of this process, in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
 
 def work(side: str, name: str, size: int, batch: int) -> None:

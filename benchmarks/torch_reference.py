@@ -1,7 +1,7 @@
 """The articles' training steps in plain PyTorch, one class a model, as one would write them.
 
-Each takes the sizes that benchmarks/step.py states, builds the networks of torch_networks.py, and
-has ``batch``, ``step`` and ``infer``. One generator pass a step where the article makes two.
+Each takes the sizes that benchmarks/step.py states, builds the networks of reference_networks.py,
+and has ``batch``, ``step`` and ``infer``. One generator pass a step where the article makes two.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from itertools import chain
 
 import torch
 import torch.nn.functional as F
-from torch import nn
-from torch_networks import (
+from reference_networks import (
     ByDomain,
     DigitGenerator,
     DynamicUNet,
@@ -28,6 +27,7 @@ from torch_networks import (
     resnet_generator,
     to_a_vector,
 )
+from torch import nn
 
 
 def adam(*networks, **settings):

@@ -10,7 +10,9 @@ from data_reader import framework
 
 framework.prepare()
 
+from data_reader.errors import InputError  # noqa: E402
 from data_reader.images import write_image  # noqa: E402
+from paddle_gans.infer import main  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,6 +40,26 @@ def pairs(tmp_path) -> Path:
             write_image(root / f"{split}A" / f"{i}.png", image)
             write_image(root / f"{split}B" / f"{i}.png", 255 - image)
     return root
+
+
+def infer(weights, inputs, output, *flags) -> int:
+    """The command on one input or a list of them; returns its exit code."""
+    inputs = inputs if isinstance(inputs, list) else [inputs]
+    words = ["--weights", weights, "--input", *inputs, "--output", output, *flags]
+    return main([str(word) for word in words])
+
+
+def refused(*words) -> str:
+    """The message of the InputError that the command ends with, as of ``infer``."""
+    with pytest.raises(InputError) as caught:
+        infer(*words)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def below(folder: Path) -> list[str]:
+    """The files in a folder and its folders, by name."""
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 # Options that make a model build and train in a moment.

@@ -238,13 +238,13 @@ def test_a_linear_layer_equals_the_frameworks_with_gradients_of_gradients(
 def test_a_linear_layer_computes_no_gradient_that_nobody_wants(monkeypatch):
     module = sys.modules["paddle_gans.fast_cpu.linear"]
     monkeypatch.setattr(module, "LEAST", 0)
-    computed, compute = [], module.Call.compute
+    computed, compute = [], module.Matrices.compute
 
-    def noted(call):
-        computed.append(call.turned)
-        return compute(call)
+    def noted(product):
+        computed.append(product.turned)
+        return compute(product)
 
-    monkeypatch.setattr(module.Call, "compute", noted)
+    monkeypatch.setattr(module.Matrices, "compute", noted)
     x, weight = draw(5, 7), draw(7, 4, seed=1)
     paddle.grad(fast_cpu.linear(x, weight).sum(), x)
     assert computed == [(False, False), (False, True)]  # the product, and x's gradient

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY, noise_image
+from conftest import ROOT, TINY, below, infer, noise_image, refused
 from paddle import nn
 
 import paddle_gans
@@ -77,24 +77,6 @@ def weights(run_folder):
 @pytest.fixture(scope="module")
 def translate(weights):
     return paddle_gans.load(weights)
-
-
-def infer(weights, inputs, output, *flags):
-    inputs = inputs if isinstance(inputs, list) else [inputs]
-    words = ["--weights", weights, "--input", *inputs, "--output", output, *flags]
-    return main([str(word) for word in words])
-
-
-def below(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-
-
-def refused(*words):
-    """The message of the InputError that the command ends with."""
-    with pytest.raises(InputError) as caught:
-        infer(*words)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 # Weights.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY, noise_image
+from conftest import ROOT, TINY, below, infer, noise_image, refused
 from test_metadata import FULL_JPEG, TIDY_PACKET, chunk, png
 
 import paddle_gans
@@ -72,24 +72,6 @@ def album(tmp_path_factory):
         scene = colour_scene(i, 100)[:80]
         write_image(folder / f"{i}.png", without_colour(scene) if i % 2 else scene)
     return folder
-
-
-def infer(weights, inputs, output, *flags):
-    inputs = inputs if isinstance(inputs, list) else [inputs]
-    words = ["--weights", weights, "--input", *inputs, "--output", output, *flags]
-    return main([str(word) for word in words])
-
-
-def refused(*words):
-    """The message of the InputError that the command ends with."""
-    with pytest.raises(InputError) as caught:
-        infer(*words)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def below(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 def lightness(rgb):

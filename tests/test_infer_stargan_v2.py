@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY, noise_image
+from conftest import ROOT, TINY, below, infer, noise_image, refused
 
 import paddle_gans
 from data_reader import InputError, demo_faces, transforms
@@ -61,24 +61,6 @@ def faces(tmp_path_factory):
             face = demo_faces.animal_face(i, 80, kind, "test")
             write_image(root / kind / f"{i}.png", face[:70])
     return root
-
-
-def infer(run_folder, inputs, output, *flags):
-    inputs = inputs if isinstance(inputs, list) else [inputs]
-    words = ["--weights", run_folder, "--input", *inputs, "--output", output, *flags]
-    return main([str(word) for word in words])
-
-
-def refused(*words):
-    """The message of the InputError that the command ends with."""
-    with pytest.raises(InputError) as caught:
-        infer(*words)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def below(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 def rendered(translate, square, styles):

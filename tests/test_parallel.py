@@ -176,8 +176,9 @@ def test_a_bad_file_on_one_rank_ends_both_with_its_message_and_what_was_learned(
         assert f"error: {bad} is truncated" in log.read_text(), log
 
 
+# A trainer of pix2pix that does something before each step.
 FAULTY = """
-import importlib, os, sys, time
+import hashlib, importlib, os, sys, time
 sys.path.insert(0, {root!r})
 from data_reader import framework
 framework.prepare()
@@ -187,13 +188,16 @@ from paddle_gans.training import parallel
 sound = Pix2Pix.train_step
 
 def train_step(self, batch, step, update):
-    if parallel.rank() == 1 and step == 2:
-        print("time of the fault", time.time(), flush=True)
-        {fault}
+{fault}
     return sound(self, batch, step, update)
 
 Pix2Pix.train_step = train_step
 run(importlib.import_module("paddle_gans.train").main)
+"""
+ENDS = """
+    if parallel.rank() == 1 and step == 2:
+        print("time of the fault", time.time(), flush=True)
+        {fault}
 """
 
 
@@ -206,7 +210,7 @@ run(importlib.import_module("paddle_gans.train").main)
 )
 def test_a_rank_that_dies_within_a_step_ends_the_other_in_seconds(tmp_path, sixteen, fault, words):
     script = tmp_path / "faulty.py"
-    script.write_text(FAULTY.format(root=str(ROOT), fault=fault))
+    script.write_text(FAULTY.format(root=str(ROOT), fault=ENDS.format(fault=fault)))
     flags = [*PIX2PIX, "--steps", "50", "--data", sixteen, "--out", tmp_path / "run"]
     done = subprocess.run(
         command(tmp_path, script, *flags), cwd=tmp_path, capture_output=True, text=True, timeout=300
@@ -240,32 +244,19 @@ def test_ctrl_c_saves_once_and_can_be_gone_on_with(tmp_path, sixteen):
     assert "Traceback" not in log
 
 
-POISONED = """
-import hashlib, importlib, sys
-sys.path.insert(0, {root!r})
-from data_reader import framework
-framework.prepare()
-from paddle_gans.command import run
-from paddle_gans.models.pix2pix import Pix2Pix
-from paddle_gans.training import parallel
-sound = Pix2Pix.train_step
-
-def train_step(self, batch, step, update):
+# Poisons the third step of one rank, and tells what the generator's weights are around it.
+POISON = """
     if parallel.rank() == 1 and step == 2:
-        batch = {{key: x * float("nan") for key, x in batch.items()}}
+        batch = {key: x * float("nan") for key, x in batch.items()}
     if step in (2, 3, 4):
-        moved = (p.numpy().tobytes() for p in self.generator.parameters())
-        print("weights before", step, hashlib.sha256(b"".join(moved)).hexdigest(), flush=True)
-    return sound(self, batch, step, update)
-
-Pix2Pix.train_step = train_step
-run(importlib.import_module("paddle_gans.train").main)
+        moved = b"".join(p.numpy().tobytes() for p in self.generator.parameters())
+        print("weights before", step, hashlib.sha256(moved).hexdigest(), flush=True)
 """
 
 
 def test_what_is_not_finite_on_one_rank_is_left_out_on_both(tmp_path, sixteen):
     script = tmp_path / "poisoned.py"
-    script.write_text(POISONED.format(root=str(ROOT)))
+    script.write_text(FAULTY.format(root=str(ROOT), fault=POISON))
     out = tmp_path / "run"
     flags = [*PIX2PIX, "--steps", "5", "--data", sixteen, "--out", out, "--on-nan", "skip"]
     launch(tmp_path, script, *flags)

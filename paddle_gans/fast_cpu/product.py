@@ -10,7 +10,7 @@ differentiate, once, twice or more.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -132,28 +132,27 @@ def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> 
 
 def multiply(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor:
     """``target`` of the other two arrays (and a bias), with gradients to those that want one."""
-    wanted = [name for name, t in operands.items() if not t.stop_gradient]
-    if not wanted or not paddle.is_grad_enabled():
-        with paddle.no_grad():
-            return compute(target, geometry, operands)
-    # Whoever wants the gradient of a weight wants that of its bias.
-    groups = [("w", "bias")] if {"w", "bias"} <= set(wanted) else []
-    groups = [(name,) for name in wanted if not groups or name not in groups[0]] + groups
-    result = None
-    call = Call(target, geometry, operands)
-    for names in groups:
-        part = Factor.apply(*[operands[name] for name in names], names, call, result is None)
-        result = part if result is None else result + part
-    return result
+    return Convolution(target, geometry, operands).take()
 
 
-class Call:
-    """One product that was taken; `PyLayer.apply` does not look for tensors in here."""
+class Product:
+    """A product to be taken of ``operands``, by name; a subclass says what it is.
 
-    def __init__(self, target: str, geometry: Geometry, operands: Mapping[str, Tensor]):
-        self.target, self.geometry, self.operands = target, geometry, operands
-        # How often each operand had been changed in place.
-        self.versions = {name: t.inplace_version for name, t in operands.items()}
+    `PyLayer.apply` does not look for tensors in here.
+    """
+
+    kind = ""  # whose operands they are, for messages
+
+    def __init__(self, operands: Mapping[str, Tensor]):
+        self.operands = operands
+
+    def compute(self) -> Tensor:
+        """The product as a new tensor that knows no gradient."""
+        raise NotImplementedError
+
+    def shape(self) -> Sequence[int]:
+        """Of the product."""
+        raise NotImplementedError
 
     def gradient(self, name: str, result: Tensor) -> Tensor:
         """The gradient of one operand from that of the result.
@@ -161,14 +160,54 @@ class Call:
         Raises:
             RuntimeError: another operand was changed in place since the product was taken.
         """
+        raise NotImplementedError
+
+    def take(self) -> Tensor:
+        """The product, with gradients to the operands that want one."""
+        wanted = [name for name, t in self.operands.items() if not t.stop_gradient]
+        if not wanted or not paddle.is_grad_enabled():
+            with paddle.no_grad():
+                return self.compute()
+        # How often each operand had been changed in place.
+        self.versions = {name: t.inplace_version for name, t in self.operands.items()}
+        # Whoever wants the gradient of a weight wants that of its bias.
+        groups = [("w", "bias")] if {"w", "bias"} <= set(wanted) else []
+        groups = [(name,) for name in wanted if not groups or name not in groups[0]] + groups
+        result = None
+        for names in groups:
+            part = Factor.apply(*[self.operands[n] for n in names], names, self, result is None)
+            result = part if result is None else result + part
+        return result
+
+    def unchanged(self, *names: str) -> None:
+        """Raise RuntimeError where one of these operands was changed in place since."""
+        for name in names:
+            if self.operands[name].inplace_version != self.versions[name]:
+                raise RuntimeError(
+                    f"the {name} of a {self.kind} was changed in place before its gradient was "
+                    "computed; use an operation that makes a new tensor"
+                )
+
+
+class Convolution(Product):
+    """``target`` of the other two arrays of a convolution (and a bias)."""
+
+    kind = "convolution"
+
+    def __init__(self, target: str, geometry: Geometry, operands: Mapping[str, Tensor]):
+        super().__init__(operands)
+        self.target, self.geometry = target, geometry
+
+    def compute(self) -> Tensor:
+        return compute(self.target, self.geometry, self.operands)
+
+    def shape(self) -> Sequence[int]:
+        return getattr(self.geometry, self.target)
+
+    def gradient(self, name: str, result: Tensor) -> Tensor:
         if name != "bias":
             others = {n: t for n, t in self.operands.items() if n not in (name, "bias")}
-            changed = [n for n, t in others.items() if t.inplace_version != self.versions[n]]
-            if changed:
-                raise RuntimeError(
-                    f"the {changed[0]} of a convolution was changed in place before its gradient "
-                    "was computed; use an operation that makes a new tensor"
-                )
+            self.unchanged(*others)
             return multiply(name, self.geometry, {**others, self.target: result})
         if paddle.is_grad_enabled() and not result.stop_gradient:
             return result.sum([0, 2, 3])
@@ -185,14 +224,12 @@ class Factor(PyLayer):
 
     @staticmethod
     def forward(ctx, *arguments) -> Tensor:
-        """From the operands, their names, the call, and whether it is the first of its PyLayers."""
-        *_, ctx.names, ctx.call, first = arguments
-        call = ctx.call
-        if first:
-            return compute(call.target, call.geometry, call.operands)
-        return paddle.zeros(getattr(call.geometry, call.target), "float32")
+        """From the operands, their names, the product, and whether this is its first PyLayer."""
+        *_, ctx.names, ctx.product, first = arguments
+        product = ctx.product
+        return product.compute() if first else paddle.zeros(product.shape(), "float32")
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        found = [ctx.call.gradient(name, gradient) for name in ctx.names]
+        found = [ctx.product.gradient(name, gradient) for name in ctx.names]
         return tuple(found) if len(found) > 1 else found[0]

@@ -18,9 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
-import cv2
-import numpy as np
-
 from data_reader.errors import InputError
 from data_reader.images import disk_errors
 
@@ -201,11 +198,10 @@ class LogFile:
             self.last[SETTINGS] = step
         self.append(*(self.kind.scalar(name, x, step) for name, x in numbers.items()))
 
-    def panel(self, step: int, picture: np.ndarray) -> None:
-        """Write a picture, uint8 [H, W, 3], unless it is there."""
+    def panel(self, step: int, path: Path, shape: Sequence[int]) -> None:
+        """Write a PNG of ``shape`` [H, W, 3], unless it is there."""
         if self.last.get(PANEL, -1) < step:
-            png = cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
-            self.append(self.kind.picture(PANEL, png, picture.shape, step))
+            self.append(self.kind.picture(PANEL, path.read_bytes(), shape, step))
             self.last[PANEL] = step
 
 
@@ -229,7 +225,7 @@ class Loggers:
         config: Mapping[str, Any],
         run: Path,
         start: int,
-        lines: Sequence[Mapping[str, Any]],
+        lines: Callable[[], Sequence[Mapping[str, Any]]],
         say: Callable[[str], None],
     ):
         self.goes_on, self.say = config["on_full_disk"] == "go-on", say
@@ -248,7 +244,7 @@ class Loggers:
             at = 0 if file.new else start
             file.append(file.kind.text(CONFIGURATION, readable(config), at))
         if file.new:
-            for line in lines:
+            for line in lines():
                 file.line(line)
         self.files[name] = file
 
@@ -261,14 +257,14 @@ class Loggers:
         for name, file in self.files.items():
             self._try(name, partial(file.line, line))
 
-    def panel(self, step: int, picture: np.ndarray) -> None:
-        """Write a picture, uint8 [H, W, 3].
+    def panel(self, step: int, path: Path, shape: Sequence[int]) -> None:
+        """Write the panel that stands in a PNG of ``shape`` [H, W, 3].
 
         Raises:
             InputError: it cannot be written, and that stops the run.
         """
         for name, file in self.files.items():
-            self._try(name, partial(file.panel, step, picture))
+            self._try(name, partial(file.panel, step, path, shape))
 
     def _try(self, name: str, work: Callable[[], None], then: str = AGAIN) -> None:
         try:

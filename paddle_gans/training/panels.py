@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Callable
 
-import cv2
 import numpy as np
 
+from data_reader._opencv import cv2
 from data_reader.images import disk_errors, replacing
 from data_reader.transforms import denormalise
 

@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 from typing import Any, Optional
 
-import cv2
 import numpy as np
 import paddle
 
+from data_reader._opencv import cv2
 from data_reader.errors import InputError
 from data_reader.images import disk_errors
 from paddle_gans import __version__

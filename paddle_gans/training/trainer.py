@@ -122,7 +122,7 @@ class Run:
             self.folder.need_space(checkpoint.bytes_needed(self.model, kept + 1))
             self.folder.write_config(self.plan.config)
             self.folder.truncate_log(self.start)
-            at = (self.folder.path, self.start, self.folder.log())
+            at = (self.folder.path, self.start, self.folder.log)
             self.folder.loggers = Loggers(self.plan.config, *at, self.progress.say)
         self.clock = time.perf_counter()
         batches = self.plan.loader.batches(self.start)
@@ -280,9 +280,10 @@ class Run:
             self.model.panel_columns,
             self.model.panel_tiled_rows,
         )
-        write_image(self.folder.path / "samples" / f"{done:06d}.png", panel)
+        path = self.folder.path / "samples" / f"{done:06d}.png"
+        write_image(path, panel)
         if self.folder.loggers is not None:
-            self.folder.loggers.panel(done, panel)
+            self.folder.loggers.panel(done, path, panel.shape)
         title = f"{model_name(type(self.model))}, step {done}"
         draw_curves(self.folder.curves(), self.folder.path / "losses.png", title)
 
