@@ -162,8 +162,8 @@ def test_a_logger_that_breaks_is_treated_alike(tmp_path, name, monkeypatch, caps
     config = {"log": [name], "on_full_disk": "stop", "options": {}}
     line = {"step": 1, "losses": {"loss": 0.5}}
     with pytest.raises(InputError, match=r"cannot encode.*go on without"):
-        loggers.Loggers(config, tmp_path, 0, [], print).line(line)
-    patient = loggers.Loggers({**config, "on_full_disk": "go-on"}, tmp_path, 0, [], print)
+        loggers.Loggers(config, tmp_path, 0, list, print).line(line)
+    patient = loggers.Loggers({**config, "on_full_disk": "go-on"}, tmp_path, 0, list, print)
     patient.line(line)
     patient.line(line)
     assert capsys.readouterr().out.count("cannot encode") == 1
@@ -171,7 +171,7 @@ def test_a_logger_that_breaks_is_treated_alike(tmp_path, name, monkeypatch, caps
 
 def test_half_a_record_is_taken_back(tmp_path, name):
     config = {"log": [name], "on_full_disk": "stop", "options": {}}
-    log = loggers.Loggers(config, tmp_path, 0, [], print)
+    log = loggers.Loggers(config, tmp_path, 0, list, print)
     file = log.files[name]
     log.line({"step": 1, "losses": {"loss": 0.5}})
     whole = file.path.read_bytes()
