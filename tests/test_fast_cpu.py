@@ -17,7 +17,7 @@ import pytest
 from paddle import nn
 
 from paddle_gans import fast_cpu
-from paddle_gans.fast_cpu import memory, product
+from paddle_gans.fast_cpu import activation, memory, plans, pooling, product
 from paddle_gans.fast_cpu.switch import switched_on
 from paddle_gans.training.losses import gradient_penalty
 
@@ -174,11 +174,12 @@ def penalties(critic):
         yield float(value), {n: g.numpy() for n, g in gradients.items() if g is not None}
 
 
-def test_gradients_of_gradients_equal_the_frameworks():
+def test_gradients_of_gradients_equal_the_frameworks(monkeypatch):
+    monkeypatch.setattr(activation, "LEAST", 0)
     paddle.seed(0)
     critic = Critic()
     wanted = list(penalties(critic))
-    assert fast_cpu.accelerate(critic) == 5
+    assert fast_cpu.accelerate(critic) == 8
     for (value, gradients), (value_, gradients_) in zip(penalties(critic), wanted):
         assert value == pytest.approx(value_, rel=1e-5)
         assert gradients.keys() == gradients_.keys()
@@ -258,6 +259,73 @@ def test_a_linear_layer_computes_no_gradient_that_nobody_wants(monkeypatch):
         y.sum().backward()
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_activations_equal_the_frameworks(slope, monkeypatch):
+    monkeypatch.setattr(activation, "LEAST", 0)
+    plain = F.relu if slope == 0 else lambda x: F.leaky_relu(x, slope)
+    values = draw(2, 3, 5, 4).numpy()
+    if slope == 0:
+        values[0, 0] = 0  # where a leaky ReLU has two slopes to choose from, and two are chosen
+    x = paddle.to_tensor(values, stop_gradient=False)
+    ours = nn.ReLU() if slope == 0 else nn.LeakyReLU(slope)
+    assert fast_cpu.accelerate(ours) == 1
+    for a, b in zip(values_and_gradients(ours, [x]), values_and_gradients(plain, [x])):
+        assert np.array_equal(a, b)
+    weights = draw(2, 3, 5, 4, seed=1)
+
+    def second(operation):
+        (slopes,) = paddle.grad((operation(x) * weights).square().sum(), x, create_graph=True)
+        return [g.numpy() for g in paddle.grad(slopes.square().sum(), [x, weights])]
+
+    for a, b in zip(second(ours), second(plain)):
+        close(a, b, 1e-6)
+    y = ours(x)
+    y.add_(paddle.ones([1]))
+    with pytest.raises(Exception, match="changed in place"):
+        y.sum().backward()
+
+
+WINDOWS = [
+    nn.AvgPool2D(2), nn.AvgPool2D(3, stride=1), nn.AvgPool2D([3, 2], stride=[2, 1], padding=1),
+    nn.MaxPool2D(2), nn.MaxPool2D(3, stride=2, padding=1), nn.MaxPool2D([1, 3], stride=1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "layer", WINDOWS, ids=lambda layer: f"{type(layer).__name__} {layer.ksize}"
+)
+@pytest.mark.parametrize("sides", [(8, 8), (7, 9), (40, 33)])
+def test_pooling_equals_the_frameworks(layer, sides, monkeypatch):
+    fast, x = copy.deepcopy(layer), draw(2, 5, *sides)
+    assert fast_cpu.accelerate(fast) == 1
+    assert pooling.fast("average", x, 2, None, 0) is not None
+    for a, b in zip(values_and_gradients(fast, [x]), values_and_gradients(layer, [x])):
+        close(a, b, 1e-6)
+
+    def second(pool):
+        (slope,) = paddle.grad(pool(x).square().sum(), x, create_graph=True)
+        return paddle.grad(slope.square().sum(), x)[0].numpy()
+
+    if isinstance(layer, nn.AvgPool2D):
+        close(second(fast), second(layer), 1e-6)
+    else:  # neither has one
+        with pytest.raises(Exception, match="maximum pooling has no gradient"):
+            second(fast)
+
+
+def test_pooling_that_does_not_fit_is_the_frameworks():
+    x = draw(2, 5, 7, 7)
+    for layer in (
+        nn.AvgPool2D(3, padding=1, exclusive=False), nn.AvgPool2D(2, divisor_override=3),
+        nn.AvgPool2D(2, ceil_mode=True), nn.MaxPool2D(2, ceil_mode=True),
+        nn.MaxPool2D(2, padding="SAME"), nn.MaxPool2D(2, return_mask=True),
+    ):  # fmt: skip
+        fast = copy.deepcopy(layer)
+        assert fast_cpu.accelerate(fast) == 1
+        for a, b in zip(paddle.utils.flatten(fast(x)), paddle.utils.flatten(layer(x))):
+            close(a.numpy(), b.numpy(), 1e-6)
+
+
 @pytest.mark.parametrize("border", [[1, 1, 1, 1], [3, 3, 3, 3], [0, 1, 0, 1], [0, 0, 4, 2]])
 @pytest.mark.parametrize("mode", ["reflect", "constant"])
 def test_padding_equals_the_frameworks(border, mode):
@@ -297,7 +365,7 @@ def test_accelerate_changes_nothing_but_the_speed():
     states = {n: t.numpy() for n, t in model.state_dict().items()}
     names = [p.name for p in model.parameters()]
 
-    assert fast_cpu.accelerate(model) == 5
+    assert fast_cpu.accelerate(model) == 6
     assert fast_cpu.accelerate(model) == 0
     assert type(model[5]).__name__ == "Scaled"
     assert isinstance(model[1], nn.Conv2D)
@@ -320,7 +388,7 @@ def test_the_switch_turns_all_of_it_off(monkeypatch, computed):
     assert fast_cpu.accelerate(model) == 0
     assert type(model[1]) is nn.Conv2D
     monkeypatch.delenv("PADDLE_GANS_FAST_CPU")
-    assert fast_cpu.accelerate(model) == 5
+    assert fast_cpu.accelerate(model) == 6
 
     with fast_cpu.plain():
         model(x)
@@ -482,7 +550,7 @@ def resident():
 
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="no /proc here")
 def test_changing_shapes_do_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(product, "PLANS", 40)
+    monkeypatch.setattr(plans, "MOST", 40)
     w, sizes = draw(16, 8, 3, 3), random.Random(0)
 
     def calls(count):
@@ -494,7 +562,7 @@ def test_changing_shapes_do_not_fill_the_memory(monkeypatch):
     calls(300)
     before = resident()
     calls(900)
-    assert len(product.plans) == 40
+    assert len(plans.plans) == 40
     assert resident() - before < 30
 
     x = draw(1, 8, 64, 64)

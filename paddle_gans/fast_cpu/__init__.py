@@ -11,19 +11,25 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
+from .activation import FastLeakyReLU, FastReLU
 from .convolution import FastConv2D, FastConv2DTranspose, conv2d, conv2d_transpose
 from .linear import FastLinear, linear
 from .memory import keep_freed
 from .moving import FastPad2D, FastUpsample, pad, upsample
+from .pooling import FastAvgPool2D, FastMaxPool2D
 from .switch import hide_from_tracer, plain, switched_on
 
 __all__ = ["accelerate", "conv2d", "conv2d_transpose", "linear", "pad", "plain", "upsample"]
 
 # What becomes of a layer: a class with the same attributes and a faster `forward`.
 FAST = {
+    nn.AvgPool2D: FastAvgPool2D,
     nn.Conv2D: FastConv2D,
     nn.Conv2DTranspose: FastConv2DTranspose,
+    nn.LeakyReLU: FastLeakyReLU,
     nn.Linear: FastLinear,
+    nn.MaxPool2D: FastMaxPool2D,
+    nn.ReLU: FastReLU,
     nn.Pad2D: FastPad2D,
     nn.Upsample: FastUpsample,
 }

@@ -1,20 +1,21 @@
-"""Linear layers on NumPy's matrix product, on some processors faster than the framework's."""
+"""Linear layers on oneDNN's matrix product, on some processors faster than the framework's."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Optional
 
-import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.jit import not_to_static
 
-from .memory import array
+from . import plans
+from .onednn import SOURCE, TARGET, WEIGHTS, Layout, OneDNN, Plan, plain
 from .product import Product
-from .switch import usable
+from .switch import engine, usable
 
 LEAST = 2**24  # multiplications of a product, below which the way to it costs more than it saves
 
@@ -32,7 +33,11 @@ def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
     if math.prod(x.shape) * weight.shape[1] < LEAST:
         return F.linear(x, weight, bias)
     rows = x if x.ndim == 2 else x.reshape([-1, x.shape[-1]])
-    result = Matrices(rows, weight).take()
+    product = Matrices(rows, weight)
+    with engine().lock:
+        if plans.find(*planned(product)) is None:
+            return F.linear(x, weight, bias)
+    result = product.take()
     result = result if bias is None else result + bias
     return result if x.ndim == 2 else result.reshape([*x.shape[:-1], weight.shape[1]])
 
@@ -47,9 +52,10 @@ class Matrices(Product):
         self.turned = turned
 
     def compute(self) -> Tensor:
-        x, w = (array(t).T if b else array(t) for t, b in zip(self.operands.values(), self.turned))
+        x, w = (t if t.is_contiguous() else t.contiguous() for t in self.operands.values())
         result = paddle.empty(self.shape(), "float32")
-        np.matmul(x, w, out=array(result))
+        addresses = {SOURCE: x.data_ptr(), WEIGHTS: w.data_ptr(), TARGET: result.data_ptr()}
+        plans.run(*planned(self), addresses)
         return result
 
     def shape(self) -> Sequence[int]:
@@ -68,6 +74,32 @@ class Matrices(Product):
         if w_turned:
             return Matrices(result, x, (True, x_turned)).take()
         return Matrices(x, result, (not x_turned, False)).take()
+
+
+def planned(product: Matrices):
+    """What a plan of such matrices is called, and what makes it."""
+    (m, n), x = product.shape(), product.operands["x"]
+    sizes = m, x.shape[0 if product.turned[0] else 1], n
+    key = ("matmul", sizes, product.turned)
+    return key, partial(make_plan, sizes=sizes, turned=product.turned)
+
+
+def make_plan(dnn: OneDNN, sizes: tuple[int, int, int], turned: tuple[bool, bool]) -> Plan:
+    """Prepare the product of [m, k] and [k, n], each of which may lie ``turned`` in memory."""
+    m, k, n = sizes
+    orders = [(1, 0) if t else (0, 1) for t in turned]
+    outer = {
+        SOURCE: Layout((m, k), orders[0]),
+        WEIGHTS: Layout((k, n), orders[1]),
+        TARGET: plain((m, n)),
+    }
+
+    def describe(given):
+        x, w, y = (given[kind] for kind in (SOURCE, WEIGHTS, TARGET))
+        name = "matmul_primitive_desc_create"
+        return dnn.make(name, dnn.engine, x, w, None, y, dnn.attributes)
+
+    return Plan(dnn, outer, TARGET, describe)
 
 
 class FastLinear(nn.Linear):

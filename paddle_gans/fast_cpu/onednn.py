@@ -10,9 +10,9 @@ import ctypes
 import platform
 import threading
 from collections.abc import Mapping, Sequence
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 import paddle
@@ -23,7 +23,10 @@ F32 = 3  # data type
 ANY = 1  # format tag: the primitive chooses
 USER = 1  # scratchpad mode: we hand over the memory
 AVX2 = 0x7  # every later x86 instruction set has these bits
-SOURCE, TARGET, SCRATCHPAD = 1, 17, 80  # execution arguments of a reorder, and the scratchpad's
+TRAINING = 64  # propagation kind of a forward pass
+# Execution arguments, as most primitives call them.
+SOURCE, TARGET, WEIGHTS, WORKSPACE, SCRATCHPAD = 1, 17, 33, 64, 80
+SOURCE_GRADIENT, TARGET_GRADIENT = 129, 145
 QUERY_SCRATCHPAD, QUERY_ARGUMENT = 136, 255  # which memory descriptor is asked for
 ALIGNMENT = 64  # bytes, a cache line
 KEPT_BYTES = 512 * 2**20  # more working memory than this is given back after the call
@@ -77,6 +80,19 @@ SIGNATURES: dict[str, Sequence[Any]] = {
     "convolution_backward_weights_primitive_desc_create": (
         POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 10,
     ),
+    "matmul_primitive_desc_create": (POINTER(c_void_p), *[c_void_p] * 6),
+    "eltwise_forward_primitive_desc_create": (
+        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 2, c_float, c_float, c_void_p,
+    ),
+    "eltwise_backward_primitive_desc_create": (
+        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 3, c_float, c_float, *[c_void_p] * 2,
+    ),
+    "pooling_forward_primitive_desc_create": (
+        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 8,
+    ),
+    "pooling_backward_primitive_desc_create": (
+        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 9,
+    ),
     "primitive_desc_destroy": (c_void_p,),
     "primitive_create": (POINTER(c_void_p), c_void_p),
     "primitive_destroy": (c_void_p,),
@@ -88,6 +104,9 @@ SIGNATURES: dict[str, Sequence[Any]] = {
 NAMES = {
     ("prop_kind", 64): b"forward_training",
     ("alg_kind", 1): b"convolution_direct",
+    ("alg_kind", 0x20): b"eltwise_relu",
+    ("alg_kind", 0x1FF): b"pooling_max",
+    ("alg_kind", 0x3FF): b"pooling_avg_exclude_padding",
     ("dt", F32): b"f32",
     ("fmt_tag", ANY): b"any",
     ("scratchpad_mode", USER): b"user",
@@ -124,6 +143,23 @@ def find() -> Optional[ctypes.CDLL]:
     return library
 
 
+class Layout(NamedTuple):
+    """The shape of an array, and its axes from the outermost in memory to the innermost."""
+
+    shape: Sequence[int]
+    order: Optional[Sequence[int]]  # None: as a primitive likes it
+
+
+def plain(shape: Sequence[int]) -> Layout:
+    """C order, as the framework has it."""
+    return Layout(shape, range(len(shape)))
+
+
+def free(shape: Sequence[int]) -> Layout:
+    """Whatever order a primitive likes."""
+    return Layout(shape, None)
+
+
 class OneDNN:
     """The library with its engine and stream, and the working memory that all plans share.
 
@@ -154,17 +190,17 @@ class OneDNN:
         self.call(name, byref(handle), *arguments)
         return handle
 
-    def dense(self, shape: Sequence[int]) -> c_void_p:
-        """A descriptor of contiguous memory in C order."""
-        strides = [1] * len(shape)
-        for i in range(len(shape) - 1, 0, -1):
-            strides[i - 1] = strides[i] * shape[i]
+    def described(self, layout: Layout) -> c_void_p:
+        """A descriptor of memory."""
+        shape, order = numbers(layout.shape), layout.order
+        if order is None:
+            name = "memory_desc_create_with_tag"
+            return self.make(name, len(shape), shape, F32, ANY)
+        strides, step = [0] * len(shape), 1
+        for axis in reversed(order):
+            strides[axis], step = step, step * shape[axis]
         name = "memory_desc_create_with_strides"
-        return self.make(name, len(shape), numbers(shape), F32, numbers(strides))
-
-    def chosen(self, shape: Sequence[int]) -> c_void_p:
-        """A descriptor whose layout the primitive chooses."""
-        return self.make("memory_desc_create_with_tag", len(shape), numbers(shape), F32, ANY)
+        return self.make(name, len(shape), shape, F32, numbers(strides))
 
     def reserve(self, size: int) -> tuple[int, np.ndarray]:
         """The aligned address of ``size`` bytes of working memory, and what keeps it alive."""
@@ -187,11 +223,12 @@ def align(value: int) -> int:
 
 
 class Plan:
-    """One primitive between plain memory and the layouts that it chose for itself.
+    """One primitive between the caller's memory and the layouts that it chose for itself.
 
-    ``shapes`` holds the plain shape of every execution argument, ``result`` is the one that is
-    written, and ``describe(chosen)`` makes the primitive's descriptor from descriptors of open
-    layout. ``run`` takes an address for each argument.
+    ``outer`` holds the layout of every execution argument at the caller's, ``inner`` those that the
+    primitive is asked for where they are others, ``result`` is the argument that is written, and
+    ``describe(descriptors)`` makes the primitive's descriptor. ``run`` takes an address for each
+    argument, and for `WORKSPACE` one of ``workspace`` bytes, where that is not 0.
 
     Raises:
         OneDNNError: the library has no such primitive.
@@ -200,39 +237,45 @@ class Plan:
     def __init__(
         self,
         dnn: OneDNN,
-        shapes: Mapping[int, Sequence[int]],
+        outer: Mapping[int, Layout],
         result: int,
         describe: Callable[[Mapping[int, c_void_p]], c_void_p],
+        inner: Mapping[int, Layout] = {},
     ):
         self.dnn = dnn
         self.handles: list[tuple[str, c_void_p]] = []  # what close() gives back
         self.outer: dict[int, c_void_p] = {}  # memory objects at the caller's addresses
         self.inner: list[tuple[c_void_p, int]] = []  # and at an offset into the working memory
-        self.size = 0
+        self.size = self.workspace = 0
         self.stages: list[tuple[c_void_p, int, Any]] = []
         try:
-            self.prepare(shapes, result, describe)
+            self.prepare(outer, result, describe, inner)
         except OneDNNError:
             self.close()
             raise
 
-    def prepare(self, shapes, result, describe):
+    def prepare(self, outer, result, describe, inner):
         """Create the primitive, the reorders before and after it, and their memory objects."""
-        chosen = {kind: self.own("memory_desc", self.dnn.chosen(s)) for kind, s in shapes.items()}
-        descriptor = self.own("primitive_desc", describe(chosen))
-        query = self.dnn.library.dnnl_primitive_desc_query_md
+        dnn, query = self.dnn, self.dnn.library.dnnl_primitive_desc_query_md
+        given = {kind: self.own("memory_desc", dnn.described(m)) for kind, m in outer.items()}
+        asked = {kind: self.own("memory_desc", dnn.described(m)) for kind, m in inner.items()}
+        descriptor = self.own("primitive_desc", describe({**given, **asked}))
         before, after, arguments = [], [], {}
-        for kind, shape in shapes.items():
-            plain = self.own("memory_desc", self.dnn.dense(shape))
-            wanted = c_void_p(query(descriptor, QUERY_ARGUMENT, kind))
-            outer = self.outer[kind] = self.memory(plain)
-            arguments[kind] = outer
-            if not self.dnn.library.dnnl_memory_desc_equal(plain, wanted):
-                inner = arguments[kind] = self.work(wanted)
+        for kind, theirs in given.items():
+            arguments[kind] = self.outer[kind] = self.memory(theirs)
+            if kind not in asked:
+                continue
+            ours = c_void_p(query(descriptor, QUERY_ARGUMENT, kind))
+            if not dnn.library.dnnl_memory_desc_equal(theirs, ours):
+                arguments[kind] = self.work(ours)
                 if kind == result:
-                    after.append(self.reorder(wanted, inner, plain, outer))
+                    after.append(self.reorder(ours, arguments[kind], theirs, self.outer[kind]))
                 else:
-                    before.append(self.reorder(plain, outer, wanted, inner))
+                    before.append(self.reorder(theirs, self.outer[kind], ours, arguments[kind]))
+        kept = c_void_p(query(descriptor, QUERY_ARGUMENT, WORKSPACE))
+        self.workspace = dnn.library.dnnl_memory_desc_get_size(kept) if kept else 0
+        if self.workspace:
+            arguments[WORKSPACE] = self.outer[WORKSPACE] = self.memory(kept)
         self.stages = [*before, self.stage(descriptor, arguments), *after]
 
     def own(self, kind: str, handle: c_void_p) -> c_void_p:

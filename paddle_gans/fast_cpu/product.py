@@ -9,8 +9,8 @@ differentiate, once, twice or more.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -18,12 +18,14 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
+from . import plans
 from .memory import array, from_numpy
-from .onednn import OneDNN, OneDNNError, Plan, numbers
+from .onednn import TRAINING, Layout, OneDNN, Plan, free, numbers, plain
 from .switch import engine
 
-PLANS = 256  # that are kept; each holds compiled code
-TRAINING, DIRECT = 64, 1  # propagation kind, algorithm
+DIRECT = 1  # algorithm
+BLOCK = 16  # channels that oneDNN puts side by side
+CHANNELS_LAST = (0, 2, 3, 1)  # axes
 # The execution arguments of the primitive that computes y, x or w.
 ARGUMENTS = {
     "y": {"x": 1, "w": 33, "bias": 41, "y": 17},
@@ -53,26 +55,10 @@ class Geometry(NamedTuple):
         return getattr(self, name)
 
 
-plans: OrderedDict[tuple, Optional[Plan]] = OrderedDict()  # by use, the latest last
-
-
 def plan(target: str, geometry: Geometry, bias: bool = False) -> Optional[Plan]:
-    """The plan that computes ``target``; None where oneDNN has none for this geometry.
-
-    The caller holds the engine's lock as long as it uses the plan.
-    """
-    key = (target, geometry, bias)
-    if key not in plans:
-        try:
-            plans[key] = make_plan(engine(), target, geometry, bias)
-        except OneDNNError:
-            plans[key] = None
-        while len(plans) > PLANS:
-            _, oldest = plans.popitem(last=False)
-            if oldest is not None:
-                oldest.close()
-    plans.move_to_end(key)
-    return plans[key]
+    """The plan that computes ``target``; None where oneDNN has none for this geometry."""
+    make = partial(make_plan, target=target, geometry=geometry, bias=bias)
+    return plans.find((target, geometry, bias), make)
 
 
 def possible(target: str, geometry: Geometry, bias: bool, gradients: bool) -> bool:
@@ -111,7 +97,17 @@ def make_plan(dnn: OneDNN, target: str, geometry: Geometry, bias: bool) -> Plan:
             dnn.library.dnnl_primitive_desc_destroy(hint)
 
     shapes = {kind: geometry.shape(name) for name, kind in kinds.items()}
-    return Plan(dnn, shapes, kinds[target], describe)
+    inner = {kind: free(shape) for kind, shape in shapes.items()}
+    if target != "w" and uneven(geometry):
+        inner.update({kinds[name]: Layout(geometry.shape(name), CHANNELS_LAST) for name in "xy"})
+    outer = {kind: plain(shape) for kind, shape in shapes.items()}
+    return Plan(dnn, outer, kinds[target], describe, inner)
+
+
+def uneven(geometry: Geometry) -> bool:
+    """Whether blocks of channels, which oneDNN would choose, leave much of the last one empty."""
+    counts = [n for n in (geometry.x[1], geometry.y[1]) if n > BLOCK]
+    return geometry.groups == 1 and any(n % BLOCK for n in counts)
 
 
 def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor:

@@ -100,7 +100,7 @@ class DynamicUNet(nn.Layer):
         super().__init__()
         conv = partial(nn.Conv2D, kernel_size=3, padding=1)
         *skips, deepest = encoder.widths
-        self.norm = nn.BatchNorm2D(deepest)
+        self.norm, self.relu = nn.BatchNorm2D(deepest), nn.ReLU()
         self.middle = nn.Sequential(
             *[conv(deepest, deepest * 2), nn.ReLU()],
             *[conv(deepest * 2, deepest), nn.ReLU()],
@@ -134,11 +134,11 @@ class DynamicUNet(nn.Layer):
 
     def forward(self, x):
         *skips, h = self.encoder(x)
-        h = self.middle(F.relu(self.norm(h)))
+        h = self.middle(self.relu(self.norm(h)))
         for block in self.blocks:
             h = block(h, skips.pop())
         h = paddle.concat([at_size_of(self.up(h), x), x], axis=1)
-        h = F.relu(h + self.conv2(F.relu(self.conv1(h))))
+        h = self.relu(h + self.conv2(self.relu(self.conv1(h))))
         return self.bound(self.head(h))
 
 
@@ -150,13 +150,13 @@ class UpBlock(nn.Layer):
         joined = channels // 2 + skip
         self.width = width
         self.up = SubPixel(channels, channels // 2)
-        self.norm = nn.BatchNorm2D(skip)
+        self.norm, self.relu = nn.BatchNorm2D(skip), nn.ReLU()
         self.conv1 = nn.Conv2D(joined, width, 3, padding=1)
         self.conv2 = nn.Conv2D(width, width, 3, padding=1)
 
     def forward(self, x, skip):
         joined = paddle.concat([at_size_of(self.up(x), skip), self.norm(skip)], axis=1)
-        return F.relu(self.conv2(F.relu(self.conv1(F.relu(joined)))))
+        return self.relu(self.conv2(self.relu(self.conv1(self.relu(joined)))))
 
 
 class SubPixel(nn.Layer):
@@ -168,7 +168,7 @@ class SubPixel(nn.Layer):
     def __init__(self, channels: int, width: int):
         super().__init__()
         self.conv = nn.Conv2D(channels, width * 4, 1)
-        self.shuffle = nn.PixelShuffle(2)
+        self.relu, self.shuffle = nn.ReLU(), nn.PixelShuffle(2)
 
     def begin_as_nearest(self):
         """Let the four begin equal, which leaves no checkerboard; Aitken et al. 2017 (ICNR)."""
@@ -176,7 +176,7 @@ class SubPixel(nn.Layer):
         self.conv.weight.set_value(np.repeat(kernels, 4, axis=0))
 
     def forward(self, x):
-        return self.shuffle(F.relu(self.conv(x)))
+        return self.shuffle(self.relu(self.conv(x)))
 
 
 def at_size_of(x: Tensor, other: Tensor) -> Tensor:

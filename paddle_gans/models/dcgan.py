@@ -32,11 +32,12 @@ class Generator(nn.Layer):
         self.fc2, self.norm2 = nn.Linear(fc_dim, features), nn.BatchNorm1D(features)
         self.up1 = up(base_dim * 2, base_dim * 2)
         self.up2 = up(base_dim * 2, channels)
+        self.relu = nn.ReLU()
 
     def forward(self, z):
-        x = F.relu(self.norm1(self.fc1(z)))
-        x = F.relu(self.norm2(self.fc2(x))).reshape(self.shape)  # [N, 2d, size/4, size/4]
-        x = F.relu(self.up1(x))  # [N, 2d, size/2, size/2]
+        x = self.relu(self.norm1(self.fc1(z)))
+        x = self.relu(self.norm2(self.fc2(x))).reshape(self.shape)  # [N, 2d, size/4, size/4]
+        x = self.relu(self.up1(x))  # [N, 2d, size/2, size/2]
         return paddle.tanh(self.up2(x))
 
 
@@ -51,12 +52,13 @@ class Discriminator(nn.Layer):
         self.features = base_dim * 2 * side**2
         self.fc1, self.norm3 = nn.Linear(self.features, fc_dim), nn.BatchNorm1D(fc_dim)
         self.fc2 = nn.Linear(fc_dim, 1)
+        self.pool, self.leaky_relu = nn.MaxPool2D(2), nn.LeakyReLU(SLOPE)
 
     def forward(self, x):
-        x = F.max_pool2d(F.leaky_relu(self.conv1(x), SLOPE), 2)
-        x = F.leaky_relu(self.norm2(F.max_pool2d(self.conv2(x), 2)), SLOPE)
+        x = self.pool(self.leaky_relu(self.conv1(x)))
+        x = self.leaky_relu(self.norm2(self.pool(self.conv2(x))))
         x = x.reshape([-1, self.features])
-        x = F.leaky_relu(self.norm3(self.fc1(x)), SLOPE)
+        x = self.leaky_relu(self.norm3(self.fc1(x)))
         return self.fc2(x)
 
 

@@ -50,9 +50,10 @@ class Residual(nn.Layer):
         self.norm1 = norm(channels)
         self.conv2 = nn.Conv2D(channels, channels, 3, bias_attr=False)
         self.norm2 = norm(channels)
+        self.relu = nn.ReLU()
 
     def forward(self, x):
-        h = F.relu(self.norm1(self.conv1(self.pad(x))))
+        h = self.relu(self.norm1(self.conv1(self.pad(x))))
         return x + self.norm2(self.conv2(self.pad(h)))
 
 
@@ -78,18 +79,19 @@ class Generator(nn.Layer):
         # A transposed convolution gives 2n - 1; the missing row and column are zeros.
         self.complete = nn.Pad2D([0, 1, 0, 1])
         self.conv4 = nn.Conv2D(base_dim, 3, 7)
+        self.relu = nn.ReLU()
         normal_init(self)
 
     def forward(self, x):
-        x = F.relu(self.norm1(self.conv1(self.border(x))))
-        x = F.relu(self.norm2(self.conv2(x)))  # [N, 2d, H/2, W/2]
-        x = F.relu(self.norm3(self.conv3(x)))  # [N, 4d, H/4, W/4]
+        x = self.relu(self.norm1(self.conv1(self.border(x))))
+        x = self.relu(self.norm2(self.conv2(x)))  # [N, 2d, H/2, W/2]
+        x = self.relu(self.norm3(self.conv3(x)))  # [N, 4d, H/4, W/4]
 
         for residual in self.residuals:
             x = residual(x)
 
-        x = self.complete(F.relu(self.norm4(self.up1(x))))  # [N, 2d, H/2, W/2]
-        x = self.complete(F.relu(self.norm5(self.up2(x))))  # [N, d, H, W]
+        x = self.complete(self.relu(self.norm4(self.up1(x))))  # [N, 2d, H/2, W/2]
+        x = self.complete(self.relu(self.norm5(self.up2(x))))  # [N, d, H, W]
         return paddle.tanh(self.conv4(self.border(x)))
 
 
@@ -111,13 +113,14 @@ class Discriminator(nn.Layer):
         self.conv4 = conv(d * 4, d * 8, bias_attr=False)
         self.norm4 = nn.InstanceNorm2D(d * 8)
         self.conv5 = conv(d * 8, 1)
+        self.leaky_relu = nn.LeakyReLU(0.2)
         normal_init(self)
 
     def forward(self, x):
-        x = F.leaky_relu(self.norm1(self.conv1(x)), 0.2)
-        x = F.leaky_relu(self.norm2(self.conv2(x)), 0.2)
-        x = F.leaky_relu(self.norm3(self.conv3(x)), 0.2)
-        x = F.leaky_relu(self.norm4(self.conv4(x)), 0.2)
+        x = self.leaky_relu(self.norm1(self.conv1(x)))
+        x = self.leaky_relu(self.norm2(self.conv2(x)))
+        x = self.leaky_relu(self.norm3(self.conv3(x)))
+        x = self.leaky_relu(self.norm4(self.conv4(x)))
         return self.conv5(x)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
-import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from .init import normal_init
@@ -22,14 +21,15 @@ class BasicBlock(nn.Layer):
         conv = partial(nn.Conv2D, kernel_size=3, padding=1, bias_attr=False)
         self.conv1, self.bn1 = conv(channels, width, stride=stride), nn.BatchNorm2D(width)
         self.conv2, self.bn2 = conv(width, width), nn.BatchNorm2D(width)
+        self.relu = nn.ReLU()
         changes = stride != 1 or channels != width
         self.downsample = nn.Sequential(
             nn.Conv2D(channels, width, 1, stride=stride, bias_attr=False), nn.BatchNorm2D(width)
         ) if changes else nn.Identity()  # fmt: skip
 
     def forward(self, x):
-        h = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(h)) + self.downsample(x))
+        h = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(h)) + self.downsample(x))
 
 
 class ResNet(nn.Layer):
@@ -46,7 +46,7 @@ class ResNet(nn.Layer):
         self.in_channels = in_channels
         self.widths = [base_dim, base_dim, base_dim * 2, base_dim * 4, base_dim * 8]
         self.conv1 = nn.Conv2D(in_channels, base_dim, 7, stride=2, padding=3, bias_attr=False)
-        self.bn1 = nn.BatchNorm2D(base_dim)
+        self.bn1, self.relu = nn.BatchNorm2D(base_dim), nn.ReLU()
         self.pool = nn.MaxPool2D(3, stride=2, padding=1)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             stage(self.widths[i], self.widths[i + 1], count, stride=1 if i == 0 else 2)
@@ -55,7 +55,7 @@ class ResNet(nn.Layer):
         normal_init(self)
 
     def forward(self, x) -> list[Tensor]:
-        maps = [F.relu(self.bn1(self.conv1(x)))]  # [N, d, H/2, W/2]
+        maps = [self.relu(self.bn1(self.conv1(x)))]  # [N, d, H/2, W/2]
         x = self.pool(maps[0])
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(x)
