@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, NamedTuple, Optional
 
 import paddle
-import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 from paddle.jit import not_to_static
