@@ -17,7 +17,7 @@ import pytest
 from paddle import nn
 
 from paddle_gans import fast_cpu
-from paddle_gans.fast_cpu import activation, memory, plans, pooling, product
+from paddle_gans.fast_cpu import activation, memory, plans, pooling, product, winograd
 from paddle_gans.fast_cpu.switch import switched_on
 from paddle_gans.training.losses import gradient_penalty
 
@@ -106,6 +106,61 @@ def test_equals_the_framework_on_a_grid(name, computed):
         assert sorted(computed) == ([] if single else ["w", "x", "y"]), case
         cases += 1
     assert cases > 60
+
+
+@pytest.fixture
+def filtered(monkeypatch):
+    """The names of the products that are taken by minimal filtering, however small."""
+    names = []
+    compute = winograd.compute
+
+    def noted(target, geometry, operands):
+        names.append(target)
+        return compute(target, geometry, operands)
+
+    monkeypatch.setattr(winograd, "compute", noted)
+    monkeypatch.setattr(winograd, "CHANNELS", 1)
+    monkeypatch.setattr(winograd, "TILES", 1)
+    return names
+
+
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_transpose"])
+@pytest.mark.parametrize("padding", [0, 1, 2, [0, 2, 1, 1], [2, 0]])
+@pytest.mark.parametrize("images", [1, 3])
+def test_minimal_filtering_equals_the_framework(name, padding, images, filtered, monkeypatch):
+    monkeypatch.setattr(winograd, "IMAGES", 4 * 16 * 8 * 60)  # so that images come in parts
+    tensors = [draw(images, 5, 12, 8, dtype="float64"), draw(5, 5, 3, 3, seed=1, dtype="float64")]
+    if images > 1:
+        tensors.append(draw(5, seed=2, dtype="float64"))
+    wanted = values_and_gradients(getattr(F, name), tensors, padding=padding)
+    tensors = [paddle.to_tensor(t.numpy().astype("float32"), stop_gradient=False) for t in tensors]
+    found = values_and_gradients(getattr(fast_cpu, name), tensors, padding=padding)
+    for a, b in zip(found, wanted):
+        close(a, b, 3e-6)
+    assert sorted(filtered) == ["w", "x", "y"]
+
+
+def test_minimal_filtering_has_gradients_of_gradients(filtered):
+    def second(operation, x, w):
+        (slope,) = paddle.grad(operation(x, w, padding=1).square().sum(), x, create_graph=True)
+        return [g.numpy() for g in paddle.grad(slope.square().sum(), [x, w])]
+
+    x, w = draw(2, 3, 8, 8), draw(4, 3, 3, 3, seed=1)
+    for a, b in zip(second(fast_cpu.conv2d, x, w), second(F.conv2d, x, w)):
+        close(a, b)
+    assert {"x", "w", "y"} == set(filtered)
+
+
+def test_minimal_filtering_is_for_three_by_three_on_even_sides(filtered):
+    x, w = draw(1, 4, 9, 8), draw(4, 4, 3, 3, seed=1)
+    fast_cpu.conv2d(x, w, padding=1)
+    fast_cpu.conv2d(x[:, :, :8], w, padding=1, stride=2)
+    fast_cpu.conv2d(x[:, :, :8], w, padding=2, dilation=2)
+    fast_cpu.conv2d(x[:, :, :8], w[:, :2], padding=1, groups=2)
+    fast_cpu.conv2d(x[:, :, :8], draw(4, 4, 5, 5), padding=2)
+    assert not filtered
+    fast_cpu.conv2d(x[:, :, :8], w, padding=1)
+    assert filtered == ["y"]
 
 
 def test_reads_what_does_not_lie_in_order():

@@ -13,7 +13,7 @@ from paddle import Tensor, nn
 from paddle.jit import not_to_static
 
 from . import plans
-from .onednn import SOURCE, TARGET, WEIGHTS, Layout, OneDNN, Plan, plain
+from .onednn import SOURCE, TARGET, WEIGHTS, Layout, Matmul, plain
 from .product import Product
 from .switch import engine, usable
 
@@ -78,28 +78,11 @@ class Matrices(Product):
 
 def planned(product: Matrices):
     """What a plan of such matrices is called, and what makes it."""
-    (m, n), x = product.shape(), product.operands["x"]
-    sizes = m, x.shape[0 if product.turned[0] else 1], n
-    key = ("matmul", sizes, product.turned)
-    return key, partial(make_plan, sizes=sizes, turned=product.turned)
-
-
-def make_plan(dnn: OneDNN, sizes: tuple[int, int, int], turned: tuple[bool, bool]) -> Plan:
-    """Prepare the product of [m, k] and [k, n], each of which may lie ``turned`` in memory."""
-    m, k, n = sizes
-    orders = [(1, 0) if t else (0, 1) for t in turned]
-    outer = {
-        SOURCE: Layout((m, k), orders[0]),
-        WEIGHTS: Layout((k, n), orders[1]),
-        TARGET: plain((m, n)),
-    }
-
-    def describe(given):
-        x, w, y = (given[kind] for kind in (SOURCE, WEIGHTS, TARGET))
-        name = "matmul_primitive_desc_create"
-        return dnn.make(name, dnn.engine, x, w, None, y, dnn.attributes)
-
-    return Plan(dnn, outer, TARGET, describe)
+    layouts = []
+    for t, turned in zip(product.operands.values(), product.turned):
+        layouts.append(Layout(tuple(t.shape)[::-1], (1, 0)) if turned else plain(tuple(t.shape)))
+    key = ("matmul", product.turned, *(layout.shape for layout in layouts))
+    return key, partial(Matmul, x=layouts[0], w=layouts[1])
 
 
 class FastLinear(nn.Linear):

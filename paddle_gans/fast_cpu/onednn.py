@@ -24,8 +24,9 @@ ANY = 1  # format tag: the primitive chooses
 USER = 1  # scratchpad mode: we hand over the memory
 AVX2 = 0x7  # every later x86 instruction set has these bits
 TRAINING = 64  # propagation kind of a forward pass
+DIRECT = 1  # algorithm of a convolution
 # Execution arguments, as most primitives call them.
-SOURCE, TARGET, WEIGHTS, WORKSPACE, SCRATCHPAD = 1, 17, 33, 64, 80
+SOURCE, SECOND, TARGET, WEIGHTS, WORKSPACE, SCRATCHPAD = 1, 2, 17, 33, 64, 80
 SOURCE_GRADIENT, TARGET_GRADIENT = 129, 145
 QUERY_SCRATCHPAD, QUERY_ARGUMENT = 136, 255  # which memory descriptor is asked for
 ALIGNMENT = 64  # bytes, a cache line
@@ -80,6 +81,9 @@ SIGNATURES: dict[str, Sequence[Any]] = {
     "convolution_backward_weights_primitive_desc_create": (
         POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 10,
     ),
+    "binary_primitive_desc_create": (
+        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 4,
+    ),
     "matmul_primitive_desc_create": (POINTER(c_void_p), *[c_void_p] * 6),
     "eltwise_forward_primitive_desc_create": (
         POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 2, c_float, c_float, c_void_p,
@@ -105,6 +109,7 @@ NAMES = {
     ("prop_kind", 64): b"forward_training",
     ("alg_kind", 1): b"convolution_direct",
     ("alg_kind", 0x20): b"eltwise_relu",
+    ("alg_kind", 0x1FFF0): b"binary_add",
     ("alg_kind", 0x1FF): b"pooling_max",
     ("alg_kind", 0x3FF): b"pooling_avg_exclude_padding",
     ("dt", F32): b"f32",
@@ -331,3 +336,17 @@ class Plan:
         while self.handles:
             name, handle = self.handles.pop()
             getattr(self.dnn.library, f"dnnl_{name}")(handle)
+
+
+class Matmul(Plan):
+    """The product [m, n] of x [m, k] and w [k, n]."""
+
+    def __init__(self, dnn: OneDNN, x: Layout, w: Layout):
+        y = plain((x.shape[0], w.shape[1]))
+
+        def describe(given):
+            x, w, y = given.values()
+            name = "matmul_primitive_desc_create"
+            return dnn.make(name, dnn.engine, x, w, None, y, dnn.attributes)
+
+        super().__init__(dnn, {SOURCE: x, WEIGHTS: w, TARGET: y}, TARGET, describe)

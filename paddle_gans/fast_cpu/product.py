@@ -18,12 +18,11 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from . import plans
+from . import plans, winograd
 from .memory import array, from_numpy
-from .onednn import TRAINING, Layout, OneDNN, Plan, free, numbers, plain
+from .onednn import DIRECT, TRAINING, Layout, OneDNN, Plan, free, numbers, plain
 from .switch import engine
 
-DIRECT = 1  # algorithm
 BLOCK = 16  # channels that oneDNN puts side by side
 CHANNELS_LAST = (0, 2, 3, 1)  # axes
 # The execution arguments of the primitive that computes y, x or w.
@@ -113,6 +112,8 @@ def uneven(geometry: Geometry) -> bool:
 def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor:
     """``target`` as a new tensor that knows no gradient; ``bias`` is one number a channel."""
     operands = {n: t if t.is_contiguous() else t.contiguous() for n, t in operands.items()}
+    if winograd.suits(target, geometry):
+        return winograd.compute(target, geometry, operands)
     kinds = ARGUMENTS[target]
     bias = operands.pop("bias") if "bias" in operands and "bias" not in kinds else None
     result = paddle.empty(getattr(geometry, target), "float32")

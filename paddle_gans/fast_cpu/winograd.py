@@ -1,0 +1,252 @@
+"""3x3 convolutions with four multiplications where there are nine.
+
+Winograd's minimal filtering F(2x2, 3x3): tiles of 4 x 4 of the input, 2 apart, and the kernel are
+each brought to sixteen numbers, of which products over the channels are taken; sixteen of those
+give 2 x 2 of the result. The three products of a convolution are alike, only the transforms of the
+gradients are the adjoint ones. Errors are those of the direct way. Source: Lavin and Gray, "Fast
+Algorithms for Convolutional Neural Networks", CVPR 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ctypes import c_void_p
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from . import plans
+from .memory import array
+from .onednn import (
+    DIRECT,
+    QUERY_ARGUMENT,
+    SECOND,
+    SOURCE,
+    TARGET,
+    TRAINING,
+    WEIGHTS,
+    Layout,
+    OneDNN,
+    Plan,
+    align,
+    free,
+    numbers,
+    plain,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from .product import Geometry
+
+# One axis of each transform: of a tile of the input, of the kernel, and of sixteen products.
+INPUT = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], "float32")
+KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], "float32")
+RESULT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], "float32")
+TURNED = [3, 1, 2, 0]  # the rows of KERNEL for a kernel that is turned by half
+ALL = 5  # which of sixteen products is a term of every element of the result
+ADD = 0x1FFF0  # algorithm
+KINDS = {"x": 1, "w": 2, "y": 3, "bias": 4}  # the caller's arrays, by a number of our own
+CHANNELS = 96  # from which the products outweigh the transforms
+TILES = 64  # of an image, from which they outweigh those of the kernels
+IMAGES = 2**25  # bytes of transformed images at a time
+MOST = 2**28  # bytes of one transformed image
+
+
+def both(axis: np.ndarray) -> np.ndarray:
+    """A transform of both axes, as a matrix [rows**2, columns**2], from that of one."""
+    return np.kron(axis, axis)
+
+
+def suits(target: str, geometry: Geometry) -> bool:
+    """Whether a product of a convolution is faster this way."""
+    x, w, y, stride, before, after, dilation, groups = geometry
+    if w[2:] != (3, 3) or stride != (1, 1) or dilation != (1, 1) or groups != 1:
+        return False
+    if target == "x" and max(*before, *after) > 2:
+        return False
+    sides = (x if target == "x" else y)[2:]
+    tiles = sides[0] * sides[1] // 4
+    fits = 4 * 16 * tiles * max(x[1], y[1]) <= MOST
+    even = sides[0] % 2 == sides[1] % 2 == 0
+    return even and fits and tiles >= TILES and min(x[1], y[1]) >= CHANNELS
+
+
+def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor:
+    """``target`` of the other two arrays, which lie in order (and a bias), as a new tensor."""
+    result = paddle.empty(getattr(geometry, target), "float32")
+    arrays = {**{name: array(t) for name, t in operands.items()}, target: array(result)}
+    count = geometry.x[0]
+    step = max(
+        1, IMAGES // (16 * max(geometry.x[1], geometry.y[1]) * geometry.x[2] * geometry.x[3])
+    )
+    for start in range(0, count, step):
+        part = {n: a[start : start + step] if n in "xy" else a for n, a in arrays.items()}
+        if target == "w" and start:
+            part["w"] = np.empty_like(part["w"])
+        some = geometry._replace(x=part["x"].shape, y=part["y"].shape)
+        make = partial(Filtering, target=target, geometry=some, bias="bias" in part)
+        key = ("winograd", target, some, "bias" in part)
+        plans.run(key, make, {KINDS[n]: a.ctypes.data for n, a in part.items()})
+        if target == "w" and start:
+            arrays["w"] += part["w"]
+    return result
+
+
+class Filtering(Plan):
+    """The stages of a convolution's product in working memory."""
+
+    def __init__(self, dnn: OneDNN, target: str, geometry: Geometry, bias: bool):
+        self.constants: list[np.ndarray] = []
+        super().__init__(dnn, {}, 0, (target, geometry, bias))
+
+    def prepare(self, _, __, what, ___):
+        target, geometry, bias = what
+        if target == "w":
+            self.prepare_weights(geometry)
+        else:
+            self.prepare_images(target, geometry, bias)
+
+    def prepare_images(self, target: str, geometry: Geometry, bias: bool) -> None:
+        """The stages to the images y, or back to x: a convolution with the kernel turned."""
+        (out, channels), source = geometry.w[:2], "y" if target == "x" else "x"
+        before, after, kernel = geometry.before, geometry.after, KERNEL
+        if target == "x":
+            before, after = (tuple(2 - p for p in side) for side in (before, after))
+            kernel = KERNEL[TURNED]
+        n, inner, outer = geometry.x[0], channels, out
+        if target == "x":
+            inner, outer = out, channels
+        sides = getattr(geometry, target)[2:]
+        rows, columns = sides[0] // 2, sides[1] // 2
+        tiles = rows * columns
+
+        # The kernels, [16, O, C].
+        matrices = self.reserve(16 * out * channels)
+        flat = self.outside("w", Layout((9, out * channels), (1, 0)))
+        self.multiply(self.constant(both(kernel)), flat, self.at(matrices, (16, out * channels)))
+        # The tiles, [16, N, C, tiles], and their products with the kernels.
+        spread = self.reserve(16 * n * max(inner, outer) * tiles)
+        images = self.reserve(16 * n * inner * tiles)
+        shape = (n, inner, *getattr(geometry, source)[2:])
+        self.tiles(source, shape, INPUT, before, after, spread, images)
+        order = (0, 1, 3, 2) if target == "x" else None
+        kernels = self.at(matrices, (16, 1, outer, inner), order)
+        products = self.at(spread, (16, n, outer, tiles))
+        self.multiply(kernels, self.at(images, (16, n, inner, tiles)), products)
+        if bias:
+            self.add_bias(spread + 4 * ALL * n * outer * tiles, (n, outer, tiles))
+        # What they sum to, four numbers a tile, in their places.
+        size = n * outer * tiles
+        summed, constant = self.at(images, (4, size)), self.constant(both(RESULT))
+        self.multiply(constant, self.at(spread, (16, size)), summed)
+        shape = (2, 2, n * outer, rows, columns)
+        self.copy(self.at(images, shape), self.outside(target, Layout(shape, (2, 3, 0, 4, 1))))
+
+    def prepare_weights(self, geometry: Geometry) -> None:
+        """The stages to the gradient of w: each transform's adjoint."""
+        (out, channels), n = geometry.w[:2], geometry.x[0]
+        tiles = geometry.y[2] // 2 * (geometry.y[3] // 2)
+        spread = self.reserve(16 * n * max(out * channels, max(out, channels) * tiles))
+        images = self.reserve(16 * n * channels * tiles)
+        slopes = self.reserve(16 * n * out * tiles)
+        self.tiles("x", geometry.x, INPUT, geometry.before, geometry.after, spread, images)
+        self.tiles("y", geometry.y, RESULT.T, (0, 0), (0, 0), spread, slopes)
+        turned = self.at(images, (16, n, tiles, channels), (0, 1, 3, 2))
+        products = self.at(spread, (16, n, out, channels))
+        self.multiply(self.at(slopes, (16, n, out, tiles)), turned, products)
+        # Summed over the images, too.
+        back = self.constant(np.repeat(both(KERNEL), n, axis=0))
+        kernels = self.at(spread, (out * channels, 16 * n), (1, 0))
+        self.multiply(kernels, back, self.outside("w", plain((out * channels, 9))))
+
+    def reserve(self, count: int) -> int:
+        """The offset of so many numbers in the working memory."""
+        offset, self.size = self.size, self.size + align(4 * count)
+        return offset
+
+    def at(self, offset: int, shape, order=None):
+        """(descriptor, memory) of an array in the working memory."""
+        descriptor = self.describe(Layout(shape, order or range(len(shape))))
+        memory = self.memory(descriptor)
+        self.inner.append((memory, offset))
+        return descriptor, memory
+
+    def outside(self, name: str, layout: Layout):
+        """(descriptor, memory) of the caller's."""
+        descriptor = self.describe(layout)
+        memory = self.outer[KINDS[name]] = self.memory(descriptor)
+        return descriptor, memory
+
+    def constant(self, values: np.ndarray):
+        """(descriptor, memory) of numbers that stay."""
+        values = np.ascontiguousarray(values)
+        self.constants.append(values)
+        descriptor = self.describe(plain(values.shape))
+        memory = self.memory(descriptor)
+        self.dnn.library.dnnl_memory_set_data_handle(memory, values.ctypes.data)
+        return descriptor, memory
+
+    def describe(self, layout: Layout):
+        return self.own("memory_desc", self.dnn.described(layout))
+
+    def primitive(self, name: str, arguments, *settings) -> None:
+        """Add a stage, from the arguments' (descriptor, memory)."""
+        made = self.dnn.make(f"{name}_primitive_desc_create", *settings, self.dnn.attributes)
+        memories = {kind: memory for kind, (_, memory) in arguments.items()}
+        self.stages.append(self.stage(self.own("primitive_desc", made), memories))
+
+    def multiply(self, x, w, y) -> None:
+        """A product of matrices; leading axes of 1 are repeated."""
+        descriptors = x[0], w[0], None, y[0]
+        arguments = {SOURCE: x, WEIGHTS: w, TARGET: y}
+        self.primitive("matmul", arguments, self.dnn.engine, *descriptors)
+
+    def copy(self, source, target) -> None:
+        """From one layout to another."""
+        pairs = source[0], self.dnn.engine, target[0], self.dnn.engine
+        self.primitive("reorder", {SOURCE: source, TARGET: target}, *pairs)
+
+    def add_bias(self, offset: int, shape: tuple[int, int, int]) -> None:
+        """Add a number a channel to an array [N, C, tiles]."""
+        target = self.at(offset, shape)
+        bias = self.outside("bias", plain((1, shape[1], 1)))
+        arguments = {SOURCE: target, SECOND: bias, TARGET: target}
+        self.primitive("binary", arguments, self.dnn.engine, ADD, target[0], bias[0], target[0])
+
+    def tiles(self, name: str, shape, axis: np.ndarray, before, after, spread, result) -> None:
+        """Tiles of images [N, C, H, W], 2 apart, as [16, N, C, tiles] at the offset ``result``.
+
+        The columns of ``axis`` are a tile's side. It is a convolution from one to sixteen channels,
+        whose own order is brought to that one.
+        """
+        n, c, *sides = shape
+        side = axis.shape[1]
+        ends = [(s + b + a - side) // 2 + 1 for s, b, a in zip(sides, before, after)]
+        shapes = (n * c, 1, *sides), (16, 1, side, side), (n * c, 16, *ends)
+        x, w, y = (self.describe(free(shape)) for shape in shapes)
+        space = [numbers(pair) for pair in ((2, 2), (0, 0), before, after)]
+        create, settings = "convolution_forward_primitive_desc_create", (TRAINING, DIRECT)
+        made = self.dnn.make(
+            create, self.dnn.engine, *settings, x, w, None, y, *space, self.dnn.attributes
+        )
+        descriptor = self.own("primitive_desc", made)
+        query = self.dnn.library.dnnl_primitive_desc_query_md
+        kinds = SOURCE, WEIGHTS, TARGET
+        x, w, y = (c_void_p(query(descriptor, QUERY_ARGUMENT, kind)) for kind in kinds)
+        source = self.brought(self.outside(name, plain(shapes[0])), x)
+        weights = self.brought(self.constant(both(axis).reshape(shapes[1])), w)
+        target = self.memory(y)
+        self.inner.append((target, spread))
+        arguments = {SOURCE: source[1], WEIGHTS: weights[1], TARGET: target}
+        self.stages.append(self.stage(descriptor, arguments))
+        self.copy((y, target), self.at(result, shapes[2], (1, 0, 2, 3)))
+
+    def brought(self, given, wanted):
+        """(descriptor, memory) of the same array in the order that a primitive wants."""
+        if self.dnn.library.dnnl_memory_desc_equal(given[0], wanted):
+            return given
+        other = wanted, self.work(wanted)
+        self.copy(given, other)
+        return other
