@@ -126,12 +126,13 @@ def filtered(monkeypatch):
 
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_transpose"])
 @pytest.mark.parametrize("padding", [0, 1, 2, [0, 2, 1, 1], [2, 0]])
-@pytest.mark.parametrize("images", [1, 3])
-def test_minimal_filtering_equals_the_framework(name, padding, images, filtered, monkeypatch):
+@pytest.mark.parametrize(("images", "out"), [(1, 5), (3, 7), (2, 150), (1, 1)])
+def test_minimal_filtering_equals_the_framework(name, padding, images, out, filtered, monkeypatch):
     monkeypatch.setattr(winograd, "IMAGES", 4 * 16 * 8 * 60)  # so that images come in parts
-    tensors = [draw(images, 5, 12, 8, dtype="float64"), draw(5, 5, 3, 3, seed=1, dtype="float64")]
+    kernel = (out, 5, 3, 3) if name == "conv2d" else (5, out, 3, 3)
+    tensors = [draw(images, 5, 12, 8, dtype="float64"), draw(*kernel, seed=1, dtype="float64")]
     if images > 1:
-        tensors.append(draw(5, seed=2, dtype="float64"))
+        tensors.append(draw(out, seed=2, dtype="float64"))
     wanted = values_and_gradients(getattr(F, name), tensors, padding=padding)
     tensors = [paddle.to_tensor(t.numpy().astype("float32"), stop_gradient=False) for t in tensors]
     found = values_and_gradients(getattr(fast_cpu, name), tensors, padding=padding)

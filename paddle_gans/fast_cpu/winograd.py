@@ -9,6 +9,7 @@ Algorithms for Convolutional Neural Networks", CVPR 2016.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from ctypes import c_void_p
 from functools import partial
@@ -35,7 +36,7 @@ from .onednn import (
     free,
     numbers,
     plain,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from .product import Geometry
@@ -77,10 +78,8 @@ def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> 
     """``target`` of the other two arrays, which lie in order (and a bias), as a new tensor."""
     result = paddle.empty(getattr(geometry, target), "float32")
     arrays = {**{name: array(t) for name, t in operands.items()}, target: array(result)}
-    count = geometry.x[0]
-    step = max(
-        1, IMAGES // (16 * max(geometry.x[1], geometry.y[1]) * geometry.x[2] * geometry.x[3])
-    )
+    count, channels = geometry.x[0], max(geometry.x[1], geometry.y[1])
+    step = max(1, IMAGES // (16 * channels * geometry.x[2] * geometry.x[3]))
     for start in range(0, count, step):
         part = {n: a[start : start + step] if n in "xy" else a for n, a in arrays.items()}
         if target == "w" and start:
@@ -128,7 +127,7 @@ class Filtering(Plan):
         self.multiply(self.constant(both(kernel)), flat, self.at(matrices, (16, out * channels)))
         # The tiles, [16, N, C, tiles], and their products with the kernels.
         spread = self.reserve(16 * n * max(inner, outer) * tiles)
-        images = self.reserve(16 * n * inner * tiles)
+        images = self.reserve(n * max(16 * inner, 4 * outer) * tiles)  # and what they sum to
         shape = (n, inner, *getattr(geometry, source)[2:])
         self.tiles(source, shape, INPUT, before, after, spread, images)
         order = (0, 1, 3, 2) if target == "x" else None
@@ -168,6 +167,7 @@ class Filtering(Plan):
 
     def at(self, offset: int, shape, order=None):
         """(descriptor, memory) of an array in the working memory."""
+        assert offset + 4 * math.prod(shape) <= self.size, "beyond the working memory"
         descriptor = self.describe(Layout(shape, order or range(len(shape))))
         memory = self.memory(descriptor)
         self.inner.append((memory, offset))
