@@ -4,8 +4,9 @@ Measured for one model at a stated size and batch: images/s, peak memory, and th
 machine's own sgemm peak (measured in the same run) that the step's convolutions and matrix products
 reach, counting those that the article's step needs. ``--against torch`` runs the same step in plain
 PyTorch (torch_reference.py) in a process of its own, in alternation, with as many threads, in the
-faster of NCHW and channels-last; a ratio above 1 means that ours is faster. Printed are medians;
-the last line is one JSON object. ``--model all`` measures one after the other.
+faster of NCHW and channels-last; a ratio above 1 means that ours is faster. ``--against plain`` and
+the other names do the same with our own step without that part of the fast path: what it gave.
+Printed are medians; the last line is one JSON object. ``--model all`` measures one after the other.
 """
 
 from __future__ import annotations
@@ -42,20 +43,48 @@ SETTINGS = {
     "stargan_v2": Setting(64, 4, {"base_dim": 64, "max_channels": 256}),
     "colorization": Setting(128, 4),
 }
+# The parts of the fast path that are layers of their own.
+LAYERS = {
+    "activations": ("ReLU", "LeakyReLU"),
+    "pooling": ("AvgPool2D", "MaxPool2D"),
+    "linear": ("Linear",),
+}
+PARTS = ("plain", "winograd", *LAYERS)
+NAMES = {"torch": "PyTorch", "plain": "the framework's own kernels"}
 LEAST = 0.5  # seconds of work between two looks at the clock
 REST = 0.3  # seconds after which the other process's threads have gone to sleep
+
+
+def without(part: str) -> None:
+    """Take a part of the fast path away from this process."""
+    from paddle import nn
+
+    from paddle_gans import fast_cpu
+    from paddle_gans.fast_cpu import winograd
+
+    if part == "plain":
+        os.environ["PADDLE_GANS_FAST_CPU"] = "0"
+    if part == "winograd":
+        winograd.CHANNELS = sys.maxsize
+    for layer in LAYERS.get(part, ()):
+        del fast_cpu.FAST[getattr(nn, layer)]
 
 
 # What a worker does: each side in a process of its own, told what to do line by line.
 
 
-def ours(name: str, size: int, batch: int):
-    """(one training step, one inference, what is known of them) of this package's model."""
+def ours(name: str, size: int, batch: int, part: str = ""):
+    """(one training step, one inference, what is known of them) of this package's model.
+
+    ``part`` is one of PARTS, which it does without.
+    """
     from data_reader import framework
 
     framework.prepare()
     import numpy as np
     import paddle
+
+    without(part)
     from operations import Count
 
     from paddle_gans import models
@@ -178,7 +207,10 @@ def work(side: str, name: str, size: int, batch: int) -> None:
     """Answer every line on standard input by one of JSON, until there are no more."""
     lines = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        train, infer, known = (ours if side == "ours" else theirs)(name, size, batch)
+        if side == "torch":
+            train, infer, known = theirs(name, size, batch)
+        else:
+            train, infer, known = ours(name, size, batch, "" if side == "ours" else side)
         print(json.dumps(known), file=lines, flush=True)
         for line in sys.stdin:
             seconds = clock({"train": train, "infer": infer}[line.strip()])
@@ -215,7 +247,8 @@ class Worker:
 def measure(name: str, size: int, batch: int, rounds: int, other: str | None, python: str) -> dict:
     """Everything about one model, as the JSON object says it."""
     mine = Worker("ours", name, size, batch, sys.executable)
-    sides = [mine] + ([Worker("torch", name, size, batch, python)] if other else [])
+    python = python if other == "torch" else sys.executable
+    sides = [mine] + ([Worker(other, name, size, batch, python)] if other else [])
     seconds: dict[str, list[list[float]]] = {"train": [], "infer": []}
     for _ in range(rounds):
         for what, rows in seconds.items():
@@ -250,9 +283,11 @@ def measure(name: str, size: int, batch: int, rounds: int, other: str | None, py
     found["peak_share"] = found["train_share"]
     if other:
         found["spread"] = found["train_spread"]
-        found["torch"] = sides[1].known["version"]
-        found["torch_format"] = sides[1].known["format"]
-        found["torch_peak_mib"] = memory[1]
+        found["against"] = other
+        found["their_version"] = sides[1].known["version"]
+        found["their_peak_mib"] = memory[1]
+        if other == "torch":
+            found["torch_format"] = sides[1].known["format"]
     return found
 
 
@@ -267,7 +302,8 @@ def say(found: dict[str, Any]) -> None:
         )
         if f"{what}_ratio" in found:
             low, high = found[f"{what}_spread"]
-            line += f"; {found[f'{what}_ratio']:.2f} x PyTorch ({low:.2f} to {high:.2f})"
+            name = NAMES.get(found["against"], f"without {found['against']}")
+            line += f"; {found[f'{what}_ratio']:.2f} x {name} ({low:.2f} to {high:.2f})"
         print(line, flush=True)
 
 
@@ -278,12 +314,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, metavar="N", help="pixels a side")
     parser.add_argument("--batch", type=int, metavar="N", help="images")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="alternations (5)")
-    parser.add_argument("--against", choices=["torch"], help="needs the extra `bench`")
+    parser.add_argument(
+        "--against", choices=["torch", *PARTS],
+        help="PyTorch (needs the extra `bench`), or this package without a part of its fast path",
+    )  # fmt: skip
     parser.add_argument(
         "--torch-python", default=sys.executable, metavar="PATH",
         help="the Python that has PyTorch, if it is another one",
     )  # fmt: skip
-    parser.add_argument("--worker", choices=["ours", "torch"], help=argparse.SUPPRESS)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
         work(given.worker, given.model, given.size, given.batch)

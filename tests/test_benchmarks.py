@@ -1,6 +1,9 @@
 """What the benchmarks count and compare: the operations of a step, the reference's networks."""
 
 import importlib
+import json
+import subprocess
+import sys
 
 import paddle
 import pytest
@@ -73,3 +76,14 @@ def test_the_reference_has_the_same_networks(name):
         assert count == mine
         return
     assert sizes(p for n in networks for p in n.parameters()) == sizes(trained)
+
+
+def test_a_step_is_measured_against_one_without_a_part_of_the_fast_path():
+    command = [sys.executable, str(ROOT / "benchmarks" / "step.py"), "--model", "dcgan"]
+    command += ["--batch", "4", "--rounds", "1", "--against", "pooling"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["against"] == "pooling"
+    assert found["train_ratio"] > 0
+    assert 0 < found["train_share"] < 2
+    assert "x without pooling" in done.stdout
