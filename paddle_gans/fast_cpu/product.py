@@ -113,7 +113,9 @@ def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> 
     """``target`` as a new tensor that knows no gradient; ``bias`` is one number a channel."""
     operands = {n: t if t.is_contiguous() else t.contiguous() for n, t in operands.items()}
     if winograd.suits(target, geometry):
-        return winograd.compute(target, geometry, operands)
+        result = winograd.compute(target, geometry, operands)
+        if result is not None:
+            return result
     kinds = ARGUMENTS[target]
     bias = operands.pop("bias") if "bias" in operands and "bias" not in kinds else None
     result = paddle.empty(getattr(geometry, target), "float32")

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from ctypes import c_void_p
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 import paddle
@@ -37,6 +37,7 @@ from .onednn import (
     numbers,
     plain,
 )
+from .switch import engine
 
 if TYPE_CHECKING:
     from .product import Geometry
@@ -74,8 +75,11 @@ def suits(target: str, geometry: Geometry) -> bool:
     return even and fits and tiles >= TILES and min(x[1], y[1]) >= CHANNELS
 
 
-def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor:
-    """``target`` of the other two arrays, which lie in order (and a bias), as a new tensor."""
+def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Optional[Tensor]:
+    """``target`` of the other two arrays, which lie in order (and a bias), as a new tensor.
+
+    None where oneDNN lacks one of the stages.
+    """
     result = paddle.empty(getattr(geometry, target), "float32")
     arrays = {**{name: array(t) for name, t in operands.items()}, target: array(result)}
     count, channels = geometry.x[0], max(geometry.x[1], geometry.y[1])
@@ -87,7 +91,11 @@ def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> 
         some = geometry._replace(x=part["x"].shape, y=part["y"].shape)
         make = partial(Filtering, target=target, geometry=some, bias="bias" in part)
         key = ("winograd", target, some, "bias" in part)
-        plans.run(key, make, {KINDS[n]: a.ctypes.data for n, a in part.items()})
+        with engine().lock:
+            plan = plans.find(key, make)
+            if plan is None:
+                return None
+            plan.run({KINDS[n]: a.ctypes.data for n, a in part.items()})
         if target == "w" and start:
             arrays["w"] += part["w"]
     return result
@@ -98,10 +106,11 @@ class Filtering(Plan):
 
     def __init__(self, dnn: OneDNN, target: str, geometry: Geometry, bias: bool):
         self.constants: list[np.ndarray] = []
-        super().__init__(dnn, {}, 0, (target, geometry, bias))
+        self.product = target, geometry, bias
+        super().__init__(dnn, {}, 0, None)
 
-    def prepare(self, _, __, what, ___):
-        target, geometry, bias = what
+    def prepare(self, *_) -> None:
+        target, geometry, bias = self.product
         if target == "w":
             self.prepare_weights(geometry)
         else:
@@ -237,6 +246,7 @@ class Filtering(Plan):
         x, w, y = (c_void_p(query(descriptor, QUERY_ARGUMENT, kind)) for kind in kinds)
         source = self.brought(self.outside(name, plain(shapes[0])), x)
         weights = self.brought(self.constant(both(axis).reshape(shapes[1])), w)
+        assert spread + self.dnn.library.dnnl_memory_desc_get_size(y) <= self.size
         target = self.memory(y)
         self.inner.append((target, spread))
         arguments = {SOURCE: source[1], WEIGHTS: weights[1], TARGET: target}
