@@ -40,18 +40,23 @@ def close(found, wanted, tolerance=1e-5):
     assert np.abs(found - wanted).max() <= tolerance * max(np.abs(wanted).max(), 1e-30)
 
 
-@pytest.fixture
-def computed(monkeypatch):
-    """The names of the products that oneDNN computes, as they come."""
+def targets_of(module, monkeypatch):
+    """The names of the products that a module's ``compute`` computes, as they come."""
     names = []
-    compute = product.compute
+    compute = module.compute
 
     def noted(target, geometry, operands):
         names.append(target)
         return compute(target, geometry, operands)
 
-    monkeypatch.setattr(product, "compute", noted)
+    monkeypatch.setattr(module, "compute", noted)
     return names
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """The names of the products that oneDNN computes."""
+    return targets_of(product, monkeypatch)
 
 
 # batch, (channels in, out), kernel, stride, padding, dilation, groups, sides
@@ -111,17 +116,9 @@ def test_equals_the_framework_on_a_grid(name, computed):
 @pytest.fixture
 def filtered(monkeypatch):
     """The names of the products that are taken by minimal filtering, however small."""
-    names = []
-    compute = winograd.compute
-
-    def noted(target, geometry, operands):
-        names.append(target)
-        return compute(target, geometry, operands)
-
-    monkeypatch.setattr(winograd, "compute", noted)
     monkeypatch.setattr(winograd, "CHANNELS", 1)
     monkeypatch.setattr(winograd, "TILES", 1)
-    return names
+    return targets_of(winograd, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_transpose"])
@@ -351,7 +348,7 @@ WINDOWS = [
     "layer", WINDOWS, ids=lambda layer: f"{type(layer).__name__} {layer.ksize}"
 )
 @pytest.mark.parametrize("sides", [(8, 8), (7, 9), (40, 33)])
-def test_pooling_equals_the_frameworks(layer, sides, monkeypatch):
+def test_pooling_equals_the_frameworks(layer, sides):
     fast, x = copy.deepcopy(layer), draw(2, 5, *sides)
     assert fast_cpu.accelerate(fast) == 1
     assert pooling.fast("average", x, 2, None, 0) is not None

@@ -29,8 +29,8 @@ FAST = {
     nn.LeakyReLU: FastLeakyReLU,
     nn.Linear: FastLinear,
     nn.MaxPool2D: FastMaxPool2D,
-    nn.ReLU: FastReLU,
     nn.Pad2D: FastPad2D,
+    nn.ReLU: FastReLU,
     nn.Upsample: FastUpsample,
 }
 

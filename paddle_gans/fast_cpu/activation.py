@@ -16,7 +16,10 @@ from paddle.autograd import PyLayer
 from paddle.jit import not_to_static
 
 from . import plans
-from .onednn import SOURCE, SOURCE_GRADIENT, TARGET_GRADIENT, TRAINING, OneDNN, Plan, plain
+from .adjoint import Linear
+from .memory import check_unchanged, in_order
+from .onednn import SOURCE, SOURCE_GRADIENT, TARGET_GRADIENT, TRAINING, OneDNN, plain
+from .plans import Plan
 from .switch import usable
 
 RELU = 0x20  # algorithm
@@ -28,7 +31,7 @@ class Signs:
 
     def __init__(self, result: Tensor, slope: float):
         # Without the graph that leads to it: this is kept within that graph.
-        self.values, self.slope = result.detach(), slope
+        self.values, self.slope = in_order(result).detach(), slope
         self.version = self.values.inplace_version
 
     def weigh(self, gradient: Tensor) -> Tensor:
@@ -37,12 +40,8 @@ class Signs:
         Raises:
             RuntimeError: the result was changed in place since.
         """
-        if self.values.inplace_version != self.version:
-            raise RuntimeError(
-                "the result of an activation was changed in place before its gradient was "
-                "computed; use an operation that makes a new tensor"
-            )
-        gradient = gradient if gradient.is_contiguous() else gradient.contiguous()
+        check_unchanged(self.values, self.version, "the result of an activation")
+        gradient = in_order(gradient)
         result = paddle.empty(gradient.shape, "float32")
         size = math.prod(gradient.shape)
         make = partial(make_plan, size=size, slope=self.slope)
@@ -64,12 +63,8 @@ def make_plan(dnn: OneDNN, size: int, slope: float) -> Plan:
         x, result, wanted = (given[k] for k in (SOURCE, TARGET_GRADIENT, SOURCE_GRADIENT))
         name = "eltwise_forward_primitive_desc_create"
         hint = dnn.make(name, dnn.engine, TRAINING, RELU, x, x, *settings, dnn.attributes)
-        try:
-            name = "eltwise_backward_primitive_desc_create"
-            rest = (*settings, hint, dnn.attributes)
-            return dnn.make(name, dnn.engine, RELU, wanted, result, x, *rest)
-        finally:
-            dnn.library.dnnl_primitive_desc_destroy(hint)
+        name = "eltwise_backward_primitive_desc_create"
+        return dnn.gradient(name, hint, RELU, wanted, result, x, *settings)
 
     return Plan(dnn, outer, SOURCE_GRADIENT, describe)
 
@@ -85,20 +80,7 @@ class Rectify(PyLayer):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
-        return Weigh.apply(gradient, ctx.signs)
-
-
-class Weigh(PyLayer):
-    """The gradient of `Rectify`, which is linear in what it is given, and its own adjoint."""
-
-    @staticmethod
-    def forward(ctx, gradient: Tensor, signs: Signs) -> Tensor:
-        ctx.signs = signs
-        return signs.weigh(gradient)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return Weigh.apply(gradient, ctx.signs)
+        return Linear.apply(gradient, ctx.signs.weigh, ctx.signs.weigh)  # its own adjoint
 
 
 def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:

@@ -13,7 +13,9 @@ from paddle import Tensor, nn
 from paddle.jit import not_to_static
 
 from . import plans
-from .onednn import SOURCE, TARGET, WEIGHTS, Layout, Matmul, plain
+from .memory import in_order
+from .onednn import SOURCE, TARGET, WEIGHTS, Layout, OneDNN, plain
+from .plans import Plan
 from .product import Product
 from .switch import engine, usable
 
@@ -52,7 +54,7 @@ class Matrices(Product):
         self.turned = turned
 
     def compute(self) -> Tensor:
-        x, w = (t if t.is_contiguous() else t.contiguous() for t in self.operands.values())
+        x, w = map(in_order, self.operands.values())
         result = paddle.empty(self.shape(), "float32")
         addresses = {SOURCE: x.data_ptr(), WEIGHTS: w.data_ptr(), TARGET: result.data_ptr()}
         plans.run(*planned(self), addresses)
@@ -82,7 +84,19 @@ def planned(product: Matrices):
     for t, turned in zip(product.operands.values(), product.turned):
         layouts.append(Layout(tuple(t.shape)[::-1], (1, 0)) if turned else plain(tuple(t.shape)))
     key = ("matmul", product.turned, *(layout.shape for layout in layouts))
-    return key, partial(Matmul, x=layouts[0], w=layouts[1])
+    return key, partial(make_plan, x=layouts[0], w=layouts[1])
+
+
+def make_plan(dnn: OneDNN, x: Layout, w: Layout) -> Plan:
+    """Prepare the product [m, n] of x [m, k] and w [k, n]."""
+    outer = {SOURCE: x, WEIGHTS: w, TARGET: plain((x.shape[0], w.shape[1]))}
+
+    def describe(given):
+        x, w, y = given.values()
+        name = "matmul_primitive_desc_create"
+        return dnn.make(name, dnn.engine, x, w, None, y, dnn.attributes)
+
+    return Plan(dnn, outer, TARGET, describe)
 
 
 class FastLinear(nn.Linear):

@@ -14,13 +14,26 @@ from paddle import Tensor
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of the C library's mallopt
 
 
+def in_order(tensor: Tensor) -> Tensor:
+    """A tensor whose elements lie in order: itself, or a copy."""
+    return tensor if tensor.is_contiguous() else tensor.contiguous()
+
+
 def array(tensor: Tensor) -> np.ndarray:
     """A float32 tensor's own memory; of one whose elements do not lie in order, a copy's."""
-    if not tensor.is_contiguous():
-        tensor = tensor.contiguous()
+    tensor = in_order(tensor)
     memory = (ctypes.c_float * tensor.size).from_address(tensor.data_ptr())
     memory.tensor = tensor  # lives as long as the array does
     return np.frombuffer(memory, "float32").reshape(tensor.shape)
+
+
+def check_unchanged(tensor: Tensor, version: int, what: str) -> None:
+    """Raise RuntimeError where ``what`` was changed in place since it had this version."""
+    if tensor.inplace_version != version:
+        raise RuntimeError(
+            f"{what} was changed in place before its gradient was computed; use an operation that "
+            "makes a new tensor"
+        )
 
 
 def from_numpy(values: np.ndarray) -> Tensor:

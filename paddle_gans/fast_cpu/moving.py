@@ -1,122 +1,89 @@
-"""Padding and nearest upsampling: values that only move, written by NumPy into tensor memory.
-
-Each comes with its adjoint, which brings gradients back; the adjoint's gradient is the move
-itself, so that gradients of every order exist.
-"""
+"""Padding and nearest upsampling: values that only move, written by NumPy into tensor memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
-from paddle.autograd import PyLayer
 from paddle.jit import not_to_static
 
+from .adjoint import Linear
 from .memory import array
 from .switch import usable
 
 DOUBLED = 0x1_0000_0001  # a 32-bit pattern times this is the pattern twice
 
 
-class Pad(PyLayer):
+def widen(x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
     """[N, C, H, W] with ``(left, right, top, bottom)`` more columns and rows, mirrored or zero."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
-        ctx.border, ctx.mirror = border, mirror
-        left, right, top, bottom = border
-        source = array(x)
-        n, c, h, w = source.shape
-        result = paddle.empty([n, c, top + h + bottom, left + w + right], "float32")
-        target = array(result)
-        rows = target[:, :, top : top + h]
-        rows[..., left : left + w] = source
-        if mirror:
-            rows[..., :left] = source[..., left:0:-1]
-            rows[..., left + w :] = source[..., w - 1 - right : w - 1][..., ::-1]
-            target[:, :, :top] = rows[:, :, top:0:-1]
-            target[:, :, top + h :] = rows[:, :, h - 1 - bottom : h - 1][:, :, ::-1]
-        else:
-            rows[..., :left] = rows[..., left + w :] = 0
-            target[:, :, :top] = target[:, :, top + h :] = 0
-        return result
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return Fold.apply(gradient, ctx.border, ctx.mirror)
+    left, right, top, bottom = border
+    source = array(x)
+    n, c, h, w = source.shape
+    result = paddle.empty([n, c, top + h + bottom, left + w + right], "float32")
+    target = array(result)
+    rows = target[:, :, top : top + h]
+    rows[..., left : left + w] = source
+    if mirror:
+        rows[..., :left] = source[..., left:0:-1]
+        rows[..., left + w :] = source[..., w - 1 - right : w - 1][..., ::-1]
+        target[:, :, :top] = rows[:, :, top:0:-1]
+        target[:, :, top + h :] = rows[:, :, h - 1 - bottom : h - 1][:, :, ::-1]
+    else:
+        rows[..., :left] = rows[..., left + w :] = 0
+        target[:, :, :top] = target[:, :, top + h :] = 0
+    return result
 
 
-class Fold(PyLayer):
-    """The adjoint of `Pad`: the border is cut off, and added to what it mirrors."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
-        ctx.border, ctx.mirror = border, mirror
-        left, right, top, bottom = border
-        source = array(x)
-        n, c, h, w = source.shape
-        h, w = h - top - bottom, w - left - right
-        result = paddle.empty([n, c, h, w], "float32")
-        target, middle = array(result), slice(left, left + w)
-        target[:] = source[:, :, top : top + h, middle]
-        if mirror:
-            target[:, :, 1 : top + 1] += source[:, :, :top, middle][:, :, ::-1]
-            target[:, :, h - 1 - bottom : h - 1] += source[:, :, top + h :, middle][:, :, ::-1]
-            # What lies beside the middle is folded to its rows first, then to its columns.
-            for beside, place in (
-                (source[..., :left], slice(1, left + 1)),
-                (source[..., left + w :], slice(w - 1 - right, w - 1)),
-            ):
-                strip = beside[:, :, top : top + h].copy()
-                strip[:, :, 1 : top + 1] += beside[:, :, :top][:, :, ::-1]
-                strip[:, :, h - 1 - bottom : h - 1] += beside[:, :, top + h :][:, :, ::-1]
-                target[..., place] += strip[..., ::-1]
-        return result
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return Pad.apply(gradient, ctx.border, ctx.mirror)
+def fold(x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
+    """The adjoint of `widen`: the border is cut off, and added to what it mirrors."""
+    left, right, top, bottom = border
+    source = array(x)
+    n, c, h, w = source.shape
+    h, w = h - top - bottom, w - left - right
+    result = paddle.empty([n, c, h, w], "float32")
+    target, middle = array(result), slice(left, left + w)
+    target[:] = source[:, :, top : top + h, middle]
+    if mirror:
+        target[:, :, 1 : top + 1] += source[:, :, :top, middle][:, :, ::-1]
+        target[:, :, h - 1 - bottom : h - 1] += source[:, :, top + h :, middle][:, :, ::-1]
+        # What lies beside the middle is folded to its rows first, then to its columns.
+        for beside, place in (
+            (source[..., :left], slice(1, left + 1)),
+            (source[..., left + w :], slice(w - 1 - right, w - 1)),
+        ):
+            strip = beside[:, :, top : top + h].copy()
+            strip[:, :, 1 : top + 1] += beside[:, :, :top][:, :, ::-1]
+            strip[:, :, h - 1 - bottom : h - 1] += beside[:, :, top + h :][:, :, ::-1]
+            target[..., place] += strip[..., ::-1]
+    return result
 
 
-class Double(PyLayer):
+def double(x: Tensor) -> Tensor:
     """[N, C, H, W] with every pixel as a square of four."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        source = array(x)
-        n, c, h, w = source.shape
-        result = paddle.empty([n, c, 2 * h, 2 * w], "float32")
-        # Two equal neighbours are one 64-bit number: half the writes, and none of them strided.
-        twice = source.view("uint32").astype("uint64")
-        twice *= DOUBLED
-        target = array(result).view("uint64")
-        target[:, :, 0::2] = twice
-        target[:, :, 1::2] = twice
-        return result
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return Halve.apply(gradient)
+    source = array(x)
+    n, c, h, w = source.shape
+    result = paddle.empty([n, c, 2 * h, 2 * w], "float32")
+    # Two equal neighbours are one 64-bit number: half the writes, and none of them strided.
+    twice = source.view("uint32").astype("uint64")
+    twice *= DOUBLED
+    target = array(result).view("uint64")
+    target[:, :, 0::2] = twice
+    target[:, :, 1::2] = twice
+    return result
 
 
-class Halve(PyLayer):
-    """The adjoint of `Double`: the sum of every square of four."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        source = array(x)
-        n, c, h, w = source.shape
-        result = paddle.empty([n, c, h // 2, w // 2], "float32")
-        rows = source[:, :, 0::2] + source[:, :, 1::2]
-        np.add(rows[..., 0::2], rows[..., 1::2], out=array(result))
-        return result
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return Double.apply(gradient)
+def halve(x: Tensor) -> Tensor:
+    """The adjoint of `double`: the sum of every square of four."""
+    source = array(x)
+    n, c, h, w = source.shape
+    result = paddle.empty([n, c, h // 2, w // 2], "float32")
+    rows = source[:, :, 0::2] + source[:, :, 1::2]
+    np.add(rows[..., 0::2], rows[..., 1::2], out=array(result))
+    return result
 
 
 def pad(x: Tensor, padding: Sequence[int], mode: str = "constant") -> Tensor:
@@ -130,14 +97,15 @@ def pad(x: Tensor, padding: Sequence[int], mode: str = "constant") -> Tensor:
     if plain and mode in ("constant", "reflect") and usable(x) and x.ndim == 4:
         mirror = mode == "reflect"
         if not mirror or (max(border[:2]) < x.shape[3] and max(border[2:]) < x.shape[2]):
-            return Pad.apply(x, border, mirror)
+            how = {"border": border, "mirror": mirror}
+            return Linear.apply(x, partial(widen, **how), partial(fold, **how))
     return F.pad(x, padding, mode=mode)
 
 
 def upsample(x: Tensor) -> Tensor:
     """`paddle.nn.functional.interpolate` of [N, C, H, W] to twice the sides, nearest neighbour."""
     if usable(x) and x.ndim == 4:
-        return Double.apply(x)
+        return Linear.apply(x, double, halve)
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 

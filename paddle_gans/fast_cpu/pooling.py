@@ -11,7 +11,9 @@ from paddle.autograd import PyLayer
 from paddle.jit import not_to_static
 
 from . import plans
+from .adjoint import Linear
 from .convolution import pair
+from .memory import in_order
 from .onednn import (
     SOURCE,
     SOURCE_GRADIENT,
@@ -20,10 +22,10 @@ from .onednn import (
     TRAINING,
     WORKSPACE,
     OneDNN,
-    Plan,
     numbers,
     plain,
 )  # fmt: skip
+from .plans import Plan
 from .switch import engine, usable
 
 ALGORITHMS = {"max": 0x1FF, "average": 0x3FF}
@@ -57,16 +59,11 @@ def make_plan(dnn: OneDNN, windows: Windows, forward: bool) -> Plan:
 
     def describe(given):
         wide, narrow = given.values()
-        name = "pooling_forward_primitive_desc_create"
-        settings = (algorithm, wide, narrow, *space)
+        name, settings = "pooling_forward_primitive_desc_create", (algorithm, wide, narrow, *space)
         hint = dnn.make(name, dnn.engine, TRAINING, *settings, dnn.attributes)
         if forward:
             return hint
-        try:
-            name = "pooling_backward_primitive_desc_create"
-            return dnn.make(name, dnn.engine, *settings, hint, dnn.attributes)
-        finally:
-            dnn.library.dnnl_primitive_desc_destroy(hint)
+        return dnn.gradient("pooling_backward_primitive_desc_create", hint, *settings)
 
     if forward:
         return Plan(dnn, {SOURCE: x, TARGET: y}, TARGET, describe)
@@ -75,7 +72,7 @@ def make_plan(dnn: OneDNN, windows: Windows, forward: bool) -> Plan:
 
 def pool(x: Tensor, windows: Windows) -> tuple[Tensor, Optional[Tensor]]:
     """The result, and what the gradient wants of it: which element of a window was taken."""
-    x = x if x.is_contiguous() else x.contiguous()
+    x = in_order(x)
     result = paddle.empty(windows.pooled(), "float32")
     addresses, kept = {SOURCE: x.data_ptr(), TARGET: result.data_ptr()}, None
     with engine().lock:
@@ -87,9 +84,9 @@ def pool(x: Tensor, windows: Windows) -> tuple[Tensor, Optional[Tensor]]:
     return result, kept
 
 
-def unpool(gradient: Tensor, windows: Windows, kept: Optional[Tensor]) -> Tensor:
+def unpool(gradient: Tensor, windows: Windows, kept: Optional[Tensor] = None) -> Tensor:
     """The gradient of the input from that of the result."""
-    gradient = gradient if gradient.is_contiguous() else gradient.contiguous()
+    gradient = in_order(gradient)
     result = paddle.empty(windows.shape, "float32")
     addresses = {TARGET_GRADIENT: gradient.data_ptr(), SOURCE_GRADIENT: result.data_ptr()}
     if kept is not None:
@@ -99,30 +96,9 @@ def unpool(gradient: Tensor, windows: Windows, kept: Optional[Tensor]) -> Tensor
     return result
 
 
-class Average(PyLayer):
-    """Average pooling."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, windows: Windows) -> Tensor:
-        ctx.windows = windows
-        return pool(x, windows)[0]
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return Spread.apply(gradient, ctx.windows)
-
-
-class Spread(PyLayer):
-    """The adjoint of `Average`."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, windows: Windows) -> Tensor:
-        ctx.windows = windows
-        return unpool(x, windows, None)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return Average.apply(gradient, ctx.windows)
+def average(x: Tensor, windows: Windows) -> Tensor:
+    """The result alone, all that a linear pooling needs."""
+    return pool(x, windows)[0]
 
 
 class Largest(PyLayer):
@@ -131,32 +107,17 @@ class Largest(PyLayer):
     @staticmethod
     def forward(ctx, x: Tensor, windows: Windows) -> Tensor:
         result, kept = pool(x, windows)
-        ctx.taken = Taken(windows, kept)
+        ctx.back = partial(unpool, windows=windows, kept=kept)
         return result
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
-        return Return.apply(gradient, ctx.taken)
+        return Linear.apply(gradient, ctx.back, refuse)
 
 
-class Taken(NamedTuple):
-    """Which element of every window was taken, as oneDNN keeps it."""
-
-    windows: Windows
-    kept: Tensor
-
-
-class Return(PyLayer):
-    """The gradient of `Largest`."""
-
-    @staticmethod
-    def forward(ctx, gradient: Tensor, taken: Taken) -> Tensor:
-        return unpool(gradient, *taken)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        # As with the framework's own.
-        raise RuntimeError("the gradient of maximum pooling has no gradient; average pooling has")
+def refuse(gradient: Tensor) -> Tensor:
+    """Raise RuntimeError: neither has the framework's own."""
+    raise RuntimeError("the gradient of maximum pooling has no gradient; average pooling has")
 
 
 def fast(kind: str, x: Tensor, kernel: Any, stride: Any, padding: Any) -> Optional[Tensor]:
@@ -171,7 +132,9 @@ def fast(kind: str, x: Tensor, kernel: Any, stride: Any, padding: Any) -> Option
     with engine().lock:
         if plan(windows, True) is None or plan(windows, False) is None:
             return None
-    return (Largest if kind == "max" else Average).apply(x, windows)
+    if kind == "max":
+        return Largest.apply(x, windows)
+    return Linear.apply(x, partial(average, windows=windows), partial(unpool, windows=windows))
 
 
 class FastAvgPool2D(nn.AvgPool2D):

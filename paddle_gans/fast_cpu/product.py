@@ -19,8 +19,9 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from . import plans, winograd
-from .memory import array, from_numpy
-from .onednn import DIRECT, TRAINING, Layout, OneDNN, Plan, free, numbers, plain
+from .memory import array, check_unchanged, from_numpy, in_order
+from .onednn import DIRECT, TRAINING, Layout, OneDNN, free, numbers, plain
+from .plans import Plan
 from .switch import engine
 
 BLOCK = 16  # channels that oneDNN puts side by side
@@ -85,15 +86,11 @@ def make_plan(dnn: OneDNN, target: str, geometry: Geometry, bias: bool) -> Plan:
         hint = dnn.make(name, dnn.engine, TRAINING, DIRECT, x, w, b, y, *space, dnn.attributes)
         if target == "y":
             return hint
-        rest = (*space, hint, dnn.attributes)
-        try:
-            if target == "x":
-                name = "convolution_backward_data_primitive_desc_create"
-                return dnn.make(name, dnn.engine, DIRECT, x, w, y, *rest)
-            name = "convolution_backward_weights_primitive_desc_create"
-            return dnn.make(name, dnn.engine, DIRECT, x, w, None, y, *rest)
-        finally:
-            dnn.library.dnnl_primitive_desc_destroy(hint)
+        if target == "x":
+            name = "convolution_backward_data_primitive_desc_create"
+            return dnn.gradient(name, hint, DIRECT, x, w, y, *space)
+        name = "convolution_backward_weights_primitive_desc_create"
+        return dnn.gradient(name, hint, DIRECT, x, w, None, y, *space)
 
     shapes = {kind: geometry.shape(name) for name, kind in kinds.items()}
     inner = {kind: free(shape) for kind, shape in shapes.items()}
@@ -111,7 +108,7 @@ def uneven(geometry: Geometry) -> bool:
 
 def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor:
     """``target`` as a new tensor that knows no gradient; ``bias`` is one number a channel."""
-    operands = {n: t if t.is_contiguous() else t.contiguous() for n, t in operands.items()}
+    operands = {name: in_order(t) for name, t in operands.items()}
     if winograd.suits(target, geometry):
         result = winograd.compute(target, geometry, operands)
         if result is not None:
@@ -181,11 +178,8 @@ class Product:
     def unchanged(self, *names: str) -> None:
         """Raise RuntimeError where one of these operands was changed in place since."""
         for name in names:
-            if self.operands[name].inplace_version != self.versions[name]:
-                raise RuntimeError(
-                    f"the {name} of a {self.kind} was changed in place before its gradient was "
-                    "computed; use an operation that makes a new tensor"
-                )
+            what = f"the {name} of a {self.kind}"
+            check_unchanged(self.operands[name], self.versions[name], what)
 
 
 class Convolution(Product):

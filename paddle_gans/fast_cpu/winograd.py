@@ -31,13 +31,13 @@ from .onednn import (
     WEIGHTS,
     Layout,
     OneDNN,
-    Plan,
+    OneDNNError,
     align,
     free,
     numbers,
     plain,
 )
-from .switch import engine
+from .plans import Plan
 
 if TYPE_CHECKING:
     from .product import Geometry
@@ -91,11 +91,8 @@ def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> 
         some = geometry._replace(x=part["x"].shape, y=part["y"].shape)
         make = partial(Filtering, target=target, geometry=some, bias="bias" in part)
         key = ("winograd", target, some, "bias" in part)
-        with engine().lock:
-            plan = plans.find(key, make)
-            if plan is None:
-                return None
-            plan.run({KINDS[n]: a.ctypes.data for n, a in part.items()})
+        if not plans.run(key, make, {KINDS[n]: a.ctypes.data for n, a in part.items()}):
+            return None
         if target == "w" and start:
             arrays["w"] += part["w"]
     return result
@@ -214,8 +211,7 @@ class Filtering(Plan):
 
     def copy(self, source, target) -> None:
         """From one layout to another."""
-        pairs = source[0], self.dnn.engine, target[0], self.dnn.engine
-        self.primitive("reorder", {SOURCE: source, TARGET: target}, *pairs)
+        self.stages.append(self.reorder(*source, *target))
 
     def add_bias(self, offset: int, shape: tuple[int, int, int]) -> None:
         """Add a number a channel to an array [N, C, tiles]."""
@@ -246,7 +242,8 @@ class Filtering(Plan):
         x, w, y = (c_void_p(query(descriptor, QUERY_ARGUMENT, kind)) for kind in kinds)
         source = self.brought(self.outside(name, plain(shapes[0])), x)
         weights = self.brought(self.constant(both(axis).reshape(shapes[1])), w)
-        assert spread + self.dnn.library.dnnl_memory_desc_get_size(y) <= self.size
+        if spread + self.dnn.library.dnnl_memory_desc_get_size(y) > self.size:
+            raise OneDNNError("a transform would take more memory than its numbers do")
         target = self.memory(y)
         self.inner.append((target, spread))
         arguments = {SOURCE: source[1], WEIGHTS: weights[1], TARGET: target}
