@@ -63,11 +63,21 @@ def of_pix2pix(part: str, options: Mapping[str, Any]) -> Network:
         if options["discriminator"] == "paper":
             return Network(pix2pix.PatchGAN(6, base_dim=d), junyanz.patch_gan)
         return Network(pix2pix.Discriminator(d), article.discriminator)
+    refuse_resize(options)
     norm = partial(pix2pix.Norm, mode=options["norm_mode"])
-    layer = pix2pix.GENERATORS[kind][0](d, options["residual_num"], norm)
+    layer = pix2pix.GENERATORS[kind][0](d, options["residual_num"], norm, "deconv")
     if kind in DEPTHS:
         return Network(layer, partial(junyanz.unet, depth=DEPTHS[kind]))
     return Network(layer, article.generator)
+
+
+def refuse_resize(options: Mapping[str, Any]) -> None:
+    """Raise InputError for a generator that the authors' code cannot build."""
+    if options.get("upsample", "deconv") != "deconv":
+        raise InputError(
+            f"--upsample {options['upsample']}: the authors' generators have transposed "
+            "convolutions, so their code cannot load these weights; only --upsample deconv converts"
+        )
 
 
 def of_cyclegan(part: str, options: Mapping[str, Any]) -> Network:
@@ -77,8 +87,10 @@ def of_cyclegan(part: str, options: Mapping[str, Any]) -> Network:
         names = {"article": pytorch_gan.discriminator, "patch_gan": junyanz.patch_gan}
         return Network(cyclegan.DISCRIMINATORS[kind](d), names[kind])
     kind = options["generator"]
+    if kind != "article":  # which always resizes
+        refuse_resize(options)
     names = {"article": pytorch_gan.generator, "resnet_9blocks": junyanz.resnet}
-    layer = cyclegan.GENERATORS[kind](d, blocks)
+    layer = cyclegan.GENERATORS[kind](d, blocks, "deconv")
     return Network(layer, partial(names[kind], num_blocks=blocks))
 
 

@@ -164,7 +164,8 @@ def colours(translate: Translator) -> list[Program]:
                "a and b of CIE Lab, each / 110")  # fmt: skip
     lightness = image("x", 1, "L of CIE Lab (0 to 100), L / 50 - 1")
     side = translate.options["crop_size"]
-    return [Program("generator", model.generator, [lightness], ab, model.translate, 1, side)]
+    network = model.inference_network("generator")
+    return [Program("generator", network, [lightness], ab, model.translate, 1, side)]
 
 
 def drawings(translate: Translator) -> list[Program]:
@@ -173,7 +174,10 @@ def drawings(translate: Translator) -> list[Program]:
     meaning = "noise, uniform in the range"
     z = Field("z", ("batch", model.noise_dim), "float32", "uniform", (-1, 1), meaning)
     drawn = image("y", translate.options["channels"], "(value + 1) * 127.5", side, side)
-    return [Program("generator", model.generator, [z], drawn, model.generator)]
+    return [Program("generator", model.inference_network("generator"), [z], drawn, model.draw)]
+
+
+STYLE_NETWORKS = ("generator", "mapping_network", "style_encoder")
 
 
 def styles(translate: Translator) -> list[Program]:
@@ -189,10 +193,11 @@ def styles(translate: Translator) -> list[Program]:
     source = square if faces else image("x", 3, square.meaning)
     result = image("result", 3, "RGB, (value + 1) * 127.5", *source.shape[2:])
     sizes = {"multiple": model.size_multiple, "side": side}
-    mapped, styled = Mapped(model.mapping_network_ema), Styled(model.style_encoder_ema)
+    generator, mapping_network, style_encoder = map(model.inference_network, STYLE_NETWORKS)
+    mapped, styled = Mapped(mapping_network), Styled(style_encoder)
     return [
-        Program("generator", Rendered(model.generator_ema, model.fan), [source, s], result,
+        Program("generator", Rendered(generator, model.fan), [source, s], result,
                 model.render, **sizes),
-        Program("mapping_network", mapped, [z, y], s, model.mapping_network_ema),
-        Program("style_encoder", styled, [square, y], s, model.style_encoder_ema, side=side),
+        Program("mapping_network", mapped, [z, y], s, mapping_network),
+        Program("style_encoder", styled, [square, y], s, style_encoder, side=side),
     ]  # fmt: skip

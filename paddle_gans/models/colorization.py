@@ -6,6 +6,7 @@ The article's two generators, on pix2pix's training (Isola et al., CVPR 2017).
 from __future__ import annotations
 
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Literal, Optional
 
@@ -24,6 +25,7 @@ from paddle_gans.models._colorization_networks import DynamicUNet, ResUNet
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet18 import WIDTH, from_vision, resnet18, resnet34
 from paddle_gans.training import safe_pickle
+from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.losses import GAN_LOSSES
 from paddle_gans.training.model import GANModel, Recipe, adam, frozen
 from paddle_gans.training.weights import fill
@@ -82,7 +84,10 @@ class Colorization(GANModel):
         gan_mode: Literal["vanilla", "lsgan"] = "vanilla",  # adversarial loss
         lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
         pretrain_steps: int = 0,  # steps of L1 alone before the GAN begins
+        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
+        ema_decay: float = 0.0,  # weight of the generator's moving average, 0.999 say; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
+        d_learning_rate: Optional[float] = None,  # of D's, where it differs
         beta1: float = 0.5,  # Adam's first decay
         beta2: float = 0.999,  # Adam's second decay
         load_size: int = 256,  # pixels of a picture's short side before cropping; 0: as they are
@@ -98,12 +103,16 @@ class Colorization(GANModel):
         self.gan_loss = GAN_LOSSES[gan_mode]
 
         self.generator = GENERATORS[generator](encoder, base_dim, bounded)
+        self.keep_averages(ema_decay, "generator")
+        self.augment = DiffAugment(diff_augment)
         self.discriminator = PatchGAN(3, base_dim=base_dim)
 
-        settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2}
+        optimizer = partial(adam, beta1=beta1, beta2=beta2)
         self.optimizers = {
-            "generator": adam(self.generator, **settings),
-            "discriminator": adam(self.discriminator, **settings),
+            "generator": optimizer(self.generator, learning_rate=learning_rate),
+            "discriminator": optimizer(
+                self.discriminator, learning_rate=d_learning_rate or learning_rate
+            ),
         }
 
     def load_pretrained(self):
@@ -126,7 +135,7 @@ class Colorization(GANModel):
         lightness, ab = batch["l"], batch["ab"]
         fake = self.generator(lightness)
         if step < self.pretrain_steps:
-            return self.update_generator({"g_loss_l1": F.l1_loss(fake, ab)}, update)
+            return self.update_generator({"g_loss_l1": F.l1_loss(fake, ab)}, step, update)
 
         # Update D: real colours against generated ones, G held constant.
         terms = self.d_losses(lightness, ab, fake.detach())
@@ -135,44 +144,55 @@ class Colorization(GANModel):
         # Update G: fool D, and stay close to the truth.
         with frozen(self.discriminator):
             terms = self.g_losses(lightness, ab, fake)
-        losses.update(self.update_generator(terms, update))
+        losses.update(self.update_generator(terms, step, update))
         return losses
 
-    def update_generator(self, terms, update):
+    def update_generator(self, terms, step, update):
         """One step of G on these terms; L1 has its weight in pre-training too, for Adam's sake."""
         weights = {"g_loss_l1": self.lambda_l1} if "g_loss_l1" in terms else {}
-        return update(terms, self.optimizers["generator"], weights=weights)
+        losses = update(terms, self.optimizers["generator"], weights=weights)
+        self.update_averages(step, update)
+        return losses
 
     def d_losses(self, lightness, ab, fake):
         """D's terms: lightness [N, 1, H, W] with real and with generated ab [N, 2, H, W]."""
         return {
-            "d_loss_real": self.gan_loss(self.discriminator(join(lightness, ab)), True),
-            "d_loss_fake": self.gan_loss(self.discriminator(join(lightness, fake)), False),
+            "d_loss_real": self.gan_loss(self.d_logits(lightness, ab), True),
+            "d_loss_fake": self.gan_loss(self.d_logits(lightness, fake), False),
         }
 
     def g_losses(self, lightness, ab, fake):
         """G's terms: the adversarial one, and L1 unless its weight is 0."""
-        terms = {"g_loss_fake": self.gan_loss(self.discriminator(join(lightness, fake)), True)}
+        terms = {"g_loss_fake": self.gan_loss(self.d_logits(lightness, fake), True)}
         if self.lambda_l1 > 0:
             terms["g_loss_l1"] = F.l1_loss(fake, ab)
         return terms
+
+    def d_logits(self, lightness, ab):
+        """D's logits for lightness [N, 1, H, W] with ab [N, 2, H, W], both augmented."""
+        return self.discriminator(*self.augment(join(lightness, ab)))
+
+    def discriminator_outputs(self, batch):
+        lightness = batch["l"]
+        planes = {"real": batch["ab"], "generated": self.translate(lightness)}
+        return {name: self.discriminator(join(lightness, ab)).mean() for name, ab in planes.items()}
 
     def sample(self, batch):
         lightness, ab = batch["l"], batch["ab"]
         return {
             "grey": pictures(lightness, paddle.zeros_like(ab)),
-            "result": pictures(lightness, self.generator(lightness)),
+            "result": pictures(lightness, self.translate(lightness)),
             "truth": pictures(lightness, ab),
         }
 
     def translate(self, inputs):
         """ab / 110 [N, 2, H, W] of lightness [N, 1, H, W] = L / 50 - 1, at any size."""
-        return self.generator(inputs)
+        return self.averaged("generator")(inputs)
 
     def validate(self, batch):
         """Means over the images: chroma (Lab units), PSNR of ab (dB), CIEDE2000."""
         lightness, truth = batch["l"].numpy(), batch["ab"].numpy()
-        result = self.generator(batch["l"]).numpy()
+        result = self.translate(batch["l"]).numpy()
         found = {
             "chroma_result": colour.chroma(result) * colour.AB_SCALE,
             "chroma_truth": colour.chroma(truth) * colour.AB_SCALE,

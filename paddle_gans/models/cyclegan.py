@@ -19,6 +19,7 @@ from paddle_gans.networks.init import normal_init
 from paddle_gans.networks.norm import instance_norm
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResidualBlock, ResNetGenerator
+from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.image_pool import ImagePool
 from paddle_gans.training.losses import lsgan
 from paddle_gans.training.model import GANModel, Recipe, adam, frozen
@@ -75,8 +76,10 @@ class Discriminator(nn.Layer):
 
 
 GENERATORS = {
-    "article": Generator,
-    "resnet_9blocks": lambda dim, num: ResNetGenerator(base_dim=dim, num_blocks=num),
+    "article": lambda dim, num, _: Generator(dim, num),  # always resizes
+    "resnet_9blocks": lambda dim, num, up: ResNetGenerator(
+        base_dim=dim, num_blocks=num, upsample=up
+    ),
 }
 DISCRIMINATORS = {
     "article": Discriminator,
@@ -112,10 +115,14 @@ class CycleGAN(GANModel):
         discriminator: Literal["article", "patch_gan"] = "article",  # the latter is the paper's
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 9,  # residual blocks of a generator
+        upsample: Literal["deconv", "resize"] = "deconv",  # of resnet_9blocks; article: resize
         lambda_cyc: float = 10.0,  # weight of the cycle term
         lambda_id: float = 5.0,  # weight of the identity term; 0 leaves it out
         pool_size: int = 50,  # generated images that each discriminator remembers
+        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
+        ema_decay: float = 0.0,  # weight of the generators' moving averages, 0.999 say; 0: none
         learning_rate: float = 2e-4,  # of the three Adam optimizers
+        d_learning_rate: Optional[float] = None,  # of the discriminators', where it differs
         beta1: float = 0.5,  # Adam's first decay
         beta2: float = 0.999,  # Adam's second decay
         decay_start_epoch: int = 100,  # where the learning rate begins to fall
@@ -132,8 +139,10 @@ class CycleGAN(GANModel):
         self.lambda_cyc, self.lambda_id = lambda_cyc, lambda_id
         self.decay = (decay_start_epoch, decay_end_epoch)
 
-        self.generator_ab = GENERATORS[generator](base_dim, residual_num)
-        self.generator_ba = GENERATORS[generator](base_dim, residual_num)
+        self.generator_ab = GENERATORS[generator](base_dim, residual_num, upsample)
+        self.generator_ba = GENERATORS[generator](base_dim, residual_num, upsample)
+        self.keep_averages(ema_decay, "generator_ab", "generator_ba")
+        self.augment = DiffAugment(diff_augment)
         for layer in self.sublayers():
             if isinstance(layer, ResidualBlock):
                 layer.recompute = recompute
@@ -143,10 +152,11 @@ class CycleGAN(GANModel):
         self.pool_b = ImagePool(pool_size, 3, crop_size, crop_size)
 
         settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2}
+        d_settings = {**settings, "learning_rate": d_learning_rate or learning_rate}
         self.optimizers = {
             "generators": adam(self.generator_ab, self.generator_ba, **settings),
-            "discriminator_a": adam(self.discriminator_a, **settings),
-            "discriminator_b": adam(self.discriminator_b, **settings),
+            "discriminator_a": adam(self.discriminator_a, **d_settings),
+            "discriminator_b": adam(self.discriminator_b, **d_settings),
         }
 
     def train_step(self, batch, step, update):
@@ -162,17 +172,23 @@ class CycleGAN(GANModel):
         losses = update(terms, self.optimizers["generators"], weights=weights)
 
         # Update D_A and D_B, each on real images and on the history of generated ones.
-        d_a = {"d_loss_a": d_loss(self.discriminator_a, a, self.pool_a(fake_a))}
+        d_a = {"d_loss_a": self.d_loss(self.discriminator_a, a, self.pool_a(fake_a))}
         losses.update(update(d_a, self.optimizers["discriminator_a"]))
-        d_b = {"d_loss_b": d_loss(self.discriminator_b, b, self.pool_b(fake_b))}
+        d_b = {"d_loss_b": self.d_loss(self.discriminator_b, b, self.pool_b(fake_b))}
         losses.update(update(d_b, self.optimizers["discriminator_b"]))
+        self.update_averages(step, update)
         return losses
+
+    def d_loss(self, discriminator, real, fake):
+        """Half of a discriminator's loss on real and on generated images [N, 3, H, W]."""
+        real, fake = discriminator(*self.augment(real)), discriminator(*self.augment(fake))
+        return (lsgan(real, True) + lsgan(fake, False)) / 2
 
     def g_losses(self, a, b, fake_a, fake_b):
         """The generators' terms, each the mean of both directions; images [N, 3, H, W]."""
         judged = (
-            lsgan(self.discriminator_b(fake_b), True),
-            lsgan(self.discriminator_a(fake_a), True),
+            lsgan(self.discriminator_b(*self.augment(fake_b)), True),
+            lsgan(self.discriminator_a(*self.augment(fake_a)), True),
         )
         cycle_a = F.l1_loss(self.generator_ba(fake_b), a)
         cycle_b = F.l1_loss(self.generator_ab(fake_a), b)
@@ -188,11 +204,21 @@ class CycleGAN(GANModel):
 
     def sample(self, batch):
         a, b = batch["a"], batch["b"]
-        b_of_a, a_of_b = self.generator_ab(a), self.generator_ba(b)
+        to_a, to_b = self.averaged("generator_ba"), self.averaged("generator_ab")
+        b_of_a, a_of_b = to_b(a), to_a(b)
         return {
-            "A": a, "B(A)": b_of_a, "A(B(A))": self.generator_ba(b_of_a),
-            "B": b, "A(B)": a_of_b, "B(A(B))": self.generator_ab(a_of_b),
+            "A": a, "B(A)": b_of_a, "A(B(A))": to_a(b_of_a),
+            "B": b, "A(B)": a_of_b, "B(A(B))": to_b(a_of_b),
         }  # fmt: skip
+
+    def discriminator_outputs(self, batch):
+        a, b = batch["a"], batch["b"]
+        d_a, d_b = self.discriminator_a, self.discriminator_b
+        fake_a, fake_b = self.averaged("generator_ba")(b), self.averaged("generator_ab")(a)
+        return {
+            "real": (d_a(a).mean() + d_b(b).mean()) / 2,
+            "generated": (d_a(fake_a).mean() + d_b(fake_b).mean()) / 2,
+        }
 
     def translate(
         self,
@@ -200,7 +226,7 @@ class CycleGAN(GANModel):
         *,
         direction: Literal["a2b", "b2a"] = "a2b",  # which generator; each file knows its own
     ):
-        return (self.generator_ab if direction == "a2b" else self.generator_ba)(inputs)
+        return self.averaged("generator_ab" if direction == "a2b" else "generator_ba")(inputs)
 
     def dataset(self, root, *, train):
         split = "train" if train else "test"
@@ -219,11 +245,6 @@ class CycleGAN(GANModel):
             flip=self.flip and train,
             what=what,
         )  # fmt: skip
-
-
-def d_loss(discriminator, real, fake):
-    """Half of what a discriminator loses on real and on generated images [N, 3, H, W]."""
-    return (lsgan(discriminator(real), True) + lsgan(discriminator(fake), False)) / 2
 
 
 def check_options(crop_size, decay_start_epoch, decay_end_epoch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
+from typing import Literal, Optional
 
 import paddle
 import paddle.nn.functional as F
@@ -14,6 +14,8 @@ from data_reader.digits import Pictures, read_digits
 from data_reader.drawn import DrawnDigits
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
+from paddle_gans.networks.upsample import resize_conv
+from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.losses import vanilla
 from paddle_gans.training.model import GANModel, Recipe, adam, frozen
 
@@ -23,10 +25,13 @@ SLOPE = 0.02  # of LeakyReLU: the default of the framework's version that the ar
 class Generator(nn.Layer):
     """Noise [N, noise_dim] to images [N, channels, size, size] in [-1, 1]."""
 
-    def __init__(self, size=28, channels=1, noise_dim=100, base_dim=64, fc_dim=2048):
+    def __init__(
+        self, size=28, channels=1, noise_dim=100, base_dim=64, fc_dim=2048, upsample="deconv"
+    ):
         super().__init__()
         self.shape = [-1, base_dim * 2, size // 4, size // 4]
-        up = partial(nn.Conv2DTranspose, kernel_size=5, stride=2, padding=2, output_padding=1)
+        deconv = partial(nn.Conv2DTranspose, kernel_size=5, stride=2, padding=2, output_padding=1)
+        up = resize_conv if upsample == "resize" else deconv
         self.fc1, self.norm1 = nn.Linear(noise_dim, fc_dim), nn.BatchNorm1D(fc_dim)
         features = base_dim * 2 * (size // 4) ** 2
         self.fc2, self.norm2 = nn.Linear(fc_dim, features), nn.BatchNorm1D(features)
@@ -81,10 +86,14 @@ class DCGAN(GANModel):
         channels: Literal[1, 3] = 1,  # grey or RGB
         noise_dim: int = 100,  # numbers of noise, uniform in [-1, 1]
         base_dim: int = 64,  # channels of the first convolution
+        upsample: Literal["deconv", "resize"] = "deconv",  # resize: no checkerboard; nearest, conv
         g_steps: int = 2,  # updates of G a step
         double_sigmoid: bool = False,  # a sigmoid before the loss's own, as in the listing
         init: Literal["normal", "framework"] = "normal",  # N(0, 0.02), or as the listing leaves it
+        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
+        ema_decay: float = 0.0,  # weight of the generator's moving average, 0.999 say; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
+        d_learning_rate: Optional[float] = None,  # of D's, where it differs
         beta1: float = 0.5,  # Adam's first decay; 0.9 in the article's listing
         beta2: float = 0.999,  # Adam's second decay
     ):
@@ -93,15 +102,19 @@ class DCGAN(GANModel):
         self.g_steps, self.double_sigmoid = g_steps, double_sigmoid
         if g_steps < 1:
             raise InputError(f"--g-steps is at least 1, not {g_steps}")
-        self.generator = Generator(crop_size, channels, noise_dim, base_dim)
+        self.generator = Generator(crop_size, channels, noise_dim, base_dim, upsample=upsample)
         self.discriminator = Discriminator(crop_size, channels, base_dim)
         if init == "normal":
             normal_init(self.generator)
             normal_init(self.discriminator)
-        settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2}
+        self.keep_averages(ema_decay, "generator")
+        self.augment = DiffAugment(diff_augment)
+        optimizer = partial(adam, beta1=beta1, beta2=beta2)
         self.optimizers = {
-            "generator": adam(self.generator, **settings),
-            "discriminator": adam(self.discriminator, **settings),
+            "generator": optimizer(self.generator, learning_rate=learning_rate),
+            "discriminator": optimizer(
+                self.discriminator, learning_rate=d_learning_rate or learning_rate
+            ),
         }
 
     def train_step(self, batch, step, update):
@@ -121,11 +134,12 @@ class DCGAN(GANModel):
             with frozen(self.discriminator):
                 terms = {"g_loss": self.loss(fake, True)}
             losses.update(update(terms, self.optimizers["generator"]))
+        self.update_averages(step, update)
         return losses
 
     def loss(self, images, is_real):
         """D's cross entropy on images that are to be taken for real, or not."""
-        logits = self.discriminator(images)
+        logits = self.discriminator(*self.augment(images))
         return vanilla(F.sigmoid(logits) if self.double_sigmoid else logits, is_real)
 
     def noise(self, count):
@@ -134,7 +148,14 @@ class DCGAN(GANModel):
 
     def sample(self, batch):
         real = batch["image"]
-        return {"real": real, "generated": self.generator(self.noise(real.shape[0]))}
+        return {"real": real, "generated": self.draw(self.noise(real.shape[0]))}
+
+    def draw(self, z):
+        """The images [N, channels, size, size] of noise z [N, noise_dim]."""
+        return self.averaged("generator")(z)
+
+    def discriminator_outputs(self, batch):
+        return {name: self.discriminator(x).mean() for name, x in self.sample(batch).items()}
 
     def translate(
         self,
@@ -149,8 +170,8 @@ class DCGAN(GANModel):
             raise InputError(f"--count is at least 1, not {count}")
         paddle.seed(seed)
         if interpolate:
-            return self.generator(walk(self.noise(max(2, -(-count // WALK_STEPS) + 1)), count))
-        return self.generator(self.noise(count))
+            return self.draw(walk(self.noise(max(2, -(-count // WALK_STEPS) + 1)), count))
+        return self.draw(self.noise(count))
 
     def dataset(self, root, *, train):
         shape = {"size": self.crop_size, "channels": self.channels}

@@ -19,6 +19,8 @@ from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.unet import UNet
+from paddle_gans.networks.upsample import resize_conv
+from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.losses import GAN_LOSSES, gradient_penalty
 from paddle_gans.training.model import GANModel, Recipe, adam, frozen
 
@@ -60,10 +62,14 @@ class Residual(nn.Layer):
 class Generator(nn.Layer):
     """The article's ResNet generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], sides / 4."""
 
-    def __init__(self, base_dim: int = 64, residual_num: int = 7, norm=Norm):
+    def __init__(
+        self, base_dim: int = 64, residual_num: int = 7, norm=Norm, upsample: str = "deconv"
+    ):
         super().__init__()
         conv = partial(nn.Conv2D, bias_attr=False)
         up = partial(nn.Conv2DTranspose, kernel_size=3, stride=2, padding=1, bias_attr=False)
+        if upsample == "resize":
+            up = partial(resize_conv, bias_attr=False)
         self.border = nn.Pad2D(3, mode="reflect")
         self.conv1 = conv(3, base_dim, 7)
         self.norm1 = norm(base_dim)
@@ -77,7 +83,7 @@ class Generator(nn.Layer):
         self.up2 = up(base_dim * 2, base_dim)
         self.norm5 = norm(base_dim)
         # A transposed convolution gives 2n - 1; the missing row and column are zeros.
-        self.complete = nn.Pad2D([0, 1, 0, 1])
+        self.complete = nn.Pad2D([0, 1, 0, 1]) if upsample == "deconv" else nn.Identity()
         self.conv4 = nn.Conv2D(base_dim, 3, 7)
         self.relu = nn.ReLU()
         normal_init(self)
@@ -126,9 +132,17 @@ class Discriminator(nn.Layer):
 
 # Generator choices: how each is built, what its input's sides divide by, the default crop.
 GENERATORS = {
-    "resnet": (lambda dim, num, norm: Generator(dim, num, norm), 4, 224),
-    "unet_256": (lambda dim, num, norm: UNet(depth=8, base_dim=dim, norm=norm), 256, 256),
-    "unet_128": (lambda dim, num, norm: UNet(depth=7, base_dim=dim, norm=norm), 128, 128),
+    "resnet": (Generator, 4, 224),
+    "unet_256": (
+        lambda dim, _, norm, up: UNet(depth=8, base_dim=dim, norm=norm, upsample=up),
+        256,
+        256,
+    ),
+    "unet_128": (
+        lambda dim, _, norm, up: UNet(depth=7, base_dim=dim, norm=norm, upsample=up),
+        128,
+        128,
+    ),
 }
 
 
@@ -165,12 +179,16 @@ class Pix2Pix(GANModel):
         discriminator: Literal["article", "paper"] = "article",  # instance norm, or batch norm
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 7,  # residual blocks of the resnet generator
-        norm_mode: Literal["running", "instance"] = "running",  # statistics at test time
+        upsample: Literal["deconv", "resize"] = "deconv",  # resize: no checkerboard; nearest, conv
+        norm_mode: Literal["instance", "running"] = "instance",  # statistics at test time
         gan_mode: Literal["vanilla", "lsgan", "wgangp"] = "vanilla",  # adversarial loss
         lambda_gan: float = 1.0,  # weight of the adversarial term; 0 trains on L1 alone
         lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
         lambda_gp: float = 10.0,  # weight of wgangp's gradient penalty
+        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
+        ema_decay: float = 0.0,  # weight of the generator's moving average, 0.999 say; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
+        d_learning_rate: Optional[float] = None,  # of D's, where it differs
         beta1: float = 0.5,  # Adam's first decay
         beta2: float = 0.999,  # Adam's second decay
         load_size: int = 256,  # pixels of a picture's short side before cropping; 0: as they are
@@ -187,20 +205,25 @@ class Pix2Pix(GANModel):
         self.load_size, self.flip, self.a_side, self.labels = load_size, flip, a_side, labels
         self.direction, self.allow_outside = direction, allow_outside
 
-        self.generator = build(base_dim, residual_num, partial(Norm, mode=norm_mode))
+        norm = partial(Norm, mode=norm_mode)
+        self.generator = build(base_dim, residual_num, norm, upsample)
+        self.keep_averages(ema_decay, "generator")
         self.discriminator = (
             Discriminator(base_dim)
             if discriminator == "article"
             else PatchGAN(6, base_dim=base_dim)
         )
+        self.augment = DiffAugment(diff_augment)
         self.gan_loss = GAN_LOSSES[gan_mode]
         self.penalise = gan_mode == "wgangp"
         self.lambda_gan, self.lambda_l1, self.lambda_gp = lambda_gan, lambda_l1, lambda_gp
 
-        settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2}
+        optimizer = partial(adam, beta1=beta1, beta2=beta2)
         self.optimizers = {
-            "generator": adam(self.generator, **settings),
-            "discriminator": adam(self.discriminator, **settings),
+            "generator": optimizer(self.generator, learning_rate=learning_rate),
+            "discriminator": optimizer(
+                self.discriminator, learning_rate=d_learning_rate or learning_rate
+            ),
         }
 
     def train_step(self, batch, step, update):
@@ -224,11 +247,12 @@ class Pix2Pix(GANModel):
         weights = {"g_loss_fake": self.lambda_gan, "g_loss_l1": self.lambda_l1}
         weights = {name: weights[name] for name in terms}
         losses.update(update(terms, self.optimizers["generator"], weights=weights))
+        self.update_averages(step, update)
         return losses
 
     def d_losses(self, source, target, fake):
         """D's terms on real and generated pairs, images [N, 3, H, W] each."""
-        real_pair, fake_pair = pair(source, target), pair(source, fake)
+        real_pair, fake_pair = self.pair(source, target), self.pair(source, fake)
         terms = {
             "d_loss_real": self.gan_loss(self.discriminator(real_pair), True),
             "d_loss_fake": self.gan_loss(self.discriminator(fake_pair), False),
@@ -241,10 +265,22 @@ class Pix2Pix(GANModel):
         """G's terms: the adversarial one and L1, those whose weight is not 0."""
         terms = {}
         if self.lambda_gan > 0:
-            terms["g_loss_fake"] = self.gan_loss(self.discriminator(pair(source, fake)), True)
+            terms["g_loss_fake"] = self.gan_loss(self.discriminator(self.pair(source, fake)), True)
         if self.lambda_l1 > 0:
             terms["g_loss_l1"] = F.l1_loss(fake, target)
         return terms
+
+    def pair(self, source, image):
+        """What D judges: the source and its would-be partner, augmented alike, [N, 6, H, W]."""
+        return paddle.concat(self.augment(source, image), axis=1)
+
+    def discriminator_outputs(self, batch):
+        source, target = self.directed(batch)
+        images = {"real": target, "generated": self.translate(source)}
+        return {
+            name: self.discriminator(paddle.concat([source, image], axis=1)).mean()
+            for name, image in images.items()
+        }
 
     def directed(self, batch):
         """(source, target) of a batch in the direction that is trained."""
@@ -254,10 +290,10 @@ class Pix2Pix(GANModel):
     def sample(self, batch):
         source, target = self.directed(batch)
         names = ("A", "B") if self.direction == "a2b" else ("B", "A")
-        return {names[0]: source, f"G({names[0]})": self.generator(source), names[1]: target}
+        return {names[0]: source, f"G({names[0]})": self.translate(source), names[1]: target}
 
     def translate(self, inputs):
-        return self.generator(inputs)
+        return self.averaged("generator")(inputs)
 
     def dataset(self, root, *, train):
         split = "train" if train else "test"
@@ -279,11 +315,6 @@ class Pix2Pix(GANModel):
             labels=self.labels,
             what=what,
         )
-
-
-def pair(source, image):
-    """What D judges: the source and its would-be partner in one, [N, 6, H, W]."""
-    return paddle.concat([source, image], axis=1)
 
 
 def check_options(crop_size, multiple, generator, lambda_gan, lambda_l1):

@@ -25,7 +25,7 @@ from paddle_gans.models._stargan_v2_networks import (
     channels,
 )
 from paddle_gans.networks.fan import FAN
-from paddle_gans.training.ema import average_of, soft_update
+from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.fan_weights import load_fan
 from paddle_gans.training.losses import r1_penalty, vanilla
 from paddle_gans.training.model import GANModel, Recipe, adam, frozen
@@ -84,7 +84,9 @@ class StarGANv2(GANModel):
         lambda_ds: float = 2.0,  # weight of the diversity at first; 2 for AFHQ, 1 for CelebA-HQ
         lambda_cyc: float = 1.0,  # weight of the cycle term
         ds_steps: int = 100_000,  # steps after which the weight of the diversity is 0
+        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
         learning_rate: float = 1e-4,  # of generator, style encoder and discriminator
+        d_learning_rate: Optional[float] = None,  # of the discriminator, where it differs
         mapping_learning_rate: float = 1e-6,  # of the mapping network
         beta1: float = 0.0,  # Adam's first decay
         beta2: float = 0.99,  # Adam's second decay
@@ -99,7 +101,7 @@ class StarGANv2(GANModel):
         self.crop_size, self.latent_dim, self.augment = crop_size, latent_dim, augment
         self.style_dim, self.hidden_dim = style_dim, hidden_dim
         self.lambda_r1, self.lambda_sty, self.lambda_cyc = lambda_r1, lambda_sty, lambda_cyc
-        self.lambda_ds, self.ds_steps, self.ema_decay = lambda_ds, ds_steps, ema_decay
+        self.lambda_ds, self.ds_steps = lambda_ds, ds_steps
         self.fan_weights = fan_weights
 
         count, dims = len(self.domains), channels(crop_size, base_dim, max_channels)
@@ -108,9 +110,10 @@ class StarGANv2(GANModel):
         self.mapping_network = MappingNetwork(count, latent_dim, style_dim, hidden_dim)
         self.style_encoder = StyleEncoder(dims, count, style_dim)
         self.discriminator = Discriminator(dims, count)
-        self.generator_ema = average_of(self.generator)
-        self.mapping_network_ema = average_of(self.mapping_network)
-        self.style_encoder_ema = average_of(self.style_encoder)
+        # The authors' averages have the same weight from the first step on.
+        averaged = ("generator", "mapping_network", "style_encoder")
+        self.keep_averages(ema_decay, *averaged, warm_up=False)
+        self.diff_augment = DiffAugment(diff_augment)
         self.fan = FAN() if w_hpf > 0 else None
         self.inference = self.inference_for({"w_hpf": w_hpf})
         self.size_multiple = 2 ** (len(self.generator.decode) - 2)
@@ -121,7 +124,9 @@ class StarGANv2(GANModel):
             "generator": optimizer(self.generator),
             "mapping_network": optimizer(self.mapping_network, learning_rate=mapping_learning_rate),
             "style_encoder": optimizer(self.style_encoder),
-            "discriminator": optimizer(self.discriminator),
+            "discriminator": optimizer(
+                self.discriminator, learning_rate=d_learning_rate or learning_rate
+            ),
         }
         # About six sources, as many references, and as many styles over all domains.
         self.panel_images = max(1, 6 // count) * count
@@ -150,23 +155,23 @@ class StarGANv2(GANModel):
         losses |= update(terms, nets["generator"], weights=self.g_weights(ref, step))
 
         # Let the averages follow.
-        soft_update(self.generator_ema, self.generator, self.ema_decay)
-        soft_update(self.mapping_network_ema, self.mapping_network, self.ema_decay)
-        soft_update(self.style_encoder_ema, self.style_encoder, self.ema_decay)
+        self.update_averages(step, update)
         return losses
 
     def d_losses(self, batch, guide, masks):
         """What D loses on real images, on fakes, and by the steepness of its slope."""
-        x_real, y_trg = batch["x_real"].detach(), batch["y_trg"]
-        x_real.stop_gradient = False
-        real = self.discriminator(x_real, batch["y_org"])
+        x_real, y_trg = batch["x_real"], batch["y_trg"]
+        # R1 is the slope at the images that D sees: the augmented ones.
+        x_seen = self.diff_augment(x_real)[0].detach()
+        x_seen.stop_gradient = False
+        real = self.discriminator(x_seen, batch["y_org"])
         with paddle.no_grad():
             x_fake = self.generator(x_real, guide.network(guide.source, y_trg), masks)
-        fake = self.discriminator(x_fake, y_trg)
+        fake = self.discriminator(*self.diff_augment(x_fake), y_trg)
         return {
             f"d_{guide.name}_real": vanilla(real, True),
             f"d_{guide.name}_fake": vanilla(fake, False),
-            f"d_{guide.name}_r1": r1_penalty(real, x_real),
+            f"d_{guide.name}_r1": r1_penalty(real, x_seen),
         }
 
     def g_losses(self, batch, guide, masks):
@@ -181,7 +186,9 @@ class StarGANv2(GANModel):
         s_org = self.style_encoder(x_real, batch["y_org"])
         x_rec = self.generator(x_fake, s_org, self.masks(x_fake))
         return {
-            f"g_{guide.name}_adv": vanilla(self.discriminator(x_fake, y_trg), True),
+            f"g_{guide.name}_adv": vanilla(
+                self.discriminator(*self.diff_augment(x_fake), y_trg), True
+            ),
             f"g_{guide.name}_sty": F.l1_loss(self.style_encoder(x_fake, y_trg), s_trg),
             f"g_{guide.name}_ds": F.l1_loss(x_fake, x_fake2),
             f"g_{guide.name}_cyc": F.l1_loss(x_rec, x_real),
@@ -216,7 +223,7 @@ class StarGANv2(GANModel):
                 images[f"{name} {i + 1}"] = self.render(x, self.drawn_styles(z, y))
 
         # Reference-guided: sources across, references down.
-        copied = self.style_encoder_ema(batch["x_ref"], batch["y_trg"])
+        copied = self.averaged("style_encoder")(batch["x_ref"], batch["y_trg"])
         blank = paddle.full_like(x[:1], -1)
         images["reference"] = paddle.concat([blank, batch["x_ref"]])
         for i in range(len(x)):
@@ -249,18 +256,26 @@ class StarGANv2(GANModel):
 
     def drawn_styles(self, z, y: int):
         """The styles [N, style_dim] of latent codes [N, latent_dim] in domain number ``y``."""
-        return self.mapping_network_ema(z, paddle.full([len(z)], y, "int64"))
+        return self.averaged("mapping_network")(z, paddle.full([len(z)], y, "int64"))
 
     def copied_styles(self, x, y: int):
         """The styles [N, style_dim] of reference images [N, 3, S, S] of domain number ``y``."""
-        return self.style_encoder_ema(x, paddle.full([len(x)], y, "int64"))
+        return self.averaged("style_encoder")(x, paddle.full([len(x)], y, "int64"))
 
     def render(self, x, s):
         """N images [N, 3, H, W] in one style, or one image in N styles; within [-1, 1]."""
         inputs = [x, *(self.masks(x) or ())]  # each picture's masks are found once
         count = max(len(x), len(s))
         x, *masks = (part.expand([count, -1, -1, -1]) for part in inputs)
-        return self.generator_ema(x, s.expand([count, -1]), masks or None).clip(-1, 1)
+        return self.averaged("generator")(x, s.expand([count, -1]), masks or None).clip(-1, 1)
+
+    def discriminator_outputs(self, batch):
+        x, y_trg = batch["x_real"], batch["y_trg"]
+        made = self.render(x, self.averaged("mapping_network")(batch["z_trg"], y_trg))
+        return {
+            "real": self.discriminator(x, batch["y_org"]).mean(),
+            "generated": self.discriminator(made, y_trg).mean(),
+        }
 
     def domain_index(self, name: str) -> int:
         """The number of a domain.
@@ -278,7 +293,7 @@ class StarGANv2(GANModel):
         return {**cls.inference, "fan": {}} if options["w_hpf"] > 0 else cls.inference
 
     def inference_network(self, name):
-        return self.fan if name == "fan" else getattr(self, f"{name}_ema")
+        return self.fan if name == "fan" else self.averaged(name)
 
     @classmethod
     def options_from_data(cls, root):

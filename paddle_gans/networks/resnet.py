@@ -11,6 +11,7 @@ from paddle.distributed.fleet.utils import recompute
 
 from .init import normal_init
 from .norm import instance_norm
+from .upsample import resize_conv
 
 
 class ResidualBlock(nn.Layer):
@@ -46,6 +47,8 @@ class ResidualBlock(nn.Layer):
 class ResNetGenerator(nn.Layer):
     """Two strided convolutions, residual blocks, two transposed convolutions.
 
+    ``upsample`` "resize" puts ``resize_conv`` in the place of the latter.
+
     Input [N, in_channels, H, W] and output [N, out_channels, H, W] in [-1, 1]; H and W divide by
     4. A convolution in front of a norm that has its own shift carries no bias. The paper takes 9
     blocks for images of 256 and more, 6 for 128. Source: CycleGAN, appendix 7.2.
@@ -61,11 +64,13 @@ class ResNetGenerator(nn.Layer):
         dropout: float = 0.0,
         norm: Callable[[int], nn.Layer] = instance_norm,
         norm_shifts: bool = False,
+        upsample: str = "deconv",
     ):
         super().__init__()
         d, bias = base_dim, False if norm_shifts else None
         conv = partial(nn.Conv2D, bias_attr=bias)
-        up = partial(nn.Conv2DTranspose, kernel_size=3, stride=2, padding=1, output_padding=1)
+        deconv = partial(nn.Conv2DTranspose, kernel_size=3, stride=2, padding=1, output_padding=1)
+        up = resize_conv if upsample == "resize" else deconv
         self.encoder = nn.Sequential(
             *[nn.Pad2D(3, mode="reflect"), conv(in_channels, d, 7), norm(d), nn.ReLU()],
             *[conv(d, d * 2, 3, stride=2, padding=1), norm(d * 2), nn.ReLU()],

@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 
 from .init import normal_init
+from .upsample import resize_conv
 
 
 class UNet(nn.Layer):
@@ -16,7 +17,8 @@ class UNet(nn.Layer):
 
     Input and output [N, C, H, W] in [-1, 1]; H and W divide by ``2 ** depth``. Dropout stands in
     the three widest decoder blocks; the paper has no other noise than this. A convolution in
-    front of a norm that has its own shift carries no bias.
+    front of a norm that has its own shift carries no bias. ``upsample`` is "deconv", the paper's,
+    or "resize" (``resize_conv``).
     """
 
     def __init__(
@@ -29,11 +31,13 @@ class UNet(nn.Layer):
         dropout: float = 0.5,
         norm: Callable[[int], nn.Layer] = nn.BatchNorm2D,
         norm_shifts: bool = True,
+        upsample: str = "deconv",
     ):
         super().__init__()
         bias = False if norm_shifts else None
         down = partial(nn.Conv2D, kernel_size=4, stride=2, padding=1, bias_attr=bias)
-        up = partial(nn.Conv2DTranspose, kernel_size=4, stride=2, padding=1)
+        deconv = partial(nn.Conv2DTranspose, kernel_size=4, stride=2, padding=1)
+        up = resize_conv if upsample == "resize" else deconv
         widths = [base_dim * min(2**i, 8) for i in range(depth)]
 
         # Going down, the outermost and the innermost convolution have no norm.

@@ -18,7 +18,6 @@ def average_of(network: nn.Layer) -> nn.Layer:
     return average
 
 
-@paddle.no_grad()
 def soft_update(target: nn.Layer, source: nn.Layer, decay: float) -> None:
     """Move the running average a little: target = decay * target + (1 - decay) * source.
 
@@ -35,6 +34,16 @@ def soft_update(target: nn.Layer, source: nn.Layer, decay: float) -> None:
             f"soft_update takes the weight of the running average, 0.999 say, not {decay}; the "
             f"article's decay weighs the new weights: give {1 - decay:g} for its {decay:g}"
         )
+    move_average(target, source, decay)
+
+
+@paddle.no_grad()
+def move_average(target: nn.Layer, source: nn.Layer, decay: float) -> None:
+    """``soft_update`` for any ``decay`` in [0, 1]: the first steps of a warm-up need a low one.
+
+    Raises:
+        ValueError: the networks have different parameters.
+    """
     averages, trainable = target.state_dict(), trainable_names(source)
     weights = source.state_dict()
     if averages.keys() != weights.keys():
@@ -46,6 +55,14 @@ def soft_update(target: nn.Layer, source: nn.Layer, decay: float) -> None:
         # more than a slow network moves.
         step = (weight - average) * (1 - decay)
         average.set_value(average + step if name in trainable else weight)
+
+
+def warm_up_decay(decay: float, step: int) -> float:
+    """The decay at ``step``: low at first, so that the average soon forgets the initial weights.
+
+    Source: the moving averages of TensorFlow and of EDM: min(decay, (1 + step) / (10 + step)).
+    """
+    return min(decay, (1 + step) / (10 + step))
 
 
 def trainable_names(network: nn.Layer) -> set[str]:

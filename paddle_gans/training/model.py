@@ -18,6 +18,7 @@ from data_reader.datasets import PictureDataset
 from data_reader.errors import InputError
 
 from . import parallel
+from .ema import average_of, move_average, warm_up_decay
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -66,6 +67,8 @@ class GANModel(nn.Layer):
     # only watched. Names that begin with the same word (chroma_result, chroma_truth) share an axis.
     figures: Mapping[str, str] = NONE
 
+    ema_names: tuple[str, ...] = ()  # networks of which a moving average is kept
+
     def dataset(self, root: Optional[str], *, train: bool) -> Optional[PictureDataset]:
         """The training or test items under ``root`` (None: the embedded data set).
 
@@ -84,6 +87,13 @@ class GANModel(nn.Layer):
     def validate(self, batch: dict[str, Tensor]) -> dict[str, float]:
         """Each of ``figures`` for a batch of held-back items, as means over its images."""
         raise NotImplementedError
+
+    def discriminator_outputs(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """D's mean output on a batch's real images, and on images generated from it.
+
+        The keys are "real" and "generated". A model without a discriminator returns {}.
+        """
+        return {}
 
     def judge(self, history: list[dict[str, float]]) -> list[str]:
         """Sentences of warning about the figures so far, oldest first; NaN is not a number."""
@@ -124,7 +134,38 @@ class GANModel(nn.Layer):
 
     def inference_network(self, name: str) -> nn.Layer:
         """The layer whose weights are saved as ``<name>.pdparams``; the EMA where there is one."""
-        return getattr(self, name)
+        return self.averaged(name)
+
+    def keep_averages(self, decay: float, *names: str, warm_up: bool = True) -> None:
+        """Keep the moving average of each named network as the sublayer ``<name>_ema``.
+
+        ``decay`` is the weight of the average in each step; 0 keeps none. With ``warm_up`` it
+        starts low (``warm_up_decay``).
+
+        Raises:
+            InputError: ``decay`` is neither 0 nor in [0.5, 1).
+        """
+        if decay != 0 and not 0.5 <= decay < 1:
+            raise InputError(
+                f"--ema-decay {decay:g} must be 0 (no average) or at least 0.5 and below 1; "
+                "0.999 is common"
+            )
+        self.ema_decay, self.ema_warm_up = decay, warm_up
+        self.ema_names = names if decay > 0 else ()
+        for name in self.ema_names:
+            setattr(self, f"{name}_ema", average_of(getattr(self, name)))
+
+    def update_averages(self, step: int, update: Update) -> None:
+        """Move each average towards its network: the last line of a ``train_step``."""
+        if not update.is_last_part:
+            return
+        decay = warm_up_decay(self.ema_decay, step) if self.ema_warm_up else self.ema_decay
+        for name in self.ema_names:
+            move_average(getattr(self, f"{name}_ema"), getattr(self, name), decay)
+
+    def averaged(self, name: str) -> nn.Layer:
+        """The moving average of a network where one is kept, otherwise the network itself."""
+        return getattr(self, f"{name}_ema" if name in self.ema_names else name)
 
 
 def adam(
@@ -202,6 +243,11 @@ class Update:
         # bf16 has float32's range and needs no scaling.
         self.scaler = paddle.amp.GradScaler(enable=amp == "fp16", init_loss_scaling=2.0**15)
 
+    @property
+    def is_last_part(self) -> bool:
+        """Whether this part of the batch is the one after which the optimizers step."""
+        return self.part == self.accumulate - 1
+
     def autocast(self):
         """The context in which a training step runs."""
         dtype = "float16" if self.amp == "fp16" else "bfloat16"
@@ -235,7 +281,7 @@ class Update:
             return {name: term.detach() for name, term in losses.items()}
         total = sum(term * weights.get(name, 1.0) for name, term in losses.items())
         self.scaler.scale(total / self.accumulate if self.accumulate > 1 else total).backward()
-        if self.part == self.accumulate - 1 and id(optimizers[0]) not in self._bad:
+        if self.is_last_part and id(optimizers[0]) not in self._bad:
             self._step(optimizers, " + ".join(losses))
         return {name: term.detach() for name, term in losses.items()}
 

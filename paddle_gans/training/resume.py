@@ -11,6 +11,7 @@ from data_reader.errors import InputError
 
 from . import checkpoint
 from .checkpoint import read_network
+from .options import options_of
 from .plan import Plan
 from .run_folder import RunFolder, compare
 from .weights import fill
@@ -33,6 +34,9 @@ def take_up(plan: Plan, folder: RunFolder, resume: str) -> tuple[dict[str, Any],
         run = RunFolder(source.parent.parent)
         config = run.config() or config
     if config is not None:
+        # An option that did not exist when the run began had what is its default now.
+        options = options_of(type(plan.model)).values()
+        config["options"] = {o.name: o.default for o in options} | config["options"]
         compare(config, plan.config, folder.path)
     if source is None:
         plan.model.load_pretrained()
@@ -81,6 +85,8 @@ def init_from(model: nn.Layer, path: Path) -> str:
     for file in files:
         arrays, entry = read_network(file)
         name = entry.get("network", file.stem)
+        if name.endswith("_ema") and name not in networks and path.is_dir():
+            continue  # the average of a run, whose network has a file of its own
         if name not in networks:
             raise InputError(
                 f"--init-from {file} holds the network {name!r}; this model has "
