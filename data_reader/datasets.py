@@ -261,3 +261,13 @@ class Unpaired(PictureDataset):
             f"pictures of {smallest} pixels are enlarged to {self.load_size}; with a smaller "
             "--crop-size they are not"
         ]
+
+
+def without_randomness(dataset: PictureDataset) -> PictureDataset:
+    """A training set as a test set would show it: centre crops, no flips, nothing drawn."""
+    dataset = copy.copy(dataset)
+    fixed = {"crop_type": "Center", "flip": False, "augment": False, "fixed": True}
+    for name, value in fixed.items():
+        if hasattr(dataset, name):
+            setattr(dataset, name, value)
+    return dataset

@@ -17,7 +17,8 @@ from paddle_gans.metrics import METRICS
 EXAMPLE = """
 examples:
   python -m paddle_gans.evaluate --weights runs/pix2pix --data facades
-      PSNR, SSIM, CIEDE2000 and chroma of the test pairs; accuracies, where the truth is labels
+      PSNR, SSIM, CIEDE2000, chroma and grid artefacts (lattice) of the test pairs; accuracies,
+      where the truth is labels
   ... --features pt_inception-2015-12-05-6726825d.pth --lpips alexnet-owt-7be5be79.pth alex.pth
       FID, KID and LPIPS too; of StarGAN v2 for each ordered pair of domains, in drawn and in
       copied styles, 10 outputs a source, and their diversity
@@ -200,6 +201,8 @@ def measure_all(found, metrics: Sequence[str], tools) -> dict[str, dict[str, flo
 
     looks_at_real = tools.features is not None and {"fid", "kid"} & set(metrics)
     total = sum(one.count + (one.reals.count if looks_at_real else 0) for one in found)
+    if "lattice" in metrics:
+        total += sum(measure.lattice_reals(one) for one in found if not one.has_truth)
     figures = {}
     with report.Meter(total, "picture") as meter:
         for one in found:

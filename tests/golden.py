@@ -196,6 +196,7 @@ def check_steps(case: Case, port: StepPort) -> None:
     update = RecordingUpdate(port)
     for t, terms in enumerate(case["steps"]):
         losses = port.model.train_step(case.batch(t), step=t, update=update)
+        port.model.update_averages(t)
         ours = port.rename_losses(losses)
         expected = flat(terms)
         assert set(ours) == set(expected), f"other terms at step {t}"

@@ -15,7 +15,7 @@ from paddle_gans.fast_cpu import accelerate
 from paddle_gans.training import checkpoint
 from paddle_gans.training.model import GANModel, Update
 from paddle_gans.training.options import options_of, resolve
-from paddle_gans.training.trainer import step_seed
+from paddle_gans.training.trainer import step_seed, train_on
 
 every_model = pytest.mark.parametrize("name", models.names())
 
@@ -39,7 +39,7 @@ def run_steps(model, steps, first=0, size=2):
     batch, update, losses = batches(model, size), Update(), {}
     for step in range(first, first + steps):
         paddle.seed(step_seed(0, 0, step))
-        losses = model.train_step(batch(step), step, update)
+        losses = train_on(model, batch(step), step, update)
     return losses
 
 
@@ -88,15 +88,28 @@ def test_every_trained_network_gets_gradients(name):
         assert np.mean(some) > 0.5, optimizer_name
 
 
+# What several models offer; those that have an option are tested with it too.
+EXTRAS = [
+    {},
+    {"ema_decay": 0.9},
+    {"upsample": "resize"},
+    {"diff_augment": "color,translation,cutout"},
+    {"d_learning_rate": 1e-3},
+]
+
+
+@pytest.mark.parametrize("extra", EXTRAS, ids=lambda extra: next(iter(extra), "plain"))
 @every_model
-def test_saved_and_loaded_it_takes_the_same_next_steps(name, tmp_path):
-    straight = build(name)
+def test_saved_and_loaded_it_takes_the_same_next_steps(name, extra, tmp_path):
+    if not extra.keys() <= options_of(models.find(name)).keys():
+        pytest.skip("this model has no such option")
+    straight = build(name, **extra)
     run_steps(straight, 4)
-    first = build(name)
+    first = build(name, **extra)
     run_steps(first, 2)
     path = checkpoint.save_checkpoint(tmp_path, first, {"step": 2})
     # Another model was built in between, and the weights begin elsewhere.
-    second = build(name, seed=7)
+    second = build(name, seed=7, **extra)
     checkpoint.load_checkpoint(path, second)
     run_steps(second, 2, first=2)
     expected, found = arrays(straight), arrays(second)
@@ -122,6 +135,39 @@ def test_samples_are_named_images_and_leave_no_trace(name):
         assert -1.001 <= image.min().item() <= image.max().item() <= 1.001, label
     for key, array in arrays(model).items():
         assert before[key].tobytes() == array.tobytes(), f"sampling changed {key}"
+
+
+@every_model
+def test_the_average_is_sampled_saved_and_translated_with(name):
+    """With an average far from its network, everything shown or saved is the average's."""
+    if "ema_decay" not in options_of(models.find(name)):
+        pytest.skip("this model has no such option")
+    model = build(name, ema_decay=0.9)
+    run_steps(model, 1)
+    assert model.ema_names
+    for network in model.ema_names:
+        average, live = getattr(model, f"{network}_ema"), getattr(model, network)
+        assert model.averaged(network) is average
+        if network in model.inference:
+            assert model.inference_network(network) is average
+        for tensor in live.state_dict().values():
+            tensor.set_value(paddle.full_like(tensor, float("nan")))
+    model.eval()
+    with paddle.no_grad():
+        images = model.sample(batches(model)(0))
+    assert all(np.isfinite(image.numpy()).all() for image in images.values())
+
+
+@every_model
+def test_the_discriminator_judges_real_and_generated_images(name):
+    model = build(name)
+    if type(model).discriminator_outputs is GANModel.discriminator_outputs:
+        pytest.skip("this model has no discriminator to show")
+    model.eval()
+    with paddle.no_grad():
+        outputs = model.discriminator_outputs(batches(model)(0))
+    assert outputs.keys() == {"real", "generated"}
+    assert all(np.isfinite(value.item()) for value in outputs.values())
 
 
 @every_model

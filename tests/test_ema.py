@@ -6,7 +6,9 @@ import pytest
 from paddle import nn
 
 from data_reader.errors import InputError
-from paddle_gans.training.ema import average_of, soft_update
+from paddle_gans.training.ema import average_of, soft_update, warm_up_decay
+from paddle_gans.training.model import GANModel, Update
+from paddle_gans.training.trainer import train_on
 
 
 def layer(value):
@@ -54,6 +56,62 @@ def test_an_average_starts_as_a_copy_and_is_frozen():
     assert not any(p.stop_gradient for p in source.parameters())
     target[0].weight.set_value(target[0].weight + 1)  # the copy's memory is its own
     assert (source[0].weight.numpy() != target[0].weight.numpy()).all()
+
+
+def test_the_first_steps_have_a_lower_decay():
+    decays = [warm_up_decay(0.999, step) for step in (0, 8, 90, 10_000)]
+    assert decays == [0.1, 0.5, 0.91, 0.999]
+
+
+BATCH = {"x": paddle.zeros([2, 1])}
+
+
+class OneNumber(GANModel):
+    """A model of one weight, which moves by 1 in each step."""
+
+    def __init__(self, decay, **settings):
+        super().__init__()
+        self.generator = layer(0.0)
+        self.keep_averages(decay, "generator", **settings)
+
+    def train_step(self, batch, step, update):
+        self.generator.weight.set_value(self.generator.weight + 1)
+        return {}
+
+
+def test_a_model_keeps_the_average_of_its_networks():
+    model = OneNumber(0.9)
+    for step in range(3):
+        train_on(model, BATCH, step, Update())
+    # Decays 1/10, 2/11, 3/12 towards 1, 2, 3.
+    expected = 0.9 * 1
+    expected = 2 / 11 * expected + 9 / 11 * 2
+    expected = 3 / 12 * expected + 9 / 12 * 3
+    assert model.averaged("generator").weight.item() == pytest.approx(expected)
+    assert "generator_ema.weight" in model.state_dict()
+
+    plain = OneNumber(0.75, warm_up=False)
+    train_on(plain, BATCH, 0, Update())
+    assert plain.averaged("generator").weight.item() == pytest.approx(0.25)
+
+
+def test_without_a_decay_there_is_no_average():
+    model = OneNumber(0.0)
+    train_on(model, BATCH, 0, Update())
+    assert model.averaged("generator") is model.generator
+    assert list(model.state_dict()) == ["generator.weight", "generator.bias"]
+
+
+def test_a_step_in_parts_moves_the_average_once():
+    model = OneNumber(0.5, warm_up=False)
+    train_on(model, BATCH, 0, Update(accumulate=2))
+    assert model.averaged("generator").weight.item() == pytest.approx(1.0)  # (0 + 2) / 2
+
+
+@pytest.mark.parametrize("decay", [-0.1, 0.3, 1.0, 2.0])
+def test_a_decay_that_is_none_is_refused(decay):
+    with pytest.raises(InputError, match="--ema-decay"):
+        OneNumber(decay)
 
 
 def test_networks_that_differ_are_an_error():

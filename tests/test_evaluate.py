@@ -37,7 +37,10 @@ def data(tmp_path_factory):
             write_image(root / "photos" / split / f"{i}.png", image)
         for y, name in enumerate(DOMAINS):
             save(root / "domains" / split / name, count - y % 2, 64, 100 * y + len(split))
+        save(root / "large" / f"{split}A", count, 64, len(split))
+        save(root / "large" / f"{split}B", count, 64, 50 + len(split))
     save(root / "singles" / "train", 6, 28)
+    save(root / "large_singles" / "train", 4, 64)
     return root
 
 
@@ -47,7 +50,10 @@ def runs(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for name, model, place, more in (
         ("to_b", "pix2pix", "pairs", {}),
+        ("large", "pix2pix", "large", {"crop_size": 64}),
         ("cyclegan", "cyclegan", "pairs", {"load_size": 0}),
+        ("large_cyclegan", "cyclegan", "large", {"load_size": 0, "crop_size": 64}),
+        ("large_dcgan", "dcgan", "large_singles", {"crop_size": 64, "channels": 3}),
         ("dcgan", "dcgan", "singles", {}),
         ("colorization", "colorization", "photos", {}),
         ("stargan_v2", "stargan_v2", "domains", {}),
@@ -116,6 +122,7 @@ def test_pairs_are_measured_against_their_truth(evaluate, runs, data, capsys):
     said = capsys.readouterr().out
     assert f"{figures['ssim']:.4f}" in said
     assert "tag fid_weights" in said  # why there is no FID
+    assert "note: lattice needs 64 pixels a side, the images have 32" in said
     assert "higher" in said
 
 
@@ -125,6 +132,34 @@ def test_a_batch_is_no_part_of_the_figures(evaluate, networks):
     all_at_once = evaluate("to_b", "pairs", *flags)["figures"]["a to b"]
     assert one == pytest.approx(all_at_once, rel=1e-3, abs=1e-5)
     assert {"fid", "kid", "lpips"} <= set(one)
+
+
+def test_grids_of_results_beside_those_of_their_truths(evaluate, runs, data):
+    figures = evaluate("large", "large")["figures"]["a to b"]
+    assert list(figures)[-3:] == ["lattice", "lattice_truth", "lattice_ratio"]
+    assert figures["lattice_ratio"] == figures["lattice"] / figures["lattice_truth"]
+    translate = paddle_gans.load(runs / "large")
+    pairs = [[read_image(data / "large" / f"test{s}" / f"{i}.png") for s in "AB"] for i in range(3)]
+    truth = pictures.geometric_mean(pictures.lattice(b) for _, b in pairs)
+    assert figures["lattice_truth"] == pytest.approx(truth, rel=1e-6)
+    results = pictures.geometric_mean(pictures.lattice(translate(a)) for a, _ in pairs)
+    assert figures["lattice"] == pytest.approx(results, rel=0.01)
+
+
+def test_grids_without_a_truth_are_beside_as_many_real_images(evaluate, data):
+    found = evaluate("large_cyclegan", "large")
+    assert found["metrics"] == ["lattice"]
+    place = data / "large" / "testA"
+    real = pictures.geometric_mean(pictures.lattice(read_image(p)) for p in place.iterdir())
+    figures = found["figures"]["b to a"]
+    assert figures["lattice_truth"] == pytest.approx(real, rel=1e-6)
+    assert figures["lattice_ratio"] == figures["lattice"] / figures["lattice_truth"]
+
+    drawn = evaluate("large_dcgan", "large_singles", "--outputs", 2)["figures"]["drawn"]
+    place = data / "large_singles" / "train"
+    real = pictures.geometric_mean(pictures.lattice(read_image(place / f"{i}.png")) for i in (0, 1))
+    assert drawn["lattice_truth"] == pytest.approx(real, rel=1e-6)
+    assert drawn["lattice_ratio"] == drawn["lattice"] / drawn["lattice_truth"]
 
 
 def test_both_directions_of_a_cyclegan(evaluate, networks):
@@ -167,6 +202,11 @@ def test_every_ordered_pair_of_domains_in_both_ways(evaluate, networks):
     values = [found["figures"][name]["lpips_diversity"] for name in names[:6]]
     assert min(values) > 0
     assert found["means"]["latent"]["lpips_diversity"] == pytest.approx(np.mean(values))
+    rows = [found["figures"][name] for name in names[:6]]
+    mean, keys = found["means"]["latent"], ("lattice", "lattice_truth", "lattice_ratio")
+    for key in keys:
+        assert mean[key] == pytest.approx(pictures.geometric_mean(row[key] for row in rows))
+    assert mean["lattice_ratio"] == pytest.approx(mean["lattice"] / mean["lattice_truth"])
 
 
 def test_label_maps_are_measured_by_their_classes(evaluate, data, runs, tmp_path):
@@ -182,6 +222,12 @@ def test_label_maps_are_measured_by_their_classes(evaluate, data, runs, tmp_path
     assert set(figures) == {"pixel_accuracy", "class_accuracy", "class_iou"}
     assert figures["pixel_accuracy"] == pytest.approx(figures["class_accuracy"])  # equal halves
     assert set(evaluate("to_b", "labels", "--metrics", "psnr")["figures"]["a to b"]) == {"psnr"}
+    for split in ("train", "test"):  # large enough for a lattice, of label maps on demand alone
+        write_image(data / "large_labels" / f"{split}A" / "0.png", noise_image(0, 64, 64))
+        image = np.repeat(colours[None], 64, axis=0).repeat(32, axis=1)
+        write_image(data / "large_labels" / f"{split}B" / "0.png", image)
+    assert evaluate("large", "large_labels")["metrics"] == ["labels"]
+    assert evaluate("large", "large_labels", "--metrics", "lattice")["metrics"] == ["lattice"]
     palette = tmp_path / "palette.txt"
     palette.write_text("255 0 0 wall\n0 0 255 sky\n0 0 0 else\n")
     evaluate("to_b", "labels", "--palette", palette)
@@ -239,6 +285,8 @@ def test_what_is_missing_is_named(runs, data, networks):
     assert "--paired" not in said
     assert "no label map" in refused(*weights, *place, "--metrics", "labels")
     assert "does not exist" in refused(*weights, "--data", data / "nowhere")
+    said = refused(*weights, *place, "--metrics", "lattice")
+    assert said == "--metrics lattice: lattice needs 64 pixels a side, the images have 32"
 
 
 def test_too_few_and_uneven_pictures_are_named(runs, data, networks, tmp_path):

@@ -114,6 +114,60 @@ def test_ssim_by_the_formula_in_one_window():
         pictures.ssim(x[:10], y[:10])
 
 
+# Grid artefacts.
+
+
+def soft_noise(seed, size=64):
+    """Noise around mid-grey that leaves room for a grid; floats [size, size]."""
+    return 128 + 20 * np.random.default_rng(seed).standard_normal((size, size))
+
+
+def grey_image(levels):
+    return np.clip(levels, 0, 255).astype("uint8")[..., None].repeat(3, axis=2)
+
+
+def test_a_constant_image_has_a_lattice_of_one():
+    assert pictures.lattice(np.full((64, 72, 3), 200, "uint8")) == 1.0
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (71, 130), (256, 128)])
+def test_white_noise_has_no_lattice(height, width):
+    values = [pictures.lattice(noise_image(seed, height, width)) for seed in range(8)]
+    assert 0.5 < pictures.geometric_mean(values) < 2
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+@pytest.mark.parametrize("way", ["checkerboard", "columns", "rows"])
+def test_a_grid_is_much_more_than_the_noise_below_it(period, way):
+    y, x = np.mgrid[:64, :64] // (period // 2)
+    grid = {"checkerboard": x + y, "columns": x, "rows": y}[way] % 2
+    noise = soft_noise(0)
+    with_grid = pictures.lattice(grey_image(noise + 40 * grid))
+    assert with_grid > 10 * pictures.lattice(grey_image(noise))
+
+
+def test_other_periods_and_smooth_slopes_are_no_lattice():
+    noise, x = soft_noise(0), np.mgrid[:64, :64][1]
+    for pattern in (40 * (x // 8 % 2), x):  # stripes of period 16, and a slope
+        assert pictures.lattice(grey_image(noise + pattern)) < 2
+
+
+def test_the_lattice_does_not_depend_on_contrast_and_needs_64_pixels():
+    y, x = np.mgrid[:64, :64]
+    image = (soft_noise(1) + 20 * ((x + y) % 2)).clip(0, 255).astype(int) // 2
+    low, high = (pictures.lattice(grey_image(k * image)) for k in (1, 2))
+    assert low == pytest.approx(high, rel=0.02)
+    with pytest.raises(ValueError, match="64 pixels a side"):
+        pictures.lattice(noise_image(0, 63, 80))
+    odd = noise_image(0, 71, 66)  # cut to 64 x 64
+    assert pictures.lattice(odd) == pictures.lattice(odd[:64, :64])
+
+
+def test_the_geometric_mean_by_hand():
+    assert pictures.geometric_mean([2, 8]) == pytest.approx(4)
+    assert pictures.geometric_mean([0.5, 2]) == pytest.approx(1)
+
+
 # Label maps.
 
 RED, GREEN, BLUE = [255, 0, 0], [0, 255, 0], [0, 0, 255]

@@ -38,7 +38,9 @@ def weights(out):
 
 
 def log_of(out):
-    return [json.loads(line) for line in (Path(out) / "log.jsonl").read_text().splitlines()]
+    """The lines of the log that hold losses."""
+    lines = [json.loads(line) for line in (Path(out) / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if "losses" in line]
 
 
 def losses_of(out):
@@ -181,6 +183,55 @@ def test_init_from_takes_weights_and_nothing_else(pairs, tmp_path):
         train(pairs, tmp_path / "wide", steps=1, init_from=str(file), base_dim=8)
 
 
+def test_a_run_with_an_average_resumes_exactly_and_is_used_by_it(pairs, tmp_path):
+    options = {"ema_decay": 0.9, "diff_augment": "color,translation,cutout", "upsample": "resize"}
+    train(pairs, tmp_path / "whole", steps=6, **options)
+    for steps in (2, 6):
+        train(pairs, tmp_path / "parts", steps=steps, **options)
+    assert weights(tmp_path / "whole") == weights(tmp_path / "parts")
+    whole, parts = (tmp_path / run / "checkpoints" / "000006" for run in ("whole", "parts"))
+    for file in whole.glob("*.pdparams"):
+        assert file.read_bytes() == (parts / file.name).read_bytes(), file.name
+
+    average, _ = checkpoint.read_network(whole / "generator_ema.pdparams")
+    live, _ = checkpoint.read_network(whole / "generator.pdparams")
+    saved, _ = checkpoint.read_network(tmp_path / "whole" / "generator.pdparams")
+    assert not np.array_equal(average["conv1.weight"], live["conv1.weight"])
+    assert all(np.array_equal(average[name], saved[name]) for name in saved)
+    translate = paddle_gans.load(str(tmp_path / "whole"))
+    image = np.zeros([32, 32, 3], "uint8")
+    x = paddle.full([1, 3, 32, 32], -1.0)
+    with paddle.no_grad():
+        expected = translate.model.generator_ema(x).numpy()
+    shown = (expected[0].transpose(1, 2, 0) + 1) * 127.5
+    assert np.abs(translate(image) - shown).max() <= 0.51
+
+
+def test_init_from_a_run_with_an_average_needs_none(pairs, tmp_path):
+    train(pairs, tmp_path / "run", steps=3, ema_decay=0.9)
+    live, _ = checkpoint.read_network(
+        tmp_path / "run" / "checkpoints" / "000003" / "generator.pdparams"
+    )
+    init_from = {"init_from": str(tmp_path / "run"), "learning_rate": 0.0}
+    train(pairs, tmp_path / "plain", steps=1, **init_from)
+    started, _ = checkpoint.read_network(tmp_path / "plain" / "generator.pdparams")
+    np.testing.assert_array_equal(started["conv1.weight"], live["conv1.weight"])
+    train(pairs, tmp_path / "again", steps=1, ema_decay=0.9, **init_from)
+    assert (tmp_path / "again" / "checkpoints" / "000001" / "generator_ema.pdparams").is_file()
+
+
+def test_a_run_from_before_an_option_existed_goes_on_with_its_default(pairs, tmp_path):
+    out = tmp_path / "run"
+    train(pairs, out, steps=1)
+    config = json.loads((out / "config.json").read_text())
+    for name in ("ema_decay", "upsample", "diff_augment", "d_learning_rate"):
+        del config["options"][name]
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"--ema-decay 0\.0 there, 0\.9 here"):
+        train(pairs, out, steps=2, ema_decay=0.9)
+    assert train(pairs, out, steps=2).step == 2
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(pairs, tmp_path, capsys):
     train(pairs, tmp_path / "whole", steps=8)
     train(pairs, tmp_path / "run", steps=6)
@@ -228,7 +279,7 @@ def test_a_file_that_goes_bad_during_training_loses_nothing(pairs, tmp_path):
     bad = Path(order[step])
     bad.write_bytes(bad.read_bytes()[:200])
     with pytest.raises(InputError, match=bad.name):
-        train(pairs, tmp_path / "run", steps=20)
+        train(pairs, tmp_path / "run", steps=20, validate_every=0)
     kept = checkpoint.checkpoints(tmp_path / "run" / "checkpoints")
     assert kept[-1].name == f"{step:06d}"
 
@@ -295,7 +346,8 @@ def test_dry_run_describes_and_writes_nothing(pairs, tmp_path, capsys):
 @pytest.mark.parametrize(
     "ablation",
     [{"lambda_l1": 0.0}, {"lambda_gan": 0.0}, {"gan_mode": "lsgan"}, {"gan_mode": "wgangp"},
-     {"discriminator": "paper"}, {"norm_mode": "instance"}, {"direction": "b2a"},
+     {"discriminator": "paper"}, {"norm_mode": "running"}, {"direction": "b2a"},
+     {"upsample": "resize"}, {"diff_augment": "translation", "gan_mode": "wgangp"},
      {"generator": "unet_128", "load_size": 128, "crop_size": 128, "base_dim": 2}],
 )  # fmt: skip
 def test_every_variant_trains(pairs, tmp_path, ablation):

@@ -17,15 +17,23 @@ from conftest import ROOT, TINY, noise_image
 
 import paddle_gans
 from data_reader import InputError
+from data_reader.datasets import without_randomness
 from data_reader.images import read_image, write_image
 from paddle_gans.models.pix2pix import Pix2Pix
 from paddle_gans.train import main
 from paddle_gans.training import checkpoint, trainer
 from paddle_gans.training.dry_run import dry_run
+from paddle_gans.training.model import GANModel
 from paddle_gans.training.panels import draw_curves
 from paddle_gans.training.run_folder import RunFolder
 from paddle_gans.training.signals import Stopped
-from paddle_gans.training.validation import HeldBack, Validation, measure
+from paddle_gans.training.validation import (
+    D_FIGURES,
+    HeldBack,
+    Validation,
+    measure,
+    memorises,
+)
 
 
 class Counter(paddle.nn.Layer):
@@ -68,9 +76,6 @@ class Measured(Pix2Pix):
             "l1_black": target.abs().mean(),
             "broken": math.nan,
         }
-
-
-PLAIN = {"model_class": Pix2Pix, **TINY["pix2pix"]}
 
 
 def train(data, out, model_class=Measured, **settings):
@@ -133,7 +138,7 @@ def test_every_epoch_and_at_the_end(pairs, tmp_path, capsys):
     found = validations(out)
     assert list(found) == [3, 6, 8]
     for figures in found.values():
-        assert list(figures) == list(Measured.figures)
+        assert list(figures) == [*Measured.figures, *D_FIGURES]
         assert figures["broken"] is None  # not a number, and the file is JSON all the same
         assert 0 < figures["l1"] < 2
     assert found[3]["l1_black"] == found[8]["l1_black"]
@@ -172,9 +177,55 @@ def test_training_does_not_notice(pairs, tmp_path):
         assert a[name] == b[name], name
 
 
+class Silent(Pix2Pix):
+    """Measures nothing, and shows nothing of its discriminator."""
+
+    __module__ = Pix2Pix.__module__
+    discriminator_outputs = GANModel.discriminator_outputs
+
+
 def test_a_model_without_figures_is_not_validated(pairs, tmp_path):
-    train(pairs, tmp_path / "run", Pix2Pix, steps=3, **TINY["pix2pix"])
+    train(pairs, tmp_path / "run", Silent, steps=3, **TINY["pix2pix"])
     assert all("losses" in line for line in log_of(tmp_path / "run"))
+
+
+def test_the_discriminators_outputs_are_logged_with_each_panel(pairs, tmp_path):
+    """On training, held-out and generated images; an epoch, 3 steps, is too often for that."""
+    train(pairs, tmp_path / "run", Pix2Pix, steps=9, sample_every=4, **TINY["pix2pix"])
+    found = validations(tmp_path / "run")
+    assert list(found) == [4, 8, 9]
+    model = Pix2Pix(**TINY["pix2pix"])
+    checkpoint.load_checkpoint(tmp_path / "run" / "checkpoints" / "000009", model)
+    model.eval()
+    for split, name in (("train", "d_real_train"), ("test", "d_real_validation")):
+        items = without_randomness(model.dataset(str(pairs), train=split == "train"))
+        pairs_of = [items.item(i, None) for i in range(len(items))]
+        inputs = paddle.to_tensor(np.stack([np.concatenate([x["a"], x["b"]]) for x in pairs_of]))
+        mean = model.discriminator(inputs).mean().item()
+        assert found[9][name] == pytest.approx(mean, abs=1e-5)
+    a = paddle.to_tensor(np.stack([x["a"] for x in pairs_of]))
+    generated = model.discriminator(paddle.concat([a, model.generator(a)], axis=1)).mean().item()
+    assert found[9]["d_generated"] == pytest.approx(generated, abs=1e-5)
+
+
+def judged(train, held_out, generated):
+    """A validation's figures."""
+    return dict(zip(D_FIGURES, (train, held_out, generated)))
+
+
+def test_a_discriminator_that_memorises_is_warned_of():
+    close = judged(2.0, 1.8, -2.0)  # a twentieth of the way down to generated images
+    apart = judged(2.0, -1.0, -2.0)  # three quarters
+    assert memorises([close] * 5) == []
+    assert memorises([apart] * 2) == []
+    assert memorises([apart, apart, close]) == []
+    (said,) = memorises([close, apart, apart, apart])
+    assert "2.00 on them, -1.00 on held-out images and -2.00 on generated" in said
+    assert "--diff-augment color,translation,cutout" in said
+    # Fooled altogether, or broken, it says nothing of memory.
+    assert memorises([judged(-1.0, -2.0, 0.0)] * 3) == []
+    assert memorises([judged(math.nan, -2.0, 0.0)] * 3) == []
+    assert memorises([{"psnr": 1.0}] * 3) == []
 
 
 def build(data):
@@ -189,8 +240,8 @@ def test_averages_count_images_not_batches(pairs):
         write_image(pairs / "testB" / f"{i}.png", noise_image(i) // (i + 1))
     model, items = build(pairs)
     assert len(items) == 5
-    found = measure(model, HeldBack(items, every=1, batch_size=3))
-    single = measure(model, HeldBack(items, every=1, batch_size=1))
+    found = measure(model, HeldBack(items, 1, 3, Measured.figures))
+    single = measure(model, HeldBack(items, 1, 1, Measured.figures))
     assert found["l1"] == pytest.approx(single["l1"], rel=1e-5)
     assert found["l1_black"] == pytest.approx(single["l1_black"], rel=1e-6)
     halves = [items.item(i, None)["b"] for i in range(5)]
@@ -202,17 +253,17 @@ def test_the_model_trains_on_after_an_error(pairs):
     model, items = build(pairs)
     (pairs / "testA" / "1.png").write_bytes(b"\x89PNG")
     with pytest.raises(InputError, match="testA"):
-        measure(model, HeldBack(items, every=1, batch_size=1))
+        measure(model, HeldBack(items, 1, 1, Measured.figures))
     assert model.training
-    assert measure(model, HeldBack(items, every=1, batch_size=1), stopped=lambda: True) == {}
+    assert measure(model, HeldBack(items, 1, 1, Measured.figures), stopped=lambda: True) == {}
     assert model.training
 
 
 def test_many_items_are_thinned_out_evenly():
-    assert HeldBack(range(200), 1, 1).indices == list(range(200))
-    few = HeldBack(range(1000), 1, 1).indices
+    assert HeldBack(range(200), 1, 1, {}).indices == list(range(200))
+    few = HeldBack(range(1000), 1, 1, {}).indices
     assert few == list(range(0, 1000, 5))
-    assert len(set(HeldBack(range(201), 1, 1).indices)) == 200
+    assert len(set(HeldBack(range(201), 1, 1, {}).indices)) == 200
 
 
 def test_limit_holds_for_both_sets(pairs, tmp_path, capsys):
@@ -239,7 +290,7 @@ class Anxious(Measured):
     """Warns from the second validation on, with other numbers each time."""
 
     def judge(self, history):
-        assert all(list(figures) == list(self.figures) for figures in history)
+        assert all(list(figures) == [*self.figures, *D_FIGURES] for figures in history)
         assert all(math.isnan(figures["broken"]) for figures in history)
         more = ["and one thing more"] if len(history) > 2 else []
         return ([f"it fades: {history[-1]['l1']:.7f}."] if len(history) > 1 else []) + more
@@ -315,7 +366,7 @@ def test_what_is_not_a_number_is_never_the_best(pairs, tmp_path):
 @pytest.mark.parametrize("figure", ["l1", "score"])
 def test_equal_values_leave_the_first(pairs, tmp_path, figure):
     model, _ = build(pairs)
-    held_back = HeldBack([], every=1, batch_size=1, best_by=figure)
+    held_back = HeldBack([], 1, 1, Measured.figures, best_by=figure)
     validation = Validation(model, held_back, RunFolder(tmp_path), start=0, total=9)
     order, sign = [], {"lower": 1, "higher": -1}[model.figures[figure]]
     for step, value in enumerate([0.5, 0.5, math.nan, 0.4, 0.45], start=1):
@@ -324,6 +375,9 @@ def test_equal_values_leave_the_first(pairs, tmp_path, figure):
             validation.keep(step, figures, lambda folder, done: order.append(done))
     assert order == [1, 4]
     assert best_of(tmp_path) == {"figure": figure, "value": sign * 0.4, "step": 4}
+
+
+PLAIN = {"model_class": Silent, **TINY["pix2pix"]}
 
 
 @pytest.mark.parametrize(

@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
+from measures._lattice import lattice_figures, show_lattice
+
+DEFAULTS = {
+    "crop_size": 64,
+    "base_dim": 16,
+    "max_channels": 128,
+    "batch_size": 4,
+    "ema_decay": 0.99,
+    "learning_rate": 5e-4,
+    "mapping_learning_rate": 1e-4,
+    "lambda_ds": 0.5,
+    "ds_steps": 3000,
+    "log_every": 25,
+    "sample_every": 250,
+    "save_every": 500,
+}
 
 
-def measure(data, minutes, out, train_for, options):
+def prepare(data: str, out: str, options: dict) -> str:
+    """Smaller copies of the images beside the run; they are decoded faster.
+
+    Raises:
+        InputError: the data has no test set.
+    """
+    from data_reader import layout
+    from data_reader.errors import InputError
+
+    if layout.domains(data, train=False) is None:
+        raise InputError(f"{data} has no test set. Add test/ or val/ with a folder for each domain")
+    folder = Path(out).with_name(Path(out).name + "_data")
+    return str(shrink(Path(data), folder, 2 * options["crop_size"]))
+
+
+def measure(translate, data: str, out: Path, options: dict) -> dict:
     """How often the averaged generator convinces a domain classifier, beside the identity.
 
     Also, in levels of 255, how far apart two styles of one picture are, and how far the way there
-    and back leads; and the size of R1 over the run.
+    and back leads; the size of R1 over the run; and the grid artefacts of latent-guided outputs.
     """
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--crop-size", type=int, default=64)
-    parser.add_argument("--base-dim", type=int, default=16)
-    parser.add_argument("--max-channels", type=int, default=128)
-    parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--ema-decay", type=float, default=0.99)
-    parser.add_argument("--learning-rate", type=float, default=5e-4)
-    parser.add_argument("--mapping-learning-rate", type=float, default=1e-4)
-    parser.add_argument("--lambda-ds", type=float, default=0.5)
-    parser.add_argument("--ds-steps", type=int, default=3000)
-    settings = vars(parser.parse_args(options))
-    size = settings["crop_size"]
-    folder = shrink(Path(data), Path(out).with_name(Path(out).name + "_data"), 2 * size)
-    steps, took = train_for(
-        minutes, "stargan_v2", data=str(folder), out=out, log_every=25, sample_every=250,
-        save_every=500, **settings,
-    )  # fmt: skip
-
-    import paddle_gans
-
-    model = paddle_gans.load(out).model
-    pictures = model.dataset(str(folder), train=False)
+    model = translate.model
+    pictures = model.dataset(data, train=False)
     items = [pictures.item(i, np.random.default_rng(0)) for i in range(len(pictures))]
     faces = np.stack([item["x_real"] for item in items])
     labels = np.array([int(item["y_org"]) for item in items])
-    classify = domain_classifier(model.dataset(str(folder), train=True), len(model.domains), size)
+    train = model.dataset(data, train=True)
+    classify = domain_classifier(train, len(model.domains), options["crop_size"])
 
     figures = {"faces": len(faces), "classifier_accuracy": accuracy(classify(faces), labels)}
     for guide in ("latent", "reference"):
-        figures[guide] = judge_guide(model, guide, faces, labels, classify)
+        figures[guide], made = judge_guide(model, guide, faces, labels, classify)
+        if guide == "latent":
+            figures.update(lattice_figures(levels(made), levels(faces)))
     figures["cycle_l1"] = cycle_l1(model, faces, labels)
-    figures["r1"] = r1_over_time(Path(out))
+    figures["r1"] = r1_over_time(out)
     report(figures)
-    print(f"panel: {Path(out) / 'samples' / f'{steps:06d}.png'}")
-    return {**figures, "steps": steps, "minutes": round(took, 2), **settings}
+    return figures
+
+
+def levels(images) -> list[np.ndarray]:
+    """Floats [3, H, W] in [-1, 1] as uint8 [H, W, 3]."""
+    from data_reader.transforms import denormalise
+
+    return [denormalise(image) for image in images]
 
 
 def shrink(data: Path, folder: Path, side: int) -> Path:
@@ -84,11 +103,14 @@ def domain_classifier(dataset, domains: int, size: int):
     return lambda images: judge(classifier, images)[0]
 
 
-def judge_guide(model, guide: str, faces, labels, classify, styles: int = 2) -> dict:
-    """Every face in every other domain, in two styles each: the share that convinces."""
+def judge_guide(model, guide: str, faces, labels, classify, styles: int = 2):
+    """Every face in every other domain, in two styles each.
+
+    Returns the share that convinces and the like, and the images.
+    """
     import paddle
 
-    convinced, unchanged, apart = [], [], []
+    convinced, unchanged, apart, outputs = [], [], [], []
     rng = np.random.default_rng(0)
     own = classify(faces).argmax(1)
     for y in range(len(model.domains)):
@@ -105,11 +127,13 @@ def judge_guide(model, guide: str, faces, labels, classify, styles: int = 2) -> 
             convinced += list(classify(made).argmax(1) == y)
             unchanged.append(own[face] == y)
             apart.append(127.5 * np.abs(made[0] - made[1]).mean())
-    return {
+            outputs += list(made)
+    figures = {
         "target": round(float(np.mean(convinced)), 3),
         "identity": round(float(np.mean(unchanged)), 3),
         "diversity_l1": round(float(np.mean(apart)), 2),
     }
+    return figures, outputs
 
 
 def cycle_l1(model, faces, labels) -> float:
@@ -143,10 +167,11 @@ def accuracy(probabilities, labels) -> float:
 def report(figures: dict) -> None:
     """Print the table."""
     seen = 100 * figures["classifier_accuracy"]
-    print(f"\nclassifier: {seen:.0f} % of {figures['faces']} real faces (seen in training)")
+    print(f"classifier: {seen:.0f} % of {figures['faces']} real faces (seen in training)")
     print("             taken for the target domain   identity   |two styles| of 255")
     for guide in ("latent", "reference"):
         target, identity, apart = figures[guide].values()
         print(f"  {guide:9s} {target:29.2f} {identity:10.2f} {apart:14.2f}")
+    show_lattice(figures, ", latent-guided")
     print(f"cycle: {figures['cycle_l1']} of 255")
     print(f"R1 in each fifth of the run: {', '.join(map(str, figures['r1']))}")

@@ -16,6 +16,7 @@ from data_reader.errors import InputError
 from paddle_gans.training.checkpoint import whole_file
 
 from .features import Features
+from .pictures import lattice
 
 FORMAT = 1  # of the files; raised when what they hold changes its meaning
 
@@ -54,6 +55,7 @@ class Cache:
     def __init__(self, folder: Optional[Path] = None):
         self.folder = folder
         self.known: dict[str, np.ndarray] = {}  # by the file's name
+        self.lattices: dict[str, list[float]] = {}  # by the images' key; in memory only
 
     def features_of(
         self,
@@ -83,6 +85,20 @@ class Cache:
             self.keep(name)
         features.dims = self.known[name].shape[1]
         return self.known[name]
+
+    def lattices_of(
+        self, reals: Reals, count: int, tick: Callable[[int], None] = lambda count: None
+    ) -> list[float]:
+        """``lattice`` of the first ``count`` real images, each measured once.
+
+        Raises:
+            InputError: an image cannot be read.
+        """
+        known = self.lattices.setdefault(json.dumps(dict(reals.key), sort_keys=True), [])
+        for index in range(len(known), count):
+            known.append(lattice(reals.read(index)))
+            tick(1)
+        return known[:count]
 
     def keep(self, name: str) -> None:
         """Write what is known under a name into the folder, whole or not at all."""

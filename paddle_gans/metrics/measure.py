@@ -18,7 +18,12 @@ from .subjects import Made, Subject
 
 KID_SUBSET = 1000  # pictures, as is usual
 AGAINST_TRUTH = {"psnr": pictures.psnr, "ssim": pictures.ssim, "ciede2000": pictures.ciede2000}
-SMALLEST = {"ssim": pictures.WINDOW, "lpips": lpips.SMALLEST}  # pixels a side
+SMALLEST = {  # pixels a side
+    "ssim": pictures.WINDOW,
+    "lpips": lpips.SMALLEST,
+    "lattice": pictures.LATTICE_SMALLEST,
+}
+RATIOS = ("lattice", "lattice_truth", "lattice_ratio")  # their means are geometric
 
 Figures = dict[str, float]
 
@@ -73,6 +78,8 @@ def has_meaning(metric: str, subject: Subject, tools: Tools, is_asked: bool) -> 
     if metric in ("fid", "kid") or (metric == "lpips" and subject.together):
         return True
     are_labels = subject.labels or tools.palette is not None
+    if metric == "lattice":
+        return is_asked or not (subject.has_truth and are_labels)
     if metric == "labels":
         return subject.has_truth and are_labels
     return subject.has_truth and (is_asked or not are_labels)
@@ -99,7 +106,8 @@ def lacks(metric: str, subject: Subject, tools: Tools, side: int) -> Optional[st
         hint = f"; --kid-subset {count // 2} would do" if count > 3 else ""
         return f"{few}, fewer than KID draws for a subset, {tools.kid_subset}{hint}"
     if side < SMALLEST.get(metric, 0):
-        return f"{metric.upper()} needs {SMALLEST[metric]} pixels a side, the pictures have {side}"
+        name = metric if metric == "lattice" else metric.upper()
+        return f"{name} needs {SMALLEST[metric]} pixels a side, the images have {side}"
     return None
 
 
@@ -124,8 +132,16 @@ def measure(
     if gathered.features:
         real = tools.cache.features_of(subject.reals, tools.features, tools.batch_size, tick)
         found.update(apart(np.concatenate(gathered.features), real, metrics, tools))
+    if "lattice" in metrics and not subject.has_truth:
+        count = lattice_reals(subject)
+        gathered.add("lattice_truth", tools.cache.lattices_of(subject.reals, count, tick))
     found.update(gathered.means())
     return found
+
+
+def lattice_reals(subject: Subject) -> int:
+    """How many real images the results' lattice is compared with, where there is no truth."""
+    return min(subject.count, subject.reals.count)
 
 
 def apart(made: np.ndarray, real: np.ndarray, metrics: Sequence[str], tools: Tools) -> Figures:
@@ -155,8 +171,19 @@ class Gathered:
             self.features.append(self.tools.features(made.pictures))
         if "lpips" in self.metrics and made.truths is None:
             self.add("lpips_diversity", [self.tools.lpips.diversity(made.pictures)])
-        if made.truths is None:
-            return
+        if made.truths is not None:
+            self.compare(made)
+        if "lattice" in self.metrics:
+            self.add("lattice", map(pictures.lattice, made.pictures))
+            if made.truths is not None:
+                self.add("lattice_truth", map(pictures.lattice, made.truths))
+
+    def compare(self, made: Made) -> None:
+        """Measure images against their truths.
+
+        Raises:
+            InputError: they differ in size.
+        """
         if made.truths.shape != made.pictures.shape:
             raise InputError(
                 f"pictures of {list(made.pictures.shape[1:3])} pixels have truths of "
@@ -181,7 +208,9 @@ class Gathered:
 
     def means(self) -> Figures:
         """The figures that are means over the pictures, and those of label maps."""
-        found = {name: float(np.mean(values)) for name, values in self.values.items()}
+        found = {name: mean_of(name, values) for name, values in self.values.items()}
+        if "lattice" in found:
+            found["lattice_ratio"] = found["lattice"] / found["lattice_truth"]
         if self.counts is not None:
             found.update(labels.accuracies(self.counts))
         return found
@@ -190,6 +219,11 @@ class Gathered:
 def means(figures: dict[str, Figures], groups: dict[str, list[str]]) -> dict[str, Figures]:
     """The mean of each group's rows."""
     return {
-        group: {key: float(np.mean([figures[n][key] for n in names])) for key in figures[names[0]]}
+        group: {key: mean_of(key, [figures[n][key] for n in names]) for key in figures[names[0]]}
         for group, names in groups.items()
     }
+
+
+def mean_of(name: str, values: Sequence[float]) -> float:
+    """The mean that suits a figure: geometric for ratios, arithmetic for the others."""
+    return pictures.geometric_mean(values) if name in RATIOS else float(np.mean(values))

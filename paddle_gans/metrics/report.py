@@ -27,6 +27,9 @@ COLUMNS = {
     "pixel_accuracy": (4, "higher"),
     "class_accuracy": (4, "higher"),
     "class_iou": (4, "higher"),
+    "lattice": (2, ""),
+    "lattice_truth": (2, ""),
+    "lattice_ratio": (2, "near 1"),
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import paddle
 
 from data_reader import colour, transforms
-from data_reader.datasets import PictureDataset
+from data_reader.datasets import PictureDataset, without_randomness
 from data_reader.errors import InputError
 from paddle_gans.inference.apply import to_rgb
 from paddle_gans.inference.translator import Translator
@@ -108,26 +108,15 @@ def open_data(model, root: Any, choice: Choice, usual: str) -> Data:
     notes = []
     test, train = model.dataset(root, train=False), None
     if not test:
-        train = plain(model.dataset(root, train=True))
+        train = without_randomness(model.dataset(root, train=True))
         test = train
         notes.append("the data has no test set: these are figures of training pictures")
     reals = test
     if (choice.real or usual) == "train":
-        reals = plain(model.dataset(root, train=True)) if train is None else train
+        reals = without_randomness(model.dataset(root, train=True)) if train is None else train
     if choice.limit is not None:
         test, reals = limited(test, choice.limit), limited(reals, choice.limit)
     return Data(test, reals, notes)
-
-
-def plain(dataset: PictureDataset) -> PictureDataset:
-    """A training set as a test set would show it: the middle, nothing mirrored, nothing drawn."""
-    dataset = copy.copy(dataset)
-    for name, value in (
-        ("crop_type", "Center"), ("flip", False), ("augment", False), ("fixed", True),
-    ):  # fmt: skip
-        if hasattr(dataset, name):
-            setattr(dataset, name, value)
-    return dataset
 
 
 def limited(dataset: PictureDataset, limit: int) -> PictureDataset:

@@ -135,7 +135,7 @@ class Colorization(GANModel):
         lightness, ab = batch["l"], batch["ab"]
         fake = self.generator(lightness)
         if step < self.pretrain_steps:
-            return self.update_generator({"g_loss_l1": F.l1_loss(fake, ab)}, step, update)
+            return self.update_generator({"g_loss_l1": F.l1_loss(fake, ab)}, update)
 
         # Update D: real colours against generated ones, G held constant.
         terms = self.d_losses(lightness, ab, fake.detach())
@@ -144,15 +144,13 @@ class Colorization(GANModel):
         # Update G: fool D, and stay close to the truth.
         with frozen(self.discriminator):
             terms = self.g_losses(lightness, ab, fake)
-        losses.update(self.update_generator(terms, step, update))
+        losses.update(self.update_generator(terms, update))
         return losses
 
-    def update_generator(self, terms, step, update):
+    def update_generator(self, terms, update):
         """One step of G on these terms; L1 has its weight in pre-training too, for Adam's sake."""
         weights = {"g_loss_l1": self.lambda_l1} if "g_loss_l1" in terms else {}
-        losses = update(terms, self.optimizers["generator"], weights=weights)
-        self.update_averages(step, update)
-        return losses
+        return update(terms, self.optimizers["generator"], weights=weights)
 
     def d_losses(self, lightness, ab, fake):
         """D's terms: lightness [N, 1, H, W] with real and with generated ab [N, 2, H, W]."""

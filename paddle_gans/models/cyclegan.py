@@ -176,7 +176,6 @@ class CycleGAN(GANModel):
         losses.update(update(d_a, self.optimizers["discriminator_a"]))
         d_b = {"d_loss_b": self.d_loss(self.discriminator_b, b, self.pool_b(fake_b))}
         losses.update(update(d_b, self.optimizers["discriminator_b"]))
-        self.update_averages(step, update)
         return losses
 
     def d_loss(self, discriminator, real, fake):

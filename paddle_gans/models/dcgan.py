@@ -134,7 +134,6 @@ class DCGAN(GANModel):
             with frozen(self.discriminator):
                 terms = {"g_loss": self.loss(fake, True)}
             losses.update(update(terms, self.optimizers["generator"]))
-        self.update_averages(step, update)
         return losses
 
     def loss(self, images, is_real):

@@ -247,7 +247,6 @@ class Pix2Pix(GANModel):
         weights = {"g_loss_fake": self.lambda_gan, "g_loss_l1": self.lambda_l1}
         weights = {name: weights[name] for name in terms}
         losses.update(update(terms, self.optimizers["generator"], weights=weights))
-        self.update_averages(step, update)
         return losses
 
     def d_losses(self, source, target, fake):

@@ -153,9 +153,6 @@ class StarGANv2(GANModel):
         with frozen(self.discriminator, self.style_encoder):
             terms = self.g_losses(batch, ref, masks)
         losses |= update(terms, nets["generator"], weights=self.g_weights(ref, step))
-
-        # Let the averages follow.
-        self.update_averages(step, update)
         return losses
 
     def d_losses(self, batch, guide, masks):

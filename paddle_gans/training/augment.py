@@ -44,35 +44,37 @@ class DiffAugment:
 
 def color(images: list[Tensor]) -> list[Tensor]:
     """Change brightness by up to 0.5, saturation by 0 to 2 times, contrast by 0.5 to 1.5 times."""
-    count = images[0].shape[0]
-    brightness = paddle.rand([count, 1, 1, 1]) - 0.5
-    saturation = paddle.rand([count, 1, 1, 1]) * 2
-    contrast = paddle.rand([count, 1, 1, 1]) + 0.5
+    shape = [images[0].shape[0], 1, 1, 1]
+    brightness, saturation = paddle.rand(shape) - 0.5, paddle.rand(shape) * 2
+    contrast = paddle.rand(shape) + 0.5
+    return [adjust_color(x, brightness, saturation, contrast) for x in images]
 
-    def transform(x):
-        x = x + brightness
-        grey = x.mean(axis=1, keepdim=True)
-        x = (x - grey) * saturation + grey
-        mean = x.mean(axis=[1, 2, 3], keepdim=True)
-        return (x - mean) * contrast + mean
 
-    return [transform(x) for x in images]
+def adjust_color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
+    """Add ``brightness``; scale by ``saturation`` around grey and ``contrast`` around the mean."""
+    x = x + brightness
+    grey = x.mean(axis=1, keepdim=True)
+    x = (x - grey) * saturation + grey
+    mean = x.mean(axis=[1, 2, 3], keepdim=True)
+    return (x - mean) * contrast + mean
 
 
 def translation(images: list[Tensor]) -> list[Tensor]:
     """Move each image by up to an eighth of its sides; what moves in is 0."""
-    count, _, height, width = images[0].shape
-    down, right = shifts(count, height), shifts(count, width)
+    count, _, *sides = images[0].shape
+    down, right = (
+        paddle.randint(-most, most + 1, [count, 1, 1, 1], dtype="int64")
+        for most in (int(side * SHIFT + 0.5) for side in sides)
+    )
+    return [shift(x, down, right) for x in images]
+
+
+def shift(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Images [N, C, H, W] moved by whole numbers of pixels, int64 [N, 1, 1, 1]."""
     # As products with shifted identity matrices: exact, and every order of gradient exists.
-    rows = shift_matrix(down, height)
-    columns = shift_matrix(right, width).transpose([0, 1, 3, 2])
-    return [paddle.matmul(paddle.matmul(rows, x), columns) for x in images]
-
-
-def shifts(count: int, side: int) -> Tensor:
-    """Random whole numbers of pixels, int64 [count, 1, 1, 1]."""
-    most = int(side * SHIFT + 0.5)
-    return paddle.randint(-most, most + 1, [count, 1, 1, 1], dtype="int64")
+    rows = shift_matrix(down, x.shape[2])
+    columns = shift_matrix(right, x.shape[3]).transpose([0, 1, 3, 2])
+    return paddle.matmul(paddle.matmul(rows, x), columns)
 
 
 def shift_matrix(shift: Tensor, side: int) -> Tensor:
@@ -83,20 +85,22 @@ def shift_matrix(shift: Tensor, side: int) -> Tensor:
 
 def cutout(images: list[Tensor]) -> list[Tensor]:
     """Set a square of half the sides to 0; its centre lies anywhere in the image."""
-    count, _, height, width = images[0].shape
-    rows = outside(count, height).reshape([count, 1, height, 1])
-    columns = outside(count, width).reshape([count, 1, 1, width])
-    keep = paddle.maximum(rows, columns)
-    return [x * keep for x in images]
+    count, _, *sides = images[0].shape
+    sizes = [int(side * CUTOUT + 0.5) for side in sides]
+    top, left = (
+        paddle.randint(0, side + 1 - size % 2, [count, 1, 1, 1], dtype="int64") - size // 2
+        for side, size in zip(sides, sizes)
+    )
+    return [cut_out(x, top, left, *sizes) for x in images]
 
 
-def outside(count: int, side: int) -> Tensor:
-    """1 outside and 0 inside random intervals of half the side, float32 [count, side]."""
-    size = int(side * CUTOUT + 0.5)
-    first = paddle.randint(0, side + 1 - size % 2, [count, 1], dtype="int64") - size // 2
-    at = paddle.arange(side, dtype="int64").unsqueeze(0)
-    inside = paddle.logical_and(at >= first, at < first + size)
-    return 1 - inside.astype("float32")
+def cut_out(x: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:
+    """Images [N, C, H, W] with 0 in the ``height`` x ``width`` pixels from (top, left) on."""
+    row = paddle.arange(x.shape[2], dtype="int64").reshape([1, 1, -1, 1])
+    column = paddle.arange(x.shape[3], dtype="int64").reshape([1, 1, 1, -1])
+    in_rows = paddle.logical_and(row >= top, row < top + height)
+    in_columns = paddle.logical_and(column >= left, column < left + width)
+    return x * (1 - paddle.logical_and(in_rows, in_columns).astype(x.dtype))
 
 
 TRANSFORMS = {"color": color, "translation": translation, "cutout": cutout}

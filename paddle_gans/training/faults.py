@@ -201,10 +201,14 @@ def run_state(plan: Plan, done: int) -> dict[str, Any]:
 def train_on(
     model: GANModel, batch: dict[str, Tensor], step: int, update: Update
 ) -> dict[str, Tensor]:
-    """One training step on a batch, in parts where the update accumulates; the mean terms."""
+    """One training step on a batch, in parts where the update accumulates; the mean terms.
+
+    The moving averages follow once, at the end.
+    """
     sums: dict[str, Tensor] = {}
     for part in update.parts(batch):
         with update.autocast():
             terms = model.train_step(part, step, update)
         sums = {name: sums[name] + term if name in sums else term for name, term in terms.items()}
+    model.update_averages(step)
     return {name: total / update.accumulate for name, total in sums.items()}

@@ -139,8 +139,8 @@ class GANModel(nn.Layer):
     def keep_averages(self, decay: float, *names: str, warm_up: bool = True) -> None:
         """Keep the moving average of each named network as the sublayer ``<name>_ema``.
 
-        ``decay`` is the weight of the average in each step; 0 keeps none. With ``warm_up`` it
-        starts low (``warm_up_decay``).
+        The trainer moves the averages after each step. ``decay`` is the weight of the average;
+        0 keeps none. With ``warm_up`` it starts low (``warm_up_decay``).
 
         Raises:
             InputError: ``decay`` is neither 0 nor in [0.5, 1).
@@ -155,10 +155,8 @@ class GANModel(nn.Layer):
         for name in self.ema_names:
             setattr(self, f"{name}_ema", average_of(getattr(self, name)))
 
-    def update_averages(self, step: int, update: Update) -> None:
-        """Move each average towards its network: the last line of a ``train_step``."""
-        if not update.is_last_part:
-            return
+    def update_averages(self, step: int) -> None:
+        """Move each average towards its network."""
         decay = warm_up_decay(self.ema_decay, step) if self.ema_warm_up else self.ema_decay
         for name in self.ema_names:
             move_average(getattr(self, f"{name}_ema"), getattr(self, name), decay)
@@ -243,11 +241,6 @@ class Update:
         # bf16 has float32's range and needs no scaling.
         self.scaler = paddle.amp.GradScaler(enable=amp == "fp16", init_loss_scaling=2.0**15)
 
-    @property
-    def is_last_part(self) -> bool:
-        """Whether this part of the batch is the one after which the optimizers step."""
-        return self.part == self.accumulate - 1
-
     def autocast(self):
         """The context in which a training step runs."""
         dtype = "float16" if self.amp == "fp16" else "bfloat16"
@@ -281,7 +274,7 @@ class Update:
             return {name: term.detach() for name, term in losses.items()}
         total = sum(term * weights.get(name, 1.0) for name, term in losses.items())
         self.scaler.scale(total / self.accumulate if self.accumulate > 1 else total).backward()
-        if self.is_last_part and id(optimizers[0]) not in self._bad:
+        if self.part == self.accumulate - 1 and id(optimizers[0]) not in self._bad:
             self._step(optimizers, " + ".join(losses))
         return {name: term.detach() for name, term in losses.items()}
 

@@ -20,7 +20,7 @@ from .loggers import check_loggers
 from .model import GANModel, Recipe
 from .options import resolve
 from .run_folder import flag, versions
-from .validation import HeldBack, hold_back
+from .validation import HeldBack, figures_of, hold_back
 
 RECIPE_SETTINGS = tuple(field.name for field in fields(Recipe) if field.name != "options")
 
@@ -84,6 +84,7 @@ def make_plan(
     test_set = model.dataset(root, train=False)
     held_back = hold_back(
         model,
+        dataset,
         test_set,
         recipe,
         steps_per_epoch=loader.steps_per_epoch,
@@ -118,8 +119,8 @@ def make_plan(
     remarks = remarks_on(dataset, root, bad)
     remarks += about_ranks
     if held_back:
-        remarks.append(held_back.describe(model.figures))
-    elif model.figures and recipe.validate_every != 0:
+        remarks.append(held_back.describe())
+    elif figures_of(model) and recipe.validate_every != 0:
         remarks.append("no validation: the data has no test set")
     return Plan(model, loader, panel, held_back, recipe, total, config, remarks)
 

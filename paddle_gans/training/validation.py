@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import difflib
 import math
@@ -9,13 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 import paddle
-from paddle import nn
+from paddle import Tensor, nn
 
-from data_reader.datasets import PictureDataset
+from data_reader.datasets import PictureDataset, without_randomness
 from data_reader.errors import InputError
 from data_reader.loader import read_item
 from paddle_gans.fast_cpu.memory import from_numpy
@@ -25,6 +26,11 @@ from .model import GANModel, Recipe
 from .run_folder import RunFolder
 
 MOST = 200  # items that a validation takes
+D_ITEMS = 64  # of each set, for the discriminator's outputs
+# The discriminator's mean output; the same word at the start puts them into one chart.
+D_FIGURES = {"d_real_train": "none", "d_real_validation": "none", "d_generated": "none"}
+OVERFITTING = 0.6  # the largest share that Karras et al. 2020 allow, see `memorises`
+IN_A_ROW = 3  # validations above it before the warning
 SEED = 0  # of everything random in it, whatever the run's own
 
 
@@ -35,18 +41,21 @@ class HeldBack:
     items: PictureDataset
     every: int  # steps
     batch_size: int
+    figures: Mapping[str, str]  # what is measured: see ``figures_of``
+    train_items: Optional[PictureDataset] = None  # the training set, nothing drawn at random
     best_by: Optional[str] = None
     bad: Optional[dict[str, None]] = None  # see data_reader.loader.read_item
 
     @property
     def indices(self) -> list[int]:
         """The items that are taken: all, or ``MOST`` at equal distances; always the same ones."""
-        few = min(len(self.items), MOST)
-        return [i * len(self.items) // few for i in range(few)]
+        return spread(len(self.items), MOST)
 
-    def describe(self, figures: Mapping[str, str]) -> str:
+    def describe(self) -> str:
         """What is measured, on how much, and how often."""
-        named = [k if how == "none" else f"{k} ({how} is better)" for k, how in figures.items()]
+        named = [
+            k if how == "none" else f"{k} ({how} is better)" for k, how in self.figures.items()
+        ]
         return (
             f"validation every {self.every} steps and at the end, on {len(self.indices)} of "
             f"{len(self.items)} held-back items: {', '.join(named)}"
@@ -64,6 +73,7 @@ class Best:
 
 def hold_back(
     model: GANModel,
+    train_set: PictureDataset,
     test_set: Optional[PictureDataset],
     recipe: Recipe,
     *,
@@ -79,15 +89,25 @@ def hold_back(
         InputError: the user asks for a validation that cannot be.
     """
     check_best_by(best_by, model.figures, test_set, recipe.validate_every)
-    if recipe.validate_every and not model.figures:
+    figures = figures_of(model)
+    if recipe.validate_every and not figures:
         raise InputError(
             f"--validate-every {recipe.validate_every}: this model measures nothing on held-back "
             "items; leave it out"
         )
-    if not model.figures or not test_set or recipe.validate_every == 0:
+    if not figures or not test_set or recipe.validate_every == 0:
         return None
     items = test_set if limit is None else test_set.limited(limit)
-    return HeldBack(items, recipe.validate_every or steps_per_epoch, batch_size, best_by, bad)
+    # The discriminator's outputs alone are measured with each panel: an epoch may be short.
+    every = recipe.validate_every or (steps_per_epoch if model.figures else recipe.sample_every)
+    train_items = without_randomness(train_set)
+    return HeldBack(items, every, batch_size, figures, train_items, best_by, bad)
+
+
+def figures_of(model: GANModel) -> dict[str, str]:
+    """Everything a validation measures, and its direction: see ``GANModel.figures``."""
+    judged = type(model).discriminator_outputs is not GANModel.discriminator_outputs
+    return {**model.figures, **(D_FIGURES if judged else {})}
 
 
 def check_best_by(
@@ -140,24 +160,94 @@ def measure(
     Raises:
         InputError: an item cannot be read.
     """
-    sums, indices = dict.fromkeys(model.figures, 0.0), held_back.indices
+    means: dict[str, float] = {}
     with evaluating(model):
-        for start in range(0, len(indices), held_back.batch_size):
-            if stopped():
-                return {}
-            part = indices[start : start + held_back.batch_size]
-            rngs = [np.random.default_rng([SEED, i]) for i in part]
-            items = [
-                read_item(held_back.items, i, rng, held_back.bad) for i, rng in zip(part, rngs)
-            ]
-            paddle.seed(SEED + start)
-            figures = model.validate(
-                {key: from_numpy(np.stack([x[key] for x in items])) for key in items[0]}
-            )
-            for name in sums:
-                sums[name] += float(figures[name]) * len(part)
-    means = {name: total / len(indices) for name, total in sums.items()}
-    return {name: mean if math.isfinite(mean) else math.nan for name, mean in means.items()}
+        if model.figures:
+            batches = batches_of(held_back, held_back.items, held_back.indices)
+            means.update(mean_of(model.validate, batches, stopped))
+        if "d_generated" in held_back.figures:
+            means.update(discriminator_figures(model, held_back, stopped))
+    if stopped():
+        return {}
+    return {
+        name: means[name] if math.isfinite(means[name]) else math.nan for name in held_back.figures
+    }
+
+
+def discriminator_figures(
+    model: GANModel, held_back: HeldBack, stopped: Callable[[], bool]
+) -> dict[str, float]:
+    """The discriminator's mean output on training, held-out and generated images."""
+    train, held_out = (
+        mean_of(
+            model.discriminator_outputs,
+            batches_of(held_back, items, spread(len(items), D_ITEMS)),
+            stopped,
+        )
+        for items in (held_back.train_items, held_back.items)
+    )
+    return {
+        "d_real_train": train.get("real", math.nan),
+        "d_real_validation": held_out.get("real", math.nan),
+        "d_generated": held_out.get("generated", math.nan),
+    }
+
+
+def batches_of(
+    held_back: HeldBack, items: PictureDataset, indices: list[int]
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Batches of items, always the same ones, each with its size; the framework is seeded."""
+    for start in range(0, len(indices), held_back.batch_size):
+        part = indices[start : start + held_back.batch_size]
+        rngs = [np.random.default_rng([SEED, i]) for i in part]
+        read = [read_item(items, i, rng, held_back.bad) for i, rng in zip(part, rngs)]
+        paddle.seed(SEED + start)
+        yield len(part), {key: from_numpy(np.stack([x[key] for x in read])) for key in read[0]}
+
+
+def mean_of(
+    function: Callable[[dict[str, Tensor]], Mapping[str, Any]],
+    batches: Iterator[tuple[int, dict[str, Tensor]]],
+    stopped: Callable[[], bool],
+) -> dict[str, float]:
+    """Means over all images of what ``function`` gives for batches; {} once ``stopped``."""
+    sums: dict[str, float] = collections.defaultdict(float)
+    count = 0
+    for size, batch in batches:
+        if stopped():
+            return {}
+        for name, value in function(batch).items():
+            sums[name] += float(value) * size
+        count += size
+    return {name: total / count for name, total in sums.items()}
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Indices below ``count``: all of them, or ``most`` at equal distances."""
+    few = min(count, most)
+    return [i * count // few for i in range(few)]
+
+
+def memorises(history: list[Mapping[str, float]]) -> list[str]:
+    """Warn when the discriminator has memorised the training images.
+
+    Then its output for held-out images is close to that for generated ones: of the way from its
+    mean output on training images to that on generated images, held-out ones are more than 60 %
+    down, in each of the last three validations. Source: Karras et al. 2020, "Training Generative
+    Adversarial Networks with Limited Data", equation 1.
+    """
+    shares = []
+    for figures in history[-IN_A_ROW:]:
+        train, held_out, generated = (figures.get(name, math.nan) for name in D_FIGURES)
+        shares.append((train - held_out) / (train - generated) if train > generated else 0.0)
+    if len(shares) < IN_A_ROW or not all(share > OVERFITTING for share in shares):
+        return []
+    return [
+        "the discriminator memorises the training images: its mean output is "
+        f"{train:.2f} on them, {held_out:.2f} on held-out images and {generated:.2f} on generated "
+        "ones. --diff-augment color,translation,cutout, more images, or a lower --d-learning-rate "
+        "may help"
+    ]
 
 
 class Validation:
@@ -230,8 +320,9 @@ class Validation:
         terms = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
         is_best = self.best_by is not None and self.best is not None and self.best.step == done
         said = [f"validation at step {done}  {terms}" + ("  (the best)" if is_best else "")]
-        for remark in self.model.judge([self.history[step] for step in sorted(self.history)]):
-            text = re.sub(r"[\d.]+", "#", remark)  # the same with other numbers is not new
+        history = [self.history[step] for step in sorted(self.history)]
+        for remark in self.model.judge(history) + memorises(history):
+            text = re.sub(r"-?[\d.]+", "#", remark)  # the same with other numbers is not new
             if text not in self._said:
                 said.append(f"warning: {remark}")
             self._said.add(text)

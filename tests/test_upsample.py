@@ -1,0 +1,61 @@
+"""The choice between transposed convolutions and resizing, in every generator that has it."""
+
+import numpy as np
+import paddle
+import pytest
+from conftest import TINY
+from paddle import nn
+
+from data_reader.errors import InputError
+from paddle_gans import models
+from paddle_gans.conversion.networks import network_of
+from paddle_gans.networks.upsample import resize_conv
+from paddle_gans.training.options import options_of, resolve
+
+GENERATORS = [
+    ("pix2pix", {"generator": "resnet"}, [1, 3, 32, 48]),
+    ("pix2pix", {"generator": "unet_128", "crop_size": 128}, [1, 3, 128, 128]),
+    ("cyclegan", {"generator": "resnet_9blocks"}, [1, 3, 32, 48]),
+    ("dcgan", {"crop_size": 32}, [2, 100]),
+]
+
+
+def generator(name, options):
+    model = models.find(name)(**{**TINY[name], **options})
+    return model.inference_network(next(iter(model.inference)))
+
+
+@pytest.mark.parametrize(("name", "options", "shape"), GENERATORS)
+def test_resize_has_no_transposed_convolution_and_the_same_shapes(name, options, shape):
+    x = paddle.randn(shape)
+    deconv = generator(name, options)
+    resize = generator(name, {**options, "upsample": "resize"})
+    transposed = [isinstance(layer, nn.Conv2DTranspose) for layer in deconv.sublayers()]
+    assert any(transposed)
+    assert not any(isinstance(layer, nn.Conv2DTranspose) for layer in resize.sublayers())
+    assert resize(x).shape == deconv(x).shape
+
+
+def test_the_choices_are_the_same_wherever_there_is_one():
+    found = {name: options_of(models.find(name)).get("upsample") for name in models.names()}
+    assert {name for name, option in found.items() if option} >= {"pix2pix", "cyclegan", "dcgan"}
+    for option in filter(None, found.values()):
+        assert (option.default, option.choices) == ("deconv", ("deconv", "resize"))
+
+
+def test_resize_conv_repeats_pixels_mirrors_the_border_and_convolves():
+    up = resize_conv(1, 1, bias_attr=False)
+    up[2].weight.set_value(paddle.to_tensor([[[[0.0, 0, 0], [1, 0, 0], [0, 0, 0]]]]))
+    x = paddle.to_tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    # Each pixel takes its left neighbour; the first column mirrors the second.
+    expected = [[1, 1, 1, 2], [1, 1, 1, 2], [3, 3, 3, 4], [3, 3, 3, 4]]
+    np.testing.assert_array_equal(up(x)[0, 0].numpy(), np.float32(expected))
+
+
+@pytest.mark.parametrize(("name", "options"), [pair[:2] for pair in GENERATORS[:3]])
+def test_no_other_code_has_such_a_generator(name, options):
+    model_class = models.find(name)
+    part = next(iter(model_class.inference))
+    options = {**TINY[name], **options, "upsample": "resize"}
+    with pytest.raises(InputError, match="only --upsample deconv converts"):
+        network_of(name, part, resolve(model_class, options, name))
