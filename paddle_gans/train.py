@@ -79,14 +79,14 @@ def build_parser() -> Parser:
     files.add_argument("--save-every", type=int, metavar="N", help="steps between checkpoints")
     files.add_argument("--keep", type=int, metavar="N", help="checkpoints that are kept")
 
-    validation = parser.add_argument_group(
-        "validation (models that measure something, on a test set)"
-    )
+    validation = parser.add_argument_group("validation (on a test set)")
     validation.add_argument(
         "--validate-every",
         type=int,
         metavar="N",
-        help="steps between validations, else one an epoch; 0: never",
+        help="steps between validations: metrics, and the discriminator's mean output on "
+        "training, held-out and generated images, with a warning when it memorises the first; "
+        "0: never (each epoch; with each panel for a model without metrics)",
     )
     validation.add_argument(
         "--best-by",

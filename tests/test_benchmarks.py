@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 from paddle import nn
 
+from data_reader import InputError
 from paddle_gans import models
 
 
@@ -87,3 +88,23 @@ def test_a_step_is_measured_against_one_without_a_part_of_the_fast_path():
     assert found["train_ratio"] > 0
     assert 0 < found["train_share"] < 2
     assert "x without pooling" in done.stdout
+
+
+def test_learn_trains_with_any_flag_and_measures_a_run_that_exists(pairs, tmp_path, capsys):
+    """Once by training, once by --measure-only: the same metrics from the same weights."""
+    learn = importlib.import_module("learn")
+    words = ["--model", "pix2pix", "--data", str(pairs), "--out", str(tmp_path / "run")]
+    tiny = ["--generator", "resnet", "--base-dim", "4", "--crop-size", "32", "--steps", "2"]
+    assert learn.main([*words, *tiny, "--residual-num", "1", "--ema-decay", "0.9"]) == 0
+    trained = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert learn.main([*words, "--measure-only"]) == 0
+    measured = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert measured == trained
+    assert (measured["steps"], measured["ema_decay"], measured["images"]) == (2, 0.9, 2)
+    assert measured["l1"] > 0
+    with pytest.raises(InputError, match="holds a run already"):
+        learn.main([*words, "--steps", "2"])
+    with pytest.raises(InputError, match="--measure-only takes the options from"):
+        learn.main([*words, "--measure-only", "--steps", "2"])
+    with pytest.raises(InputError, match="did you mean"):
+        learn.main([*words[:4], "--ema-decai", "0.9"])

@@ -67,7 +67,10 @@ class GANModel(nn.Layer):
     # only watched. Names that begin with the same word (chroma_result, chroma_truth) share an axis.
     figures: Mapping[str, str] = NONE
 
-    ema_names: tuple[str, ...] = ()  # networks of which a moving average is kept
+    # Of which networks a moving average is kept, and how; see `keep_averages`.
+    ema_names: tuple[str, ...] = ()
+    ema_decay: float = 0.0
+    ema_warm_up: bool = True
 
     def dataset(self, root: Optional[str], *, train: bool) -> Optional[PictureDataset]:
         """The training or test items under ``root`` (None: the embedded data set).
