@@ -38,9 +38,8 @@ def module_of(path):
     return module
 
 
-anchors = module_of(ROOT / "tools" / "anchors.py")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-DOCUMENTS = anchors.documents()
+DOCUMENTS = sorted(p for f in (".", "docs", "notebooks") for p in (ROOT / f).glob("*.md"))
 README, README_CN = ROOT / "README.md", ROOT / "README_cn.md"
 EXTEND, PADDLE = ROOT / "docs" / "extend.md", ROOT / "docs" / "paddle.md"
 EXAMPLE = ROOT / "examples" / "conditional_dcgan.py"
@@ -86,8 +85,13 @@ def test_no_link_is_dead_inside_the_repository(path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_links_to_lines_hit_what_they_name(path):
-    assert anchors.check(path) == []
+def test_code_that_a_link_names_is_in_the_file(path):
+    """[`Pix2Pix.train_step`](../paddle_gans/models/pix2pix.py), [`--lambda-l1`](...)."""
+    for name, file in re.findall(r"\[`([^`]+)`\]\(([^()\s#]+\.py)\)", text_of(path)):
+        code = (path.parent / file).read_text(encoding="utf-8")
+        word = name.lstrip("-").replace("-", "_") if name.startswith("--") else name
+        last = word if word in code else word.rpartition(".")[2]
+        assert last in code, f"{file} has no `{name}`"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
@@ -107,7 +111,7 @@ def test_make_targets_that_are_named_are_there(path):
 
 
 # Flags of programs that are not ours, and of an article's.
-OTHERS = {"--gpus", "--nproc_per_node", "--fix", "--phase", "--eval"}
+OTHERS = {"--gpus", "--nproc_per_node", "--phase", "--eval"}
 # Programs that build their parser in passing.
 SCRIPTS = ("paddle_gans/__main__.py", "benchmarks/learn.py", "benchmarks/step.py")
 
@@ -144,53 +148,6 @@ def test_both_readmes_lead_to_every_document():
 def test_the_changelog_begins_with_this_version():
     versions = re.findall(r"^## \[([\d.]+)\]", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
     assert versions[0] == __version__
-
-
-# ------------------------------------------------------------------------- tools/anchors.py
-
-
-@pytest.fixture
-def page(tmp_path):
-    """A document beside a file of code; call it with the document's text."""
-    (tmp_path / "code.py").write_text(
-        "LIMIT = 3\n\n\nclass Net:\n    side = 4\n\n    def step(self, *, lambda_l1=1.0):\n"
-        "        return 'once', 'twice'\n\n\ndef other():\n    return 'twice'\n"
-    )
-
-    def write(text):
-        (tmp_path / "page.md").write_text(text, encoding="utf-8")
-        return tmp_path / "page.md"
-
-    return write
-
-
-@pytest.mark.parametrize(
-    ("name", "line"),
-    [("LIMIT", 1), ("Net", 4), ("Net.side", 5), ("Net.step", 7), ("--lambda-l1", 7),
-     ("'once'", 8), ("other", 11)],
-)  # fmt: skip
-def test_anchors_name_definitions_options_or_pieces_of_a_line(page, name, line):
-    assert anchors.check(page(f"[`{name}`](code.py#L{line})")) == []
-    document = page(f"a [`{name}`](code.py#L99) and a [`Net`](code.py#L4) beside it")
-    assert f"line {line} of code.py, not 99" in anchors.check(document)[0]
-    assert anchors.check(document, fix=True) == []
-    assert (
-        document.read_text() == f"a [`{name}`](code.py#L{line}) and a [`Net`](code.py#L4) beside it"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [("[`Gone`](code.py#L1)", "`Gone` on no line"),
-     ("[`'twice'`](code.py#L1)", "`'twice'` on lines 8, 12"),
-     ("[`Net`](gone.py#L4)", "gone.py"),
-     ("[the network](code.py#L4)", "is not written")],
-)  # fmt: skip
-def test_anchors_that_cannot_be_mended_are_named_and_left(page, text, complaint):
-    document = page(text)
-    (miss,) = anchors.check(document, fix=True)
-    assert complaint in miss
-    assert document.read_text() == text
 
 
 # ------------------------------------------------------------------------- commands
