@@ -49,7 +49,7 @@ lint: .venv/ready-test
 
 .venv/ready-test: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check \
-		pytest ruff nbclient nbformat ipykernel
+		pytest ruff==0.17.6 nbclient nbformat ipykernel
 	@touch $@
 
 .venv-paddle26/ready: requirements-paddle26.txt

@@ -16,13 +16,16 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["paddle_gans*", "data_reader*"]),
-    python_requires=">=3.9",
+    package_data={"paddle_gans": ["py.typed"]},
+    entry_points={"console_scripts": ["paddle-gans=paddle_gans.__main__:entry"]},
+    python_requires=">=3.10",
     # The framework is an extra: installing this package never replaces the one that is there.
     install_requires=["numpy", "matplotlib", "opencv-python", "tqdm"],
     extras_require={
         "cpu": ["paddlepaddle==3.2.2"],
-        "gpu": ["paddlepaddle-gpu>=2.6.2"],
-        "test": ["pytest", "ruff", "nbclient", "nbformat", "ipykernel"],
+        # The newest GPU build on PyPI, with what it runs with; README.md says how to get 3.x.
+        "gpu": ["paddlepaddle-gpu==2.6.2", "numpy<2", "opencv-python<4.12"],
+        "test": ["pytest", "ruff==0.17.6", "nbclient", "nbformat", "ipykernel"],
         "bench": ["torch"],
         "parity": ["torch"],  # for the tests of converted weights alone
         "export": ["paddle2onnx", "onnx", "onnxruntime"],

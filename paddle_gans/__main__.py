@@ -1,38 +1,48 @@
-"""python -m paddle_gans: what there is to type."""
+"""python -m paddle_gans COMMAND, or paddle-gans COMMAND: all commands by one name."""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import NoReturn, Optional
 
 from paddle_gans import __version__, models
 from paddle_gans.command import Parser, run
 
-COMMANDS = """
+COMMANDS = ("train", "infer", "evaluate", "convert", "export", "serve")
+HELP = """
 commands:
-  python -m paddle_gans.train --model NAME [--data PATH]      train, or go on with a run
-  python -m paddle_gans.infer --weights FILE --input PATH --output DIR
-                                                              translate pictures and videos
-  python -m paddle_gans.evaluate --weights FILE --data PATH   figures: FID, LPIPS, PSNR ...
-  python -m paddle_gans.convert FILE --to DIR                 other people's weights, and back
-  python -m paddle_gans.export RUN --format paddle|onnx       programs for other runtimes
-  python -m paddle_gans.serve RUN [RUN ...]                   a page in the browser to try models
-  python -m data_reader.download NAME                         fetch a published data set
-  python -m data_reader.write_demo DIR                        the embedded scenes as files
+  paddle-gans train --model NAME [--data PATH]       train a model, or resume its run
+  paddle-gans infer --weights FILE --input PATH --output DIR
+                                                     translate images and videos
+  paddle-gans evaluate --weights FILE --data PATH    metrics: FID, LPIPS, PSNR ...
+  paddle-gans convert FILE --to DIR                  weights of other projects, and back
+  paddle-gans export RUN --format paddle|onnx        programs for other runtimes
+  paddle-gans serve RUN [RUN ...]                    a page in the browser to try models
+  python -m data_reader.download NAME                download a published data set
+  python -m data_reader.write_demo DIR               copy the embedded scenes into a folder
 
-Each explains itself with --help; `--model NAME --help` lists that model's options too.
+`python -m paddle_gans.train` is the same as `paddle-gans train`, and so on. Each command has a
+--help of its own; `--model NAME --help` lists that model's options too.
 """
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """List the commands and models, or say the version or the place."""
+    """Run a command by its name, list the commands and models, or print the version or the path."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and argv[0] in COMMANDS:
+        return importlib.import_module(f"paddle_gans.{argv[0]}").main(argv[1:])
     parser = Parser(
         prog="python -m paddle_gans",
         description=f"GANs for PaddlePaddle. Models: {', '.join(models.names())}.",
-        epilog=COMMANDS,
+        epilog=HELP,
     )
-    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    parser.add_argument(
+        "command", nargs="?", choices=COMMANDS, default=None, metavar="COMMAND", help="see below"
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument(
         "--path",
         action="store_true",
@@ -48,5 +58,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def entry() -> NoReturn:
+    """The console script."""
     run(main)
+
+
+if __name__ == "__main__":
+    entry()

@@ -3,11 +3,15 @@
 import subprocess
 import sys
 import time
+from functools import partial
 
+import paddle
 import pytest
-from conftest import ROOT
+from conftest import ROOT, noise_image
 
+from data_reader import InputError
 from paddle_gans import __version__, models
+from paddle_gans.training import checkpoint
 
 WITHOUT_FRAMEWORK = """
 import runpy, sys
@@ -44,6 +48,29 @@ def test_the_bare_command_lists_commands_and_models():
     assert without_framework("paddle_gans", "--version").stdout.strip() == __version__
     path = without_framework("paddle_gans", "--path").stdout.strip()
     assert path.endswith("train.py")
+
+
+def test_one_command_runs_all_others():
+    done = without_framework("paddle_gans", "train", "--help")
+    assert done.stdout == without_framework("paddle_gans.train", "--help").stdout
+    wrong = without_framework("paddle_gans", "trian")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: argument COMMAND: invalid choice: 'trian'")
+
+
+def test_paddle_hub_builds_models_and_opens_weights(tmp_path):
+    assert sorted(paddle.hub.list(str(ROOT), source="local")) == models.names()
+    build = partial(paddle.hub.load, str(ROOT), "pix2pix", source="local")
+    model = build(base_dim=4, residual_num=1, crop_size=32)
+    assert type(model).__name__ == "Pix2Pix"
+    assert "pix2pix" in paddle.hub.help(str(ROOT), "pix2pix", source="local")
+    entry = {"model": "pix2pix", "options": {"base_dim": 4, "residual_num": 1},
+             "network": "generator", "translate": {}, "step": 0}  # fmt: skip
+    checkpoint.save_network(tmp_path / "generator.pdparams", model.generator, entry)
+    translate = build(weights=tmp_path / "generator.pdparams")
+    assert translate(noise_image(0)).shape == (40, 40, 3)
+    with pytest.raises(InputError, match="did you mean base_dim"):
+        build(base_dims=4)
 
 
 def test_without_the_framework_the_command_says_what_to_install():
