@@ -16,6 +16,8 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["paddle_gans*", "data_reader*"]),
+    # The embedded data sets, a pattern for each depth of folders.
+    package_data={"data_reader": ["demo/*/*.gz", "demo/*/*/*.*g", "demo/*/*/*/*.jpg"]},
     python_requires=">=3.9",
     # The framework is an extra: installing this package never replaces the one that is there.
     install_requires=["numpy", "matplotlib", "opencv-python", "tqdm"],

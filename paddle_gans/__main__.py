@@ -19,7 +19,7 @@ commands:
   python -m paddle_gans.export RUN --format paddle|onnx       programs for other runtimes
   python -m paddle_gans.serve RUN [RUN ...]                   a page in the browser to try models
   python -m data_reader.download NAME                         fetch a published data set
-  python -m data_reader.write_demo DIR                        the embedded scenes as files
+  python -m data_reader.write_demo DIR                        copy embedded images into a folder
 
 Each explains itself with --help; `--model NAME --help` lists that model's options too.
 """
