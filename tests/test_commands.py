@@ -58,5 +58,3 @@ def test_without_the_framework_the_command_says_what_to_install():
     assert done.returncode == 2
     assert done.stderr.startswith("error: PaddlePaddle is not installed")
     assert "pip install -e '.[cpu]'" in done.stderr
-
-
