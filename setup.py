@@ -16,7 +16,11 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["paddle_gans*", "data_reader*"]),
-    package_data={"paddle_gans": ["py.typed"]},
+    package_data={
+        "paddle_gans": ["py.typed"],
+        # The embedded data sets, a pattern for each depth of folders.
+        "data_reader": ["demo/*/*.gz", "demo/*/*/*.*g", "demo/*/*/*/*.jpg"],
+    },
     entry_points={"console_scripts": ["paddle-gans=paddle_gans.__main__:entry"]},
     python_requires=">=3.10",
     # The framework is an extra: installing this package never replaces the one that is there.

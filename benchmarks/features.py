@@ -28,7 +28,7 @@ from measures._classifier import Classifier, fit, judge  # noqa: E402
 from paddle import nn  # noqa: E402
 from paddle.static import InputSpec  # noqa: E402
 
-from data_reader import demo_scenes  # noqa: E402
+from data_reader import demo_path  # noqa: E402
 from data_reader.digits import read_digits  # noqa: E402
 from data_reader.errors import InputError  # noqa: E402
 from paddle_gans.fast_cpu import plain  # noqa: E402
@@ -49,16 +49,11 @@ class Embedding(nn.Layer):
 
 def read(data: str, train: bool) -> tuple[np.ndarray, np.ndarray]:
     """Digits float32 [N, 1, 28, 28] in [-1, 1], and which ones they are."""
-    if data == "demo":
-        split = "train" if train else "test"
-        drawn = [demo_scenes.digit(i, split) for i in range(demo_scenes.DIGIT_COUNTS[split])]
-        images, labels = np.stack([d[0] for d in drawn]), np.array([d[1] for d in drawn])
-    else:
-        found = read_digits(Path(data), train=train, size=SIZE, channels=1)
-        if found is None:
-            raise InputError(f"--data {data} holds no digits of MNIST's format; or give demo")
-        images, labels = found.items, found.labels
-    return images[:, None].astype("float32") / 127.5 - 1, labels.astype("int64")
+    root = demo_path("digits") if data == "demo" else Path(data)
+    found = read_digits(root, train=train, size=SIZE, channels=1)
+    if found is None:
+        raise InputError(f"--data {data} holds no digits of MNIST's format; or give demo")
+    return found.items[:, None].astype("float32") / 127.5 - 1, found.labels.astype("int64")
 
 
 def main() -> int:

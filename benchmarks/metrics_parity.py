@@ -24,7 +24,9 @@ framework.prepare()
 import numpy as np  # noqa: E402
 import paddle  # noqa: E402
 
-from data_reader import demo_photos  # noqa: E402
+from data_reader import demo_path, layout  # noqa: E402
+from data_reader.images import read_image  # noqa: E402
+from data_reader.transforms import resize  # noqa: E402
 from paddle_gans.metrics import distances, features, pictures  # noqa: E402
 
 
@@ -102,8 +104,9 @@ def kernel() -> Iterator[Row]:
 
 
 def photographs(count: int, size: int) -> np.ndarray:
-    """Drawn scenes, uint8 [count, size, size, 3]."""
-    return np.stack([demo_photos.colour_scene(i, size, "test") for i in range(count)])
+    """Embedded scenes, uint8 [count, size, size, 3]."""
+    paths, _ = layout.photos(demo_path("colours"), train=False)
+    return np.stack([resize(read_image(path), size, size) for path in paths[:count]])
 
 
 def noisy(images: np.ndarray, seed: int = 0) -> np.ndarray:

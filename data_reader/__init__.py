@@ -8,6 +8,7 @@ import importlib
 
 _HOMES = {
     "data_reader": "reader",
+    "demo_path": "embedded",
     "Domains": "domains",
     "InputError": "errors",
     "Loader": "loader",

@@ -22,7 +22,7 @@ from .layout import Pair  # noqa: E402
 
 
 class PictureDataset(Dataset):
-    """Items that are read from files, or drawn, as functions of (index, rng).
+    """Items that are read from files, as functions of (index, rng).
 
     ``__getitem__`` draws its random numbers from NumPy's global state, for ``paddle.io``'s loader;
     the trainer's loader calls ``item`` with random numbers that follow from the seed.
@@ -43,7 +43,7 @@ class PictureDataset(Dataset):
         return rng.permutation(len(self))
 
     def paths(self) -> Sequence[tuple[str, Path]]:
-        """Every file of the set as (name relative to its root, path); empty for drawn ones."""
+        """Every file of the set as (name relative to its root, path)."""
         return ()
 
     def describe(self) -> str:

@@ -104,16 +104,10 @@ class Domains(PictureDataset):
         """A picture as it is stored, uint8 [H, W, 3]."""
         return read_image(picture)
 
-    def name(self, domain: int, picture: Any) -> str:
-        """What a picture is called in messages."""
-        return str(picture)
-
     def view(self, domain: int, picture: Any, rng: np.random.Generator) -> np.ndarray:
         """A picture as items hold it, float32 [3, S, S] in [-1, 1]."""
         image = self.read(domain, picture)
-        (image,) = transforms.crop(
-            [image], min(image.shape[:2]), "Center", rng, self.name(domain, picture)
-        )
+        (image,) = transforms.crop([image], min(image.shape[:2]), "Center", rng, str(picture))
         if self.augment and rng.random() < 0.5:
             image = transforms.random_resized_crop(image, self.image_size, rng)
         else:
@@ -170,9 +164,9 @@ class Domains(PictureDataset):
         return few
 
     def files(self, index, rng=None):
-        y_org, source = self.items[index]
-        y_trg, references = self.partners(index, rng or np.random.default_rng(0))
-        return [self.name(y_org, source), *(self.name(y_trg, picture) for picture in references)]
+        _, source = self.items[index]
+        _, references = self.partners(index, rng or np.random.default_rng(0))
+        return [str(source), *(str(picture) for picture in references)]
 
     def paths(self):
         both = (self.sources, self.references)

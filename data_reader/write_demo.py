@@ -1,82 +1,76 @@
-"""python -m data_reader.write_demo DIR: embedded drawings as files."""
+"""python -m data_reader.write_demo DIR: copy embedded images into a folder."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from .embedded import demo_path
 from .errors import InputError
+
+SIZE = 128  # pixels a side of the embedded images
+# For each set, the folders of a split.
+FOLDERS = {
+    "streets": ("{}A", "{}B"),
+    "landscapes": ("{}A", "{}B"),
+    "faces": ("{}/cat", "{}/dog", "{}/rabbit"),
+    "colours": ("{}",),
+}
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Write drawings into the folders from which the articles' models read pictures."""
+    """Copy images of an embedded data set in the layout that its model reads."""
     parser = argparse.ArgumentParser(
         prog="python -m data_reader.write_demo",
-        description="Write embedded drawings as pictures. Streets: photographs to <split>A/, their "
-        "label maps to <split>B/. Landscapes: photo-like ones to <split>A/, painted ones to "
-        "<split>B/. Faces: to <split>/cat/, <split>/dog/ and <split>/rabbit/. Colours: scenes to "
-        "<split>/.",
+        description="Copy images of an embedded data set. Streets: photographs to <split>A/, their "
+        "label maps to <split>B/. Landscapes: photographs to <split>A/, paintings to <split>B/. "
+        "Faces: to <split>/cat/, <split>/dog/ and <split>/rabbit/. Colours: scenes to <split>/.",
     )
-    parser.add_argument("folder", metavar="DIR", help="where to; made when it is not there")
-    parser.add_argument("--what", choices=list(DRAWINGS), default="streets", help="(streets)")
+    parser.add_argument("folder", metavar="DIR", help="target folder; created if missing")
+    parser.add_argument("--what", choices=list(FOLDERS), default="streets", help="(streets)")
     parser.add_argument("--split", choices=("train", "test"), default="test", help="(test)")
     parser.add_argument(
         "--count", type=int, default=12, metavar="N", help="scenes, or faces of each kind (12)"
     )
-    parser.add_argument("--size", type=int, default=128, metavar="N", help="pixels a side (128)")
+    parser.add_argument(
+        "--size", type=int, default=SIZE, metavar="N",
+        help=f"pixels a side; other sizes than {SIZE} are resized, and written as PNG ({SIZE})",
+    )  # fmt: skip
     arguments = parser.parse_args(argv)
-    from .images import write_image
+    if arguments.count < 1 or arguments.size < 32:
+        raise InputError("--count is at least 1, and --size at least 32")
+    from .images import disk_errors, list_images
 
-    folders, root = {}, Path(arguments.folder)
-    draw = DRAWINGS[arguments.what]
-    for folder, index, picture in draw(arguments.split, arguments.count, arguments.size):
-        write_image(root / folder / f"{index:04d}.png", picture)
-        folders[folder] = index + 1
-    for folder, count in folders.items():
-        print(f"{count} pictures in {root / folder}")
+    root, source = Path(arguments.folder), demo_path(arguments.what)
+    has_val = (source / "val").is_dir()
+    stored = "val" if has_val and arguments.split == "test" else arguments.split
+    for pattern in FOLDERS[arguments.what]:
+        target = root / pattern.format(arguments.split)
+        images = list_images(source / pattern.format(stored))[: arguments.count]
+        with disk_errors(f"cannot write to {target}"):
+            target.mkdir(parents=True, exist_ok=True)
+            for path in images:
+                if arguments.size == SIZE:
+                    shutil.copyfile(path, target / path.name)
+                else:
+                    write_resized(path, target, arguments.size)
+        print(f"{len(images)} images in {target}")
     return 0
 
 
-def _streets(split: str, count: int, size: int) -> Iterator[tuple]:
-    from . import demo
+def write_resized(path: Path, target: Path, size: int) -> None:
+    """Write an image at another size; a label map keeps its colours."""
+    from .images import read_image, write_image
+    from .transforms import looks_like_labels, resize
 
-    for index in range(min(count, demo.COUNTS[split])):
-        for side, picture in zip("AB", demo.street_scene(index, size, split)):
-            yield f"{split}{side}", index, picture
+    image = read_image(path)
+    how = "nearest" if looks_like_labels(image) else "cubic"
+    write_image(target / f"{path.stem}.png", resize(image, size, size, how))
 
-
-def _landscapes(split: str, count: int, size: int) -> Iterator[tuple]:
-    from . import demo_scenes
-
-    for index in range(min(count, demo_scenes.LANDSCAPE_COUNTS[split])):
-        for side, style in zip("AB", demo_scenes.STYLES):
-            yield f"{split}{side}", index, demo_scenes.landscape(index, size, style, split)
-
-
-def _faces(split: str, count: int, size: int) -> Iterator[tuple]:
-    from . import demo_faces
-
-    for index in range(min(count, demo_faces.FACE_COUNTS[split])):
-        for kind in demo_faces.KINDS:
-            yield f"{split}/{kind}", index, demo_faces.animal_face(index, size, kind, split)
-
-
-def _colours(split: str, count: int, size: int) -> Iterator[tuple]:
-    from . import demo_photos
-
-    for index in range(min(count, demo_photos.PHOTO_COUNTS[split])):
-        yield split, index, demo_photos.colour_scene(index, size, split)
-
-
-DRAWINGS = {
-    "streets": _streets,
-    "landscapes": _landscapes,
-    "faces": _faces,
-    "colours": _colours,
-}
 
 if __name__ == "__main__":
     try:

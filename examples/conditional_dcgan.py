@@ -9,9 +9,9 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from data_reader import demo_scenes, layout
+from data_reader import layout
 from data_reader.digits import Digits, read_digits
-from data_reader.drawn import DrawnDigits
+from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
 from paddle_gans.training.losses import vanilla
@@ -141,22 +141,13 @@ class ConditionalDCGAN(GANModel):
         return self.generator(self.noise(count), y % CLASSES)
 
     def dataset(self, root, *, train):
-        if root is None:
-            return LabelledDrawings("train" if train else "test")
+        root = demo_path("digits") if root is None else root
         found = read_digits(layout.one_path(root), train=train, size=28, channels=1)
         if found is not None:
             return LabelledDigits(found.items, found.labels, found.path)
         if train:
             raise InputError(f"{root} holds none of MNIST's four files")
         return None
-
-
-class LabelledDrawings(DrawnDigits):
-    """The embedded digits, and in ``digit`` which ones they are."""
-
-    def item(self, index, rng):
-        _, digit = demo_scenes.digit(self.items[index], self.split)
-        return {**super().item(index, rng), "digit": np.array(digit, np.int64)}
 
 
 class LabelledDigits(Digits):

@@ -22,7 +22,7 @@ commands:
   paddle-gans export RUN --format paddle|onnx        programs for other runtimes
   paddle-gans serve RUN [RUN ...]                    a page in the browser to try models
   python -m data_reader.download NAME                download a published data set
-  python -m data_reader.write_demo DIR               copy the embedded scenes into a folder
+  python -m data_reader.write_demo DIR               copy embedded images into a folder
 
 `python -m paddle_gans.train` is the same as `paddle-gans train`, and so on. Each command has a
 --help of its own; `--model NAME --help` lists that model's options too.

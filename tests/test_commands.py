@@ -85,12 +85,3 @@ def test_without_the_framework_the_command_says_what_to_install():
     assert done.returncode == 2
     assert done.stderr.startswith("error: PaddlePaddle is not installed")
     assert "pip install -e '.[cpu]'" in done.stderr
-
-
-def test_the_embedded_scenes_can_be_written_as_files(tmp_path):
-    from data_reader.layout import paired
-    from data_reader.write_demo import main
-
-    assert main([str(tmp_path), "--split", "train", "--count", "2", "--size", "64"]) == 0
-    pairs, _ = paired(tmp_path, train=True)
-    assert len(pairs) == 2

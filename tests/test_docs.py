@@ -400,7 +400,8 @@ def test_the_sixth_model_resumes_to_the_same_bytes(copied):
 
 ASKED_FOR = """
 import numpy as np
-from data_reader.demo_scenes import digit
+from data_reader import demo_path
+from data_reader.digits import read_digits
 from paddle_gans import load
 
 def unit(pictures):
@@ -408,7 +409,8 @@ def unit(pictures):
     flat -= flat.mean(1, keepdims=True)
     return flat / np.linalg.norm(flat, axis=1, keepdims=True)
 
-real = unit(np.stack([digit(i)[0] for i in range(1000)]))
+digits = read_digits(demo_path("digits"), train=True, size=28, channels=1)
+real = unit(digits.items[:1000])
 drawn = unit(np.stack(load("runs/conditional_dcgan")(count=300, seed=1))[..., 0])
 print((np.argmax(drawn @ real.T, axis=1) % 10 == np.arange(300) % 10).mean())
 """

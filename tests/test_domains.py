@@ -1,6 +1,5 @@
-"""The data of StarGAN v2: layouts, balance, references and latents, and the drawn faces."""
+"""The data of StarGAN v2: layouts, balance, references and latents."""
 
-import hashlib
 import itertools
 
 import numpy as np
@@ -8,8 +7,6 @@ import pytest
 from conftest import noise_image, real_data
 
 from data_reader import Domains, InputError, Loader, transforms
-from data_reader.demo_faces import FACE_COUNTS, KINDS, animal_face
-from data_reader.drawn import AnimalFaces
 from data_reader.images import write_image
 from data_reader.layout import domains
 
@@ -330,110 +327,3 @@ def test_what_is_to_be_known_of_the_data_is_said(tmp_path):
     (root / "dog" / "1.png").write_text("not a picture")
     with pytest.raises(InputError, match=r"1\.png"):
         domains_of(root).item(3, np.random.default_rng(0))
-
-
-# ------------------------------------------------------------------------- drawn faces
-
-
-def digest(*pictures):
-    return hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()[:16]
-
-
-@pytest.fixture(scope="module")
-def faces():
-    return {kind: np.stack([animal_face(i, 32, kind) for i in range(40)]) for kind in KINDS}
-
-
-def test_every_supported_opencv_and_numpy_draws_the_same_faces():
-    # Recorded with OpenCV 4.8, 4.11 (NumPy 1.26) and 5.0 (NumPy 2.4).
-    for kind, size, expected in (
-        ("cat", 64, "32fe63db49de075f"),
-        ("dog", 64, "a27dd222bdcfe6ff"),
-        ("rabbit", 101, "d2c6b82508f84cc5"),
-    ):
-        found = digest(*(animal_face(i, size, kind, s) for i in range(6) for s in FACE_COUNTS))
-        assert found == expected
-
-
-def test_a_face_has_any_size_and_no_two_are_alike(faces):
-    small = animal_face(3, 64, "dog")
-    assert small.shape == (64, 64, 3)
-    assert small.dtype == np.uint8
-    large = animal_face(3, 128, "dog").reshape(64, 2, 64, 2, 3).mean((1, 3))
-    assert np.abs(large - small).mean() < 6
-    tests = [animal_face(i, 32, kind, "test") for kind in KINDS for i in range(12)]
-    assert len({digest(face) for face in (*tests, *np.concatenate(list(faces.values())))}) == 156
-
-
-def test_kinds_differ_in_shape_and_share_their_colours(faces):
-    """Outlines tell the kinds apart where colours do not."""
-
-    def outlines(pictures):
-        grey = pictures.astype(float).mean(-1)
-        across = np.abs(grey[:, :, 2:] - grey[:, :, :-2])[:, 1:-1]
-        edges = np.minimum(across + np.abs(grey[:, 2:] - grey[:, :-2])[:, :, 1:-1], 60)
-        edges = edges.reshape(len(edges), 10, 3, 10, 3).mean((2, 4)).reshape(len(edges), -1)
-        return edges / np.linalg.norm(edges, axis=1, keepdims=True)
-
-    def colours(pictures):
-        return pictures[:, 12:24, 8:24].astype(float).mean((1, 2))
-
-    def recognised(describe):
-        """The share of the second half whose nearest mean of the first half is their kind's."""
-        values = [describe(faces[kind]) for kind in KINDS]
-        means = np.stack([v[:20].mean(0) for v in values])
-        near = [((v[20:, None] - means) ** 2).sum(-1).argmin(1) for v in values]
-        return np.mean([n == k for k, n in enumerate(near)])
-
-    assert recognised(outlines) > 0.9
-    assert recognised(colours) < 0.7
-
-
-def test_coats_vary_within_a_kind(faces):
-    for pictures in faces.values():
-        brow = pictures[:, 12:18, 12:20].mean((1, 2))
-        assert brow.std(0).min() > 25
-        border = pictures[:, :4, :4].mean((1, 2))
-        assert border.std(0).min() > 20
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ((0, 64, "horse"), "cat, dog, rabbit"),
-        ((0, 64, "cat", "val"), "train or test"),
-        ((-1,), "index from 0"),
-        ((0, 16), "size from 32"),
-    ],
-)
-def test_what_cannot_be_drawn_is_said(arguments, says):
-    with pytest.raises(InputError, match=says):
-        animal_face(*arguments)
-
-
-def test_drawn_faces_are_a_set_of_domains():
-    dataset = AnimalFaces("train", image_size=32, latent_dim=8)
-    assert list(AnimalFaces.domains) == dataset.domains == ["cat", "dog", "rabbit"]
-    assert len(dataset) == 900
-    item = dataset.item(4, np.random.default_rng(0))
-    assert item["y_org"] == 1
-    assert item["z_trg"].shape == (8,)
-    assert dataset.files(4)[0] == "embedded animal face train dog 1"
-    assert (dataset.paths(), dataset.remarks()) == ((), [])
-    assert "cats, dogs, rabbits" in dataset.describe()
-    test = AnimalFaces("test", image_size=32)
-    assert len(test) == 36
-    np.testing.assert_array_equal(
-        test.item(2, None)["x_real"], transforms.normalise(animal_face(0, 32, "rabbit", "test"))
-    )
-    assert dataset.fingerprint() != test.fingerprint() != test.of(["cat", "dog"]).fingerprint()
-
-
-def test_drawn_faces_can_be_written_as_files(tmp_path):
-    from data_reader.write_demo import main
-
-    assert main([str(tmp_path), "--what", "faces", "--count", "2", "--size", "32"]) == 0
-    sources, _, _ = domains(tmp_path, train=False)
-    assert {name: len(found) for name, found in sources.items()} == dict.fromkeys(KINDS, 2)
-    assert main([str(tmp_path), "--what", "landscapes", "--count", "1", "--size", "32"]) == 0
-    assert (tmp_path / "testB" / "0000.png").exists()

@@ -13,11 +13,11 @@ from test_metadata import FULL_JPEG, TIDY_PACKET, chunk, png
 
 import paddle_gans
 from data_reader import InputError, colour
-from data_reader.demo_photos import colour_scene
 from data_reader.images import read_image, read_picture, write_image
 from data_reader.metadata import read_metadata
 from data_reader.transforms import normalise
 from data_reader.video import VideoReader, VideoWriter
+from draw_demo.photos import colour_scene
 from paddle_gans.infer import main
 from paddle_gans.inference._colorization_task import Steady, without_colour
 from paddle_gans.inference.colorization import LONGEST, Task

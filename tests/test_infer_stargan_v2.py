@@ -9,9 +9,10 @@ import pytest
 from conftest import ROOT, TINY, below, infer, noise_image, refused
 
 import paddle_gans
-from data_reader import InputError, demo_faces, transforms
+from data_reader import InputError, transforms
 from data_reader.images import read_image, read_picture, write_image
 from data_reader.video import VideoReader, VideoWriter
+from draw_demo import faces as demo_faces
 from paddle_gans.infer import main, translate_all
 from paddle_gans.inference import align
 from paddle_gans.inference._stargan_v2_pictures import Row, between, round_trip, strip, thumbnail

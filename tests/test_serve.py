@@ -18,8 +18,9 @@ from conftest import ROOT, TINY, noise_image
 
 import paddle_gans
 from data_reader import InputError
-from data_reader.demo import STREET_LABELS, street_scene
+from data_reader.embedded import STREET_LABELS
 from data_reader.images import read_image, write_image
+from draw_demo.streets import street_scene
 from paddle_gans.serve import free_port, main
 from paddle_gans.serving import painter, pix2pix
 from paddle_gans.serving.page import build, make_tabs, titles

@@ -17,7 +17,7 @@ from paddle.utils import download
 from paddle.vision.models.resnet import model_urls
 
 from data_reader import colour, layout
-from data_reader.drawn import ColourScenes
+from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from data_reader.photos import Photos
 from data_reader.transforms import normalise
@@ -228,10 +228,7 @@ class Colorization(GANModel):
         ]
 
     def dataset(self, root, *, train):
-        flip = self.flip and train
-        if root is None:
-            split, size = "train" if train else "test", self.load_size or self.crop_size
-            return ColourScenes(split, size=size, crop_size=self.crop_size, flip=flip)
+        root = demo_path("colours") if root is None else root
         paths, what = layout.photos(root, train=train)
         if not paths:
             return None
@@ -240,7 +237,7 @@ class Colorization(GANModel):
             load_size=self.load_size,
             crop_size=self.crop_size,
             crop_type="Random" if train else "Center",
-            flip=flip,
+            flip=self.flip and train,
             grey=self.grey,
             what=what,
         )

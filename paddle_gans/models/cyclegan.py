@@ -13,7 +13,7 @@ from paddle import nn
 
 from data_reader import layout
 from data_reader.datasets import Unpaired
-from data_reader.drawn import Landscapes
+from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
 from paddle_gans.networks.norm import instance_norm
@@ -228,10 +228,8 @@ class CycleGAN(GANModel):
         return self.averaged("generator_ab" if direction == "a2b" else "generator_ba")(inputs)
 
     def dataset(self, root, *, train):
-        split = "train" if train else "test"
-        if root is None:
-            return Landscapes(split, size=self.load_size, crop_size=self.crop_size)
-        roots = [root] if isinstance(root, str) else root
+        root = demo_path("landscapes") if root is None else root
+        roots = root if isinstance(root, (list, tuple)) else [root]
         found = layout.unpaired(roots, train=train)
         if found is None:
             return None

@@ -11,7 +11,7 @@ from paddle import nn
 
 from data_reader import layout
 from data_reader.digits import Pictures, read_digits
-from data_reader.drawn import DrawnDigits
+from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
 from paddle_gans.networks.upsample import resize_conv
@@ -174,8 +174,7 @@ class DCGAN(GANModel):
 
     def dataset(self, root, *, train):
         shape = {"size": self.crop_size, "channels": self.channels}
-        if root is None:
-            return DrawnDigits("train" if train else "test", **shape)
+        root = demo_path("digits") if root is None else root
         digits = read_digits(layout.one_path(root), train=train, **shape)
         if digits is not None:
             return digits

@@ -14,7 +14,7 @@ from paddle import nn
 
 from data_reader import layout
 from data_reader.datasets import Paired
-from data_reader.drawn import StreetScenes
+from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
 from paddle_gans.networks.patch_gan import PatchGAN
@@ -295,12 +295,7 @@ class Pix2Pix(GANModel):
         return self.averaged("generator")(inputs)
 
     def dataset(self, root, *, train):
-        split = "train" if train else "test"
-        if root is None:
-            size = self.load_size or 128
-            return StreetScenes(
-                split, size=size, crop_size=self.crop_size, flip=self.flip and train
-            )
+        root = demo_path("streets") if root is None else root
         pairs, what = layout.paired(root, train=train, allow_outside=self.allow_outside)
         if not pairs:
             return None

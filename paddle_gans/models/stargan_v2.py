@@ -15,7 +15,7 @@ from paddle import Tensor, nn
 
 from data_reader import layout
 from data_reader.domains import Domains
-from data_reader.drawn import AnimalFaces
+from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.models._stargan_v2_networks import (
     Discriminator,
@@ -53,7 +53,7 @@ class StarGANv2(GANModel):
         sample_every=125,
         save_every=375,
         options={
-            "domains": ",".join(AnimalFaces.domains),
+            "domains": "cat,dog,rabbit",
             "crop_size": 64,
             "base_dim": 12,
             "max_channels": 96,
@@ -327,8 +327,7 @@ class StarGANv2(GANModel):
 
     def dataset(self, root, *, train):
         sizes = {"image_size": self.crop_size, "latent_dim": self.latent_dim}
-        if root is None:
-            return AnimalFaces("train" if train else "test", **sizes).of(self.domains)
+        root = demo_path("faces") if root is None else root
         found = layout.domains(root, train=train)
         if found is None:
             return None

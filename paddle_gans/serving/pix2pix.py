@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_reader.demo import STREET_LABELS
+from data_reader.embedded import STREET_LABELS
 from data_reader.transforms import looks_like_labels
 
 from . import painter, shelf, tab

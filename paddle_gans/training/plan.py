@@ -138,8 +138,8 @@ def remarks_on(
 ) -> list[str]:
     """What the user should know of the data before the start."""
     embedded = (
-        f"training on the embedded data ({dataset.describe()}); --data FOLDER trains on your own "
-        "pictures"
+        f"training on the embedded data in data_reader/demo ({dataset.describe()}); --data FOLDER "
+        "trains on your own images"
     )
     try:
         remarks = dataset.remarks()
