@@ -65,8 +65,3 @@ def test_only_the_core_requirements_are_imported(path):
         top = name.split(".")[0]
         known = sys.stdlib_module_names if hasattr(sys, "stdlib_module_names") else {top}
         assert top in known or top in CORE | {"data_reader", "paddle_gans"}, f"{path}: {name}"
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_file_is_short_enough_to_read(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 360

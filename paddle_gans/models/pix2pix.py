@@ -32,7 +32,7 @@ class Norm(nn.BatchNorm2D):
     statistics at test time too: that is ``mode="instance"``.
     """
 
-    def __init__(self, channels: int, mode: str = "running"):
+    def __init__(self, channels: int, mode: str = "instance"):
         super().__init__(channels)
         self.mode = mode
 

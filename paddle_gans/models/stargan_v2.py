@@ -61,8 +61,8 @@ class StarGANv2(GANModel):
             # So few steps have to be large ones, and an average of 1000 would not have arrived.
             **{"learning_rate": 1e-3, "mapping_learning_rate": 1e-4, "beta1": 0.5},
             "ema_decay": 0.99,
-            # First what the picture shows, then of which domain; in faces that keep their place.
-            **{"lambda_cyc": 5.0, "lambda_ds": 1.0, "ds_steps": 2000, "augment": False},
+            # First what the picture shows, then of which domain.
+            **{"lambda_cyc": 5.0, "lambda_ds": 1.0, "ds_steps": 2000},
         },
     )
     inference = {"generator": {}, "mapping_network": {}, "style_encoder": {}}
