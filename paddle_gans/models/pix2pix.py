@@ -163,6 +163,8 @@ class Pix2Pix(GANModel):
         save_every=500,
         options={
             "direction": "b2a",
+            "upsample": "resize",
+            "ema_decay": 0.998,
             "base_dim": 24,
             "residual_num": 5,
             "load_size": 128,
