@@ -84,8 +84,8 @@ class Colorization(GANModel):
         gan_mode: Literal["vanilla", "lsgan"] = "vanilla",  # adversarial loss
         lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
         pretrain_steps: int = 0,  # steps of L1 alone before the GAN begins
-        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
-        ema_decay: float = 0.0,  # weight of the generator's moving average, 0.999 say; 0: none
+        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
+        ema_decay: float = 0.0,  # of the generator's moving average, e.g. 0.999; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
         d_learning_rate: Optional[float] = None,  # of D's, where it differs
         beta1: float = 0.5,  # Adam's first decay

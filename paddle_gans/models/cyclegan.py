@@ -119,8 +119,8 @@ class CycleGAN(GANModel):
         lambda_cyc: float = 10.0,  # weight of the cycle term
         lambda_id: float = 5.0,  # weight of the identity term; 0 leaves it out
         pool_size: int = 50,  # generated images that each discriminator remembers
-        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
-        ema_decay: float = 0.0,  # weight of the generators' moving averages, 0.999 say; 0: none
+        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
+        ema_decay: float = 0.0,  # of the generators' moving averages, e.g. 0.999; 0: none
         learning_rate: float = 2e-4,  # of the three Adam optimizers
         d_learning_rate: Optional[float] = None,  # of the discriminators', where it differs
         beta1: float = 0.5,  # Adam's first decay

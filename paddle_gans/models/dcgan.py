@@ -86,12 +86,12 @@ class DCGAN(GANModel):
         channels: Literal[1, 3] = 1,  # grey or RGB
         noise_dim: int = 100,  # numbers of noise, uniform in [-1, 1]
         base_dim: int = 64,  # channels of the first convolution
-        upsample: Literal["deconv", "resize"] = "deconv",  # resize: no checkerboard; nearest, conv
+        upsample: Literal["deconv", "resize"] = "deconv",  # resize: nearest + conv, no checkerboard
         g_steps: int = 2,  # updates of G a step
         double_sigmoid: bool = False,  # a sigmoid before the loss's own, as in the listing
         init: Literal["normal", "framework"] = "normal",  # N(0, 0.02), or as the listing leaves it
-        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
-        ema_decay: float = 0.0,  # weight of the generator's moving average, 0.999 say; 0: none
+        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
+        ema_decay: float = 0.0,  # of the generator's moving average, e.g. 0.999; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
         d_learning_rate: Optional[float] = None,  # of D's, where it differs
         beta1: float = 0.5,  # Adam's first decay; 0.9 in the article's listing

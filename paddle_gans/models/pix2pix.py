@@ -181,14 +181,14 @@ class Pix2Pix(GANModel):
         discriminator: Literal["article", "paper"] = "article",  # instance norm, or batch norm
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 7,  # residual blocks of the resnet generator
-        upsample: Literal["deconv", "resize"] = "deconv",  # resize: no checkerboard; nearest, conv
+        upsample: Literal["deconv", "resize"] = "deconv",  # resize: nearest + conv, no checkerboard
         norm_mode: Literal["instance", "running"] = "instance",  # statistics at test time
         gan_mode: Literal["vanilla", "lsgan", "wgangp"] = "vanilla",  # adversarial loss
         lambda_gan: float = 1.0,  # weight of the adversarial term; 0 trains on L1 alone
         lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
         lambda_gp: float = 10.0,  # weight of wgangp's gradient penalty
-        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
-        ema_decay: float = 0.0,  # weight of the generator's moving average, 0.999 say; 0: none
+        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
+        ema_decay: float = 0.0,  # of the generator's moving average, e.g. 0.999; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
         d_learning_rate: Optional[float] = None,  # of D's, where it differs
         beta1: float = 0.5,  # Adam's first decay

@@ -84,7 +84,7 @@ class StarGANv2(GANModel):
         lambda_ds: float = 2.0,  # weight of the diversity at first; 2 for AFHQ, 1 for CelebA-HQ
         lambda_cyc: float = 1.0,  # weight of the cycle term
         ds_steps: int = 100_000,  # steps after which the weight of the diversity is 0
-        diff_augment: Optional[str] = None,  # of color,translation,cutout: on all that D sees
+        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
         learning_rate: float = 1e-4,  # of generator, style encoder and discriminator
         d_learning_rate: Optional[float] = None,  # of the discriminator, where it differs
         mapping_learning_rate: float = 1e-6,  # of the mapping network
