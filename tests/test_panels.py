@@ -1,8 +1,14 @@
 """Panels and curves: what stands where."""
 
 import json
+import os
+import subprocess
+import sys
 
+import nbformat
 import numpy as np
+from conftest import ROOT, TINY
+from nbclient import NotebookClient
 
 from paddle_gans.training.panels import CAPTION, GAP, draw_curves, grid, read_log, running_mean
 
@@ -50,3 +56,35 @@ def test_a_torn_last_line_of_a_log_is_left_out(tmp_path):
     assert [line["step"] for line in log] == [1, 2, 3, 4]
     draw_curves(log, tmp_path / "losses.png", "a run")
     assert (tmp_path / "losses.png").stat().st_size > 5000
+
+
+def test_the_users_matplotlibrc_does_not_matter(tmp_path):
+    """One that asks for LaTeX, which is not installed."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 300\n")
+    code = (
+        "from pathlib import Path\nfrom paddle_gans.training.panels import draw_curves\n"
+        "log = [{'step': s, 'losses': {'d_loss': 1.0}} for s in (1, 2)]\n"
+        f"draw_curves(log, Path({str(tmp_path)!r}) / 'losses.png', 'a run')"
+    )
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "losses.png").stat().st_size > 5000
+
+
+def test_plots_of_a_notebook_are_still_shown_after_training(pairs, tmp_path):
+    """In a real kernel: training draws its curves and leaves the notebook's backend alone."""
+    cells = [
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport paddle_gans\n"
+        f"paddle_gans.train('pix2pix', data={str(pairs)!r}, out={str(tmp_path / 'run')!r}, "
+        f"steps=2, workers=0, **{TINY['pix2pix']!r})",
+        "plt.plot([1, 2])\nplt.show()",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=str(tmp_path))
+    assert (tmp_path / "run" / "losses.png").is_file()
+    for cell in (notebook.cells[0], notebook.cells[2]):
+        assert any("image/png" in output.get("data", {}) for output in cell.outputs)

@@ -124,20 +124,33 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
     Raises:
         InputError: the picture cannot be written.
     """
-    import matplotlib
+    from matplotlib import style
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    buffer = io.BytesIO()
+    with style.context("default"):  # whatever the user's matplotlibrc says
+        figure = figure_of(log, title)
+        if figure is None:
+            return
+        figure.savefig(buffer, format="png", dpi=90)
+    with replacing(path) as temporary, disk_errors(f"cannot write {path}"):
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def figure_of(log: list[dict], title: str):
+    """The curves as a matplotlib ``Figure``, None for an empty log.
+
+    Nothing here imports pyplot, which would choose a backend for the whole process.
+    """
+    from matplotlib.figure import Figure
 
     losses = shared(log, "losses", side)
     figures = shared(log, "validation", lambda name: name.partition("_")[0])
     charts = [("losses", names) for names in losses] + [("validation", names) for names in figures]
     if not charts:
-        return
+        return None
     height = 2.6 if not figures else 2.0
-    figure, axes = plt.subplots(
-        len(charts), 1, figsize=(8, height * len(charts)), sharex=True, squeeze=False
-    )
+    figure = Figure(figsize=(8, height * len(charts)))
+    axes = figure.subplots(len(charts), 1, sharex=True, squeeze=False)
     for axis, (kind, names) in zip(axes[:, 0], charts):
         for name in names:
             draw = draw_loss if kind == "losses" else draw_figure
@@ -148,11 +161,7 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
     axes[0, 0].set_title(title, fontsize=10)
     axes[-1, 0].set_xlabel("step")
     figure.tight_layout()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=90)
-    plt.close(figure)
-    with replacing(path) as temporary, disk_errors(f"cannot write {path}"):
-        temporary.write_bytes(buffer.getbuffer())
+    return figure
 
 
 def draw_loss(axis, steps: np.ndarray, values: np.ndarray, name: str) -> None:
