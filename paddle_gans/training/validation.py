@@ -26,7 +26,7 @@ from .model import GANModel, Recipe
 from .run_folder import RunFolder
 
 MOST = 200  # items that a validation takes
-D_ITEMS = 64  # of each set, for the discriminator's outputs
+D_ITEMS = 32  # of each set, for the discriminator's outputs
 # The discriminator's mean output; the same word at the start puts them into one chart.
 D_FIGURES = {"d_real_train": "none", "d_real_validation": "none", "d_generated": "none"}
 OVERFITTING = 0.6  # the largest share that Karras et al. 2020 allow, see `memorises`
