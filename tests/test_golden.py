@@ -48,7 +48,8 @@ NORMS = {
 
 
 def pix2pix_generator(base_dim=64, residual_num=7):
-    return NetworkPort(pix2pix.Generator(base_dim, residual_num), pix2pix_names.generator)
+    norm = partial(pix2pix.Norm, mode="running")  # the reference's at test time
+    return NetworkPort(pix2pix.Generator(base_dim, residual_num, norm), pix2pix_names.generator)
 
 
 def pix2pix_discriminator(base_dim=64):
