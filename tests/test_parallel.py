@@ -81,11 +81,12 @@ def test_two_ranks_stay_bit_equal(tmp_path):
 
 
 # StarGAN v2's weights of one-step-old averages are left out: they say nothing new.
+# Without random crops, some of which leave gradients so small that rounding decides their sign.
 EQUAL = {
     "cyclegan": ["--batch-size", "2", "--crop-size", "32", "--base-dim", "4", "--residual-num",
                  "1"],
     "stargan_v2": ["--batch-size", "2", "--crop-size", "64", "--base-dim", "4", "--max-channels",
-                   "8", "--hidden-dim", "8"],
+                   "8", "--hidden-dim", "8", "--no-augment"],
 }  # fmt: skip
 
 
