@@ -38,9 +38,7 @@ def weights(out):
 
 
 def log_of(out):
-    """The lines of the log that hold losses."""
-    lines = [json.loads(line) for line in (Path(out) / "log.jsonl").read_text().splitlines()]
-    return [line for line in lines if "losses" in line]
+    return [json.loads(line) for line in (Path(out) / "log.jsonl").read_text().splitlines()]
 
 
 def losses_of(out):

@@ -194,6 +194,10 @@ def test_the_discriminators_outputs_are_logged_with_each_panel(pairs, tmp_path):
     train(pairs, tmp_path / "run", Pix2Pix, steps=9, sample_every=4, **TINY["pix2pix"])
     found = validations(tmp_path / "run")
     assert list(found) == [4, 8, 9]
+    # They stand in the lines of the losses: a run of such a model has no others.
+    lines = log_of(tmp_path / "run")
+    assert [line["step"] for line in lines] == [1, 2, 4, 6, 8, 9]
+    assert all("losses" in line for line in lines)
     model = Pix2Pix(**TINY["pix2pix"])
     checkpoint.load_checkpoint(tmp_path / "run" / "checkpoints" / "000009", model)
     model.eval()

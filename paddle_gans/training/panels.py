@@ -88,8 +88,9 @@ class Curves:
 
     def add(self, line: dict) -> None:
         """The next line of the log."""
+        if "validation" in line:
+            self._validations.append({"step": line["step"], "validation": line["validation"]})
         if "losses" not in line:
-            self._validations.append(line)
             return
         self._latest.append({"step": line["step"], "losses": line["losses"]})
         if len(self._latest) == self._stride:

@@ -29,7 +29,7 @@ from .progress import Progress
 from .resume import take_up
 from .run_folder import RunFolder
 from .signals import Stopped, StopSignals
-from .validation import Validation, evaluating, measure
+from .validation import Validation, as_json, evaluating, measure
 
 __all__ = ["NotFiniteError", "Result", "Run", "step_seed", "train", "train_on"]
 
@@ -171,7 +171,9 @@ class Run:
         figures = self.measure(done)
         stops = parallel.anywhere(self.signals.received)
         last = stops or done == self.plan.total
-        logs = last or done == 1 or done % self.recipe.log_every == 0
+        # The discriminator's outputs alone have no line of the log of their own.
+        joint = {} if self.model.figures else figures
+        logs = last or done == 1 or done % self.recipe.log_every == 0 or bool(joint)
         draws = last or done % self.recipe.sample_every == 0
         saves = last or done % self.recipe.save_every == 0
         if self.on_cpu or logs or draws or saves:  # on a GPU, looking waits for the device
@@ -180,7 +182,7 @@ class Run:
         with self.disk.writing("log"):
             self.bad_files.tell()
             if logs:
-                self.log(done)
+                self.log(done, joint)
         pause = time.perf_counter()
         if figures:
             with self.disk.writing("best"):
@@ -241,7 +243,7 @@ class Run:
         Raises:
             Stopped: a signal came.
         """
-        figures = self.measure(self.start)
+        figures = self.measure(self.start) if self.model.figures else {}
         if figures:
             self.record(self.start, figures)
         if figures and self.leads:
@@ -249,8 +251,8 @@ class Run:
         if parallel.anywhere(self.signals.received):
             raise Stopped(self.signals.received or signal.SIGTERM, self.start)
 
-    def log(self, done: int) -> None:
-        """Write one line of the log and show it."""
+    def log(self, done: int, figures: Mapping[str, float]) -> None:
+        """Write one line of the log, with ``figures`` if there are any, and show it."""
         now = time.perf_counter()
         training = max(now - self.logged_at - self.idle, 1e-9)
         rate = (done - self.logged) * self.recipe.batch_size / training
@@ -267,6 +269,7 @@ class Run:
                     "learning_rates": {n: o.get_lr() for n, o in self.model.optimizers.items()},
                     "images_per_second": round(rate, 3),
                     "seconds": round(seconds, 3),
+                    **({"validation": as_json(figures)} if figures else {}),
                 }
             )
 

@@ -311,11 +311,13 @@ class Validation:
         self.best = best
 
     def record(self, done: int, epoch: int, figures: Mapping[str, float]) -> list[str]:
-        """Log the figures; returns what there is to say: them, and warnings that are new."""
+        """Log the figures; returns what there is to say: them, and warnings that are new.
+
+        The discriminator's outputs alone are in the line of the losses already.
+        """
         self.history[done] = dict(figures)
-        # NaN is not JSON.
-        logged = {name: None if math.isnan(x) else x for name, x in figures.items()}
-        self.folder.append({"step": done, "epoch": epoch, "validation": logged})
+        if self.model.figures:
+            self.folder.append({"step": done, "epoch": epoch, "validation": as_json(figures)})
 
         terms = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
         is_best = self.best_by is not None and self.best is not None and self.best.step == done
@@ -327,6 +329,11 @@ class Validation:
                 said.append(f"warning: {remark}")
             self._said.add(text)
         return said
+
+
+def as_json(figures: Mapping[str, float]) -> dict[str, Optional[float]]:
+    """Figures as the log holds them: NaN, which is not JSON, is null."""
+    return {name: None if math.isnan(x) else x for name, x in figures.items()}
 
 
 def read_best(folder: Path) -> Optional[Best]:
