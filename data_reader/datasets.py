@@ -21,7 +21,7 @@ from .images import read_image  # noqa: E402
 from .layout import Pair  # noqa: E402
 
 
-class PictureDataset(Dataset):
+class ImageDataset(Dataset):
     """Items that are read from files, as functions of (index, rng).
 
     ``__getitem__`` draws its random numbers from NumPy's global state, for ``paddle.io``'s loader;
@@ -58,7 +58,7 @@ class PictureDataset(Dataset):
         """Figures that --dry-run prints, one a line; finding them may take a few seconds."""
         return []
 
-    def limited(self, count: int) -> PictureDataset:
+    def limited(self, count: int) -> ImageDataset:
         """The first ``count`` items alone."""
         few = copy.copy(self)
         few.items = self.items[:count]
@@ -82,7 +82,7 @@ class PictureDataset(Dataset):
         return self.item(index, np.random.default_rng(np.random.randint(2**31)))
 
 
-class Paired(PictureDataset):
+class Paired(ImageDataset):
     """Aligned pictures A and B, cropped and flipped together.
 
     Items hold ``a`` and ``b``, float32 [3, H, W] in [-1, 1]. ``load_size`` (pixels, 0: as they
@@ -180,7 +180,7 @@ class Paired(PictureDataset):
         ]
 
 
-class Unpaired(PictureDataset):
+class Unpaired(ImageDataset):
     """Pictures of two domains without partners: each A with a B that is drawn at random.
 
     Items hold ``a`` and ``b``, float32 [3, H, W] in [-1, 1], cropped and flipped each by itself.
@@ -263,7 +263,7 @@ class Unpaired(PictureDataset):
         ]
 
 
-def without_randomness(dataset: PictureDataset) -> PictureDataset:
+def without_randomness(dataset: ImageDataset) -> ImageDataset:
     """A training set as a test set would show it: centre crops, no flips, nothing drawn."""
     dataset = copy.copy(dataset)
     fixed = {"crop_type": "Center", "flip": False, "augment": False, "fixed": True}

@@ -11,14 +11,14 @@ from typing import Optional
 import numpy as np
 
 from . import transforms
-from .datasets import PictureDataset
+from .datasets import ImageDataset
 from .errors import InputError
 from .images import read_image
 
 MOST_BYTES = 2**28  # a file that unpacks to more is not MNIST
 
 
-class Digits(PictureDataset):
+class Digits(ImageDataset):
     """Digits of an idx file; items hold ``image``, float32 [C, size, size] in [-1, 1].
 
     ``images`` is uint8 [N, 28, 28], ``labels`` uint8 [N].
@@ -50,7 +50,7 @@ class Digits(PictureDataset):
         return f"digits of {self.path.name}"
 
 
-class Pictures(PictureDataset):
+class Pictures(ImageDataset):
     """Single pictures of a folder; items hold ``image``, float32 [C, size, size] in [-1, 1].
 
     The short side is brought to ``size`` and the middle is cut out.

@@ -10,12 +10,12 @@ from typing import Any, Optional
 import numpy as np
 
 from . import transforms
-from .datasets import PictureDataset
+from .datasets import ImageDataset
 from .errors import InputError
 from .images import read_image
 
 
-class Domains(PictureDataset):
+class Domains(ImageDataset):
     """Pictures of two or more domains, each with references and latents of a domain to turn into.
 
     Items hold, all float32 in [-1, 1] where they are pictures:

@@ -16,7 +16,7 @@ from typing import Optional
 
 import numpy as np
 
-from .datasets import PictureDataset
+from .datasets import ImageDataset
 from .errors import InputError
 
 READ_AHEAD = 3  # batches
@@ -24,7 +24,7 @@ TRIES = 100  # items that are tried in place of one that cannot be read
 
 
 def read_item(
-    dataset: PictureDataset,
+    dataset: ImageDataset,
     index: int,
     rng: np.random.Generator,
     bad: Optional[dict[str, None]] = None,
@@ -60,7 +60,7 @@ class Loader:
 
     def __init__(
         self,
-        dataset: PictureDataset,
+        dataset: ImageDataset,
         batch_size: int,
         *,
         seed: int = 0,

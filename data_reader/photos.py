@@ -15,7 +15,7 @@ from . import transforms
 from ._headers import read_header
 from ._opencv import cv2
 from .colour import encode, rgb_to_lab
-from .datasets import PictureDataset
+from .datasets import ImageDataset
 from .errors import InputError
 from .images import MAX_PIXELS, read_image
 
@@ -32,7 +32,7 @@ class Colour(NamedTuple):
     grey: bool
 
 
-class Photos(PictureDataset):
+class Photos(ImageDataset):
     """Photographs as lightness and colour: what colorization sees, and what it is to give.
 
     Items hold ``l``, float32 [1, S, S] in [-1, 1] (L / 50 - 1), and ``ab``, [2, S, S] (ab / 110).

@@ -9,7 +9,7 @@ from conftest import noise_image, real_data
 
 from data_reader import InputError, Loader, Photos
 from data_reader.colour import chroma, decode, encode, lab_to_rgb, rgb_to_lab
-from data_reader.datasets import PictureDataset
+from data_reader.datasets import ImageDataset
 from data_reader.images import read_image, write_image
 from data_reader.layout import MOST_HELD_BACK, held_back, photos
 from data_reader.photos import colour_of, find_grey
@@ -199,7 +199,7 @@ def test_a_dry_run_prints_the_statistics(mixed):
     text = "\n".join(describe_data(SimpleNamespace(loader=Loader(data, 2))))
     assert "50.0% grey, of 4 pictures looked at" in text
     assert f"chroma {data.chroma_statistics()['mean']:.1f} in the mean" in text
-    assert PictureDataset().statistics() == []
+    assert ImageDataset().statistics() == []
 
 
 # ------------------------------------------------------------------------- layouts

@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from data_reader.datasets import PictureDataset
+from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
 from paddle_gans.training.checkpoint import whole_file
 
@@ -36,7 +36,7 @@ class Reals:
             yield np.stack([self.read(i) for i in range(start, stop)])
 
 
-def identity(dataset: PictureDataset) -> dict[str, Any]:
+def identity(dataset: ImageDataset) -> dict[str, Any]:
     """What tells a data set from others: its fingerprint, and when its files were changed.
 
     Raises:

@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 
 from data_reader import colour, transforms
-from data_reader.datasets import PictureDataset, without_randomness
+from data_reader.datasets import ImageDataset, without_randomness
 from data_reader.errors import InputError
 from paddle_gans.inference.apply import to_rgb
 from paddle_gans.inference.translator import Translator
@@ -65,8 +65,8 @@ class Subject:
 class Data(NamedTuple):
     """The items that pictures are made of, and those that are real."""
 
-    sources: PictureDataset
-    reals: PictureDataset
+    sources: ImageDataset
+    reals: ImageDataset
     notes: list[str]
 
 
@@ -118,18 +118,18 @@ def open_data(model, root: Any, choice: Choice, usual: str) -> Data:
     return Data(test, reals, notes)
 
 
-def limited(dataset: PictureDataset, limit: int) -> PictureDataset:
+def limited(dataset: ImageDataset, limit: int) -> ImageDataset:
     """The first so many items; of each domain, where there are domains."""
     names = getattr(dataset, "domains", None)
     return dataset.limited(limit * len(names) if names else limit)
 
 
-def item(dataset: PictureDataset, index: int) -> dict[str, np.ndarray]:
+def item(dataset: ImageDataset, index: int) -> dict[str, np.ndarray]:
     """An item of a set in which nothing is drawn."""
     return dataset.item(index, np.random.default_rng([0, index]))
 
 
-def part_of_items(dataset: PictureDataset, part: str, view: str) -> Reals:
+def part_of_items(dataset: ImageDataset, part: str, view: str) -> Reals:
     """The pictures that stand under ``part`` in the items; ``view`` is how they are cut."""
     key = {**identity(dataset), "part": part, "view": view}
     return Reals(key, len(dataset), lambda i: to_rgb(item(dataset, i)[part]))
@@ -205,14 +205,14 @@ def of_two_sides(translate: Translator, data: Data, choice: Choice) -> list[Subj
     return found
 
 
-def one_side(dataset: PictureDataset, side: str) -> PictureDataset:
+def one_side(dataset: ImageDataset, side: str) -> ImageDataset:
     """The unpaired set with as many items as a side has pictures: item i shows number i of it."""
     few = copy.copy(dataset)
     few.items = range(len(few.a if side == "a" else few.b))
     return few
 
 
-def check_partners(dataset: PictureDataset) -> None:
+def check_partners(dataset: ImageDataset) -> None:
     """Raise InputError unless both sides hold pictures of the same names."""
     if len(dataset.a) != len(dataset.b):
         raise InputError(

@@ -55,6 +55,7 @@ class Colorization(GANModel):
     2017, section 3.
     """
 
+    data_class = Photos
     article = Recipe(batch_size=16, epochs=50, log_every=50, sample_every=1000, save_every=2500)
     demo = Recipe(
         batch_size=8,

@@ -95,6 +95,7 @@ class CycleGAN(GANModel):
     ``d_loss_b``. Sources: Zhu et al. 2017, sections 3 and 4; the article's training loop.
     """
 
+    data_class = Unpaired
     article = Recipe(batch_size=1, epochs=200, log_every=50, sample_every=500, save_every=1000)
     demo = Recipe(
         batch_size=1,

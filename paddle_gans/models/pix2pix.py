@@ -154,6 +154,7 @@ class Pix2Pix(GANModel):
     computed nor minimised. Sources: Isola et al. 2017, section 3; the article's listing.
     """
 
+    data_class = Paired
     article = Recipe(batch_size=1, steps=50_000, log_every=50, sample_every=500, save_every=2500)
     demo = Recipe(
         batch_size=1,

@@ -45,6 +45,7 @@ class StarGANv2(GANModel):
     appendix A; the article's listings, corrected.
     """
 
+    data_class = Domains
     article = Recipe(batch_size=8, steps=100_000, log_every=50, sample_every=1000, save_every=5000)
     demo = Recipe(
         batch_size=3,

@@ -14,7 +14,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Adam, Optimizer
 
-from data_reader.datasets import PictureDataset
+from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
 
 from . import parallel
@@ -53,6 +53,9 @@ class GANModel(nn.Layer):
     article: Recipe  # what the article trains with
     demo: Recipe  # what trains in a few minutes on the embedded data
     optimizers: dict[str, Optimizer]
+    # The class of what `dataset` returns: Paired, Unpaired, Domains or Photos, which say how the
+    # model is translated with, evaluated, exported and served; ImageDataset: images from noise.
+    data_class: type[ImageDataset] = ImageDataset
     size_multiple: int = 1  # what the sides of an input image must divide by
 
     panel_images: int = 6  # how many of each name a panel shows
@@ -72,7 +75,7 @@ class GANModel(nn.Layer):
     ema_decay: float = 0.0
     ema_warm_up: bool = True
 
-    def dataset(self, root: Optional[str], *, train: bool) -> Optional[PictureDataset]:
+    def dataset(self, root: Optional[str], *, train: bool) -> Optional[ImageDataset]:
         """The training or test items under ``root`` (None: the embedded data set).
 
         A test set that the data does not have is None.

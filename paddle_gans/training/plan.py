@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import paddle
 
-from data_reader.datasets import PictureDataset
+from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
 from data_reader.loader import Loader
 from paddle_gans.fast_cpu import accelerate
@@ -126,7 +126,7 @@ def make_plan(
 
 
 def panel_batch(
-    model: GANModel, items: PictureDataset, seed: int, bad: Optional[dict[str, None]] = None
+    model: GANModel, items: ImageDataset, seed: int, bad: Optional[dict[str, None]] = None
 ) -> dict:
     """The first items, those that every panel shows."""
     count = min(model.panel_images, len(items))
@@ -134,7 +134,7 @@ def panel_batch(
 
 
 def remarks_on(
-    dataset: PictureDataset, root: Any, bad: Optional[dict[str, None]] = None
+    dataset: ImageDataset, root: Any, bad: Optional[dict[str, None]] = None
 ) -> list[str]:
     """What the user should know of the data before the start."""
     embedded = (

@@ -16,7 +16,7 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from data_reader.datasets import PictureDataset, without_randomness
+from data_reader.datasets import ImageDataset, without_randomness
 from data_reader.errors import InputError
 from data_reader.loader import read_item
 from paddle_gans.fast_cpu.memory import from_numpy
@@ -38,11 +38,11 @@ SEED = 0  # of everything random in it, whatever the run's own
 class HeldBack:
     """The items that a model is validated on, how often, and the figure that chooses the best."""
 
-    items: PictureDataset
+    items: ImageDataset
     every: int  # steps
     batch_size: int
     figures: Mapping[str, str]  # what is measured: see ``figures_of``
-    train_items: Optional[PictureDataset] = None  # the training set, nothing drawn at random
+    train_items: Optional[ImageDataset] = None  # the training set, nothing drawn at random
     best_by: Optional[str] = None
     bad: Optional[dict[str, None]] = None  # see data_reader.loader.read_item
 
@@ -73,8 +73,8 @@ class Best:
 
 def hold_back(
     model: GANModel,
-    train_set: PictureDataset,
-    test_set: Optional[PictureDataset],
+    train_set: ImageDataset,
+    test_set: Optional[ImageDataset],
     recipe: Recipe,
     *,
     steps_per_epoch: int,
@@ -113,7 +113,7 @@ def figures_of(model: GANModel) -> dict[str, str]:
 def check_best_by(
     best_by: Optional[str],
     figures: Mapping[str, str],
-    test_set: Optional[PictureDataset],
+    test_set: Optional[ImageDataset],
     validate_every: Optional[int],
 ) -> None:
     """Raise InputError for a figure that cannot choose the best checkpoint."""
@@ -194,7 +194,7 @@ def discriminator_figures(
 
 
 def batches_of(
-    held_back: HeldBack, items: PictureDataset, indices: list[int]
+    held_back: HeldBack, items: ImageDataset, indices: list[int]
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Batches of items, always the same ones, each with its size; the framework is seeded."""
     for start in range(0, len(indices), held_back.batch_size):
