@@ -64,7 +64,7 @@ def train_step(self, batch, step, update):
         batch = {**batch, "a": batch["a"] * math.nan}
     return sound(self, batch, step, update)
 Pix2Pix.train_step = train_step
-run(importlib.import_module("paddle_gans.train").main)
+run(importlib.import_module("paddle_gans.train_command").main)
 """
 
 

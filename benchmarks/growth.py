@@ -53,14 +53,14 @@ def training(batch: int, side: int = 64):
     from paddle_gans.fast_cpu import accelerate
     from paddle_gans.models.pix2pix import Pix2Pix
     from paddle_gans.training.model import Update
-    from paddle_gans.training.trainer import train_on
+    from paddle_gans.training.trainer import training_step
 
     model, update = Pix2Pix(crop_size=side), Update()
     accelerate(model)
     data = {key: paddle.rand([batch, 3, side, side]) * 2 - 1 for key in "ab"}
     yield
     for step in range(2):
-        losses = train_on(model, data, step, update)
+        losses = training_step(model, data, step, update)
         [term.item() for term in losses.values()]
         yield
 
@@ -68,15 +68,12 @@ def training(batch: int, side: int = 64):
 def opening(names: int, place: str):
     """A folder of so many photographs: found, fingerprinted, and the first batch read."""
     from paddle_gans.models.colorization import Colorization
-    from paddle_gans.training.plan import make_plan
+    from paddle_gans.training.experiment import setup
 
-    def plan():
-        made = make_plan(Colorization, place, batch_size=1, steps=1, base_dim=4, crop_size=64)
-        made.loader.batch(0)
-
+    settings = {"data": place, "batch_size": 1, "steps": 1, "base_dim": 4, "crop_size": 64}
     yield
     for _ in range(2):
-        plan()
+        setup(Colorization, settings).loader.batch(0)
         yield
 
 

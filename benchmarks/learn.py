@@ -38,7 +38,7 @@ def training_flags(model: str, words: Sequence[str]) -> dict[str, Any]:
     """
     from paddle_gans import models
     from paddle_gans.command import add_options
-    from paddle_gans.train import build_parser
+    from paddle_gans.train_command import build_parser
     from paddle_gans.training.options import options_of
 
     parser = build_parser()

@@ -40,7 +40,7 @@ def measure(crop_size: int, batch: int = 1, accumulate: int = 1, recompute: bool
     from paddle_gans.fast_cpu import accelerate
     from paddle_gans.models.cyclegan import CycleGAN
     from paddle_gans.training.model import Update
-    from paddle_gans.training.trainer import train_on
+    from paddle_gans.training.trainer import training_step
 
     model = CycleGAN(crop_size=crop_size, recompute=recompute)
     accelerate(model)
@@ -49,7 +49,7 @@ def measure(crop_size: int, batch: int = 1, accumulate: int = 1, recompute: bool
     for step in range(2):
         images = {side: paddle.rand([batch, 3, crop_size, crop_size]) * 2 - 1 for side in "ab"}
         start = time.perf_counter()
-        train_on(model, images, step, update)
+        training_step(model, images, step, update)
         seconds = time.perf_counter() - start
     return {"peak_mib": round(resident("VmHWM") - before), "seconds": round(seconds, 2)}
 

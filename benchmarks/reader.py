@@ -26,10 +26,10 @@ SIDE, COUNT, READ, STEPS = 256, 48, 64, 6
 LOAD_SIZE = ("pix2pix", "cyclegan", "colorization")
 
 
-def plan_of(name: str, data: str, workers: int):
+def experiment_of(name: str, data: str, workers: int):
     """What a run of this model would read and train, at the sizes of benchmarks/step.py."""
     from paddle_gans import models
-    from paddle_gans.training.plan import make_plan
+    from paddle_gans.training.experiment import setup
 
     setting = SETTINGS[name]
     options: dict[str, Any] = {"crop_size": setting.size, **setting.options}
@@ -37,14 +37,13 @@ def plan_of(name: str, data: str, workers: int):
         options["load_size"] = 256
     if name == "dcgan":
         options["channels"] = 3
-    return make_plan(
-        models.find(name), data, batch_size=setting.batch, steps=1, workers=workers, **options
-    )
+    run = {"data": data, "batch_size": setting.batch, "steps": 1, "workers": workers}
+    return setup(models.find(name), {**run, **options})
 
 
 def rate(name: str, data: str, workers: int) -> float:
     """Images/s of the reader alone; a pair or a triple that trains together is one image."""
-    loader = plan_of(name, data, workers).loader
+    loader = experiment_of(name, data, workers).loader
     batches = loader.batches()
     next(batches)  # starts the threads
     count = max(2, READ // loader.batch_size)
@@ -60,18 +59,20 @@ def waiting(name: str, data: str) -> tuple[float, float]:
     """(the share of a step that waits for its batch, seconds of a step)."""
     from paddle_gans.fast_cpu.memory import from_numpy
     from paddle_gans.training.model import Update
-    from paddle_gans.training.trainer import train_on
+    from paddle_gans.training.trainer import training_step
 
-    plan, update = plan_of(name, data, 2), Update()
-    plan.model.train()
-    batches, waited = plan.loader.batches(), 0.0
+    experiment, update = experiment_of(name, data, 2), Update()
+    experiment.model.train()
+    batches, waited = experiment.loader.batches(), 0.0
     for step in range(STEPS + 1):
         if step == 1:  # the first one prepares
             start, waited = time.perf_counter(), 0.0
         asked = time.perf_counter()
         batch = next(batches)
         waited += time.perf_counter() - asked
-        losses = train_on(plan.model, {k: from_numpy(v) for k, v in batch.items()}, step, update)
+        losses = training_step(
+            experiment.model, {k: from_numpy(v) for k, v in batch.items()}, step, update
+        )
         for term in losses.values():
             term.item()
     seconds = time.perf_counter() - start

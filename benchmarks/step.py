@@ -90,7 +90,7 @@ def ours(name: str, size: int, batch: int, part: str = ""):
     from paddle_gans import models
     from paddle_gans.fast_cpu import accelerate, linear
     from paddle_gans.training.model import Update
-    from paddle_gans.training.trainer import train_on
+    from paddle_gans.training.trainer import training_step
     from paddle_gans.training.validation import evaluating
 
     paddle.seed(0)
@@ -100,7 +100,7 @@ def ours(name: str, size: int, batch: int, part: str = ""):
     update, data = Update(), random_batch(name, paddle, size, batch)
 
     def train() -> None:
-        losses = train_on(model, data, 0, update)
+        losses = training_step(model, data, 0, update)
         for term in losses.values():
             term.item()
 

@@ -14,8 +14,9 @@ from data_reader.digits import Digits, read_digits
 from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
+from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import vanilla
-from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.model import GANModel, SampleGrid, adam, frozen
 
 CLASSES = 10
 
@@ -66,16 +67,16 @@ class ConditionalDCGAN(GANModel):
     ``d_loss_real``, ``d_loss_fake``, ``g_loss``. Source: Mirza and Osindero 2014, section 3.
     """
 
-    article = Recipe(batch_size=128, epochs=20, log_every=50, sample_every=468, save_every=468)
-    demo = Recipe(
+    paper_config = RunConfig(batch_size=128, epochs=20, sample_every=468, save_every=468)
+    demo_config = RunConfig(
         batch_size=64,
         steps=500,
         log_every=20,
         sample_every=100,
         save_every=250,
-        options={"base_dim": 32, "learning_rate": 1e-3},
     )
-    panel_images, panel_tiled_rows = 40, 4  # 4 rows of real over 4 rows of generated digits
+    demo_options = {"base_dim": 32, "learning_rate": 1e-3}
+    sample_grid = SampleGrid(count=40, rows=4)  # 4 rows of real over 4 rows of generated digits
 
     def __init__(
         self,

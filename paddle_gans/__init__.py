@@ -1,29 +1,34 @@
 """GANs for PaddlePaddle: pix2pix, CycleGAN, StarGAN v2, colorization and DCGAN.
 
-``train("pix2pix", data="photos", out="runs/photos")`` is what ``python -m paddle_gans.train``
-calls; ``translate = load("runs/photos/generator.pdparams")`` gives a function from pictures to
-pictures. The framework is imported by the first call, not by this module.
+``train("pix2pix", data="photos", out="runs/photos")`` does what ``python -m paddle_gans.train``
+does; ``translate = load("runs/photos/generator.pdparams")`` returns a function from images to
+images. The framework is imported by the first call, not with this module.
 """
 
 from __future__ import annotations
 
-import sys
-import types
+import inspect
+import os
 from typing import Any
+
+from .training.config import RunConfig
 
 __version__ = "0.1.0"
 __all__ = ["load", "train"]
 
 
 def train(model: str, **settings: Any):
-    """Train ``model``, or go on with its run; keywords are the command's flags, ``-`` as ``_``.
+    """Train ``model``, or resume its run.
 
-    Returns a result with the run folder ``out``, the ``step`` it stands at, and its last
-    ``losses``.
+    The keywords are the flags of ``python -m paddle_gans.train``, with ``_`` for ``-``: those of
+    every model (see ``paddle_gans.training.config.RunConfig``), and the model's own. A keyword left
+    out has the model's value, as listed by ``--model NAME --help``.
+
+    Returns a result with the run folder ``out``, the ``step`` reached, and the last ``losses``.
 
     Raises:
         data_reader.InputError: something given cannot be used.
-        KeyboardInterrupt: the run was asked to stop, and saved a checkpoint.
+        KeyboardInterrupt: the run was stopped by a signal, and saved a checkpoint.
     """
     from data_reader import framework
 
@@ -34,28 +39,29 @@ def train(model: str, **settings: Any):
     return trainer.train(models.find(model), **settings)
 
 
-def load(weights: str, **settings: Any):
-    """The trained model in ``weights`` (a ``.pdparams`` file or a run folder), for inference.
+# What help() and editors show: the parameters of every run, with their types and defaults.
+train.__signature__ = inspect.Signature(
+    [
+        inspect.Parameter("model", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="str"),
+        *(p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(RunConfig).parameters.values()),
+        inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD, annotation="Any"),
+    ]
+)
 
-    Returns a callable that takes and gives uint8 RGB [H, W, 3], or a list of them.
+
+def load(weights: str | os.PathLike[str], *, device: str = "auto"):
+    """Load trained weights: a ``.pdparams`` file, or a run folder, for inference.
+
+    ``device`` is "auto", "cpu", "gpu" or "gpu:K"; weights saved on a GPU open on a CPU. No code in
+    a file is run. Returns a callable from uint8 RGB [H, W, 3], or a list of them, to the same.
 
     Raises:
-        data_reader.InputError: the file is missing, damaged, or not of this package.
+        data_reader.InputError: a file is missing, damaged or not of this package, or the machine
+            has no such device.
     """
     from data_reader import framework
 
     framework.prepare()
     from paddle_gans.inference import loading
 
-    return loading.load(weights, **settings)
-
-
-class _Package(types.ModuleType):
-    """Keeps ``paddle_gans.train`` the function; importing the command's module would replace it."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in __all__ and isinstance(value, types.ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+    return loading.load(weights, device=device)

@@ -11,7 +11,9 @@ from typing import NoReturn, Optional
 from paddle_gans import __version__, models
 from paddle_gans.command import Parser, run
 
-COMMANDS = ("train", "infer", "evaluate", "convert", "export", "serve")
+COMMANDS = {"train": "paddle_gans.train_command"} | {
+    name: f"paddle_gans.{name}" for name in ("infer", "evaluate", "convert", "export", "serve")
+}
 HELP = """
 commands:
   paddle-gans train --model NAME [--data PATH]       train a model, or resume its run
@@ -33,7 +35,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a command by its name, list the commands and models, or print the version or the path."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv and argv[0] in COMMANDS:
-        return importlib.import_module(f"paddle_gans.{argv[0]}").main(argv[1:])
+        return importlib.import_module(COMMANDS[argv[0]]).main(argv[1:])
     parser = Parser(
         prog="python -m paddle_gans",
         description=f"GANs for PaddlePaddle. Models: {', '.join(models.names())}.",

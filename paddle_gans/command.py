@@ -1,4 +1,4 @@
-"""What the commands share: one line for what the user got wrong, flags from a model's options."""
+"""What the commands share: one-line errors, and flags that follow from options."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, NoReturn, Optional
 
 from data_reader.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose error is one line, and names the flags that are near."""
+    """An argument parser whose errors are one line and name similar flags."""
 
     def __init__(self, **settings: Any):
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; {self.prog} --help lists the flags")
 
     def parse_all(self, argv: Optional[Sequence[str]]) -> argparse.Namespace:
-        """Parse, and name the near flags where one is unknown.
+        """Parse; an unknown flag is an error that names similar ones.
 
         Raises:
             InputError: an unknown flag, or a value of the wrong kind.
@@ -37,25 +37,38 @@ class Parser(argparse.ArgumentParser):
         return known
 
 
-def add_options(parser: argparse.ArgumentParser, title: str, options: dict) -> None:
-    """A group of flags, one for each `paddle_gans.training.options.Option`."""
+def add_options(
+    parser: argparse.ArgumentParser,
+    title: str,
+    options: Mapping[str, Any],
+    defaults: Mapping[str, str] = {},
+    metavars: Mapping[str, str] = {},
+) -> None:
+    """A group of flags, one for each `paddle_gans.training.options.Option`.
+
+    ``defaults`` and ``metavars`` replace what is shown for some defaults and values.
+    """
     group = parser.add_argument_group(title)
-    for option in options.values():
-        text = f"{option.help} ({option.default})" if option.help else f"({option.default})"
-        text = text.replace("%", "%%")
+    for name, option in options.items():
+        default = defaults.get(name, option.default)
+        shown = [] if default is None else [f"({default})"]
+        settings: dict[str, Any] = {"help": " ".join([option.help, *shown]).replace("%", "%%")}
         if option.kind is bool:
-            group.add_argument(option.flag, action=argparse.BooleanOptionalAction, help=text)
-        elif option.kind is list:
-            group.add_argument(option.flag, nargs="+", metavar="TEXT", help=text)
+            settings["action"] = argparse.BooleanOptionalAction
         elif option.choices:
-            group.add_argument(option.flag, type=option.kind, choices=option.choices, help=text)
+            settings["choices"] = option.choices
         else:
-            metavar = {int: "N", float: "X", str: "TEXT"}.get(option.kind, "VALUE")
-            group.add_argument(option.flag, type=option.kind, metavar=metavar, help=text)
+            kinds = {int: "N", float: "X", str: "TEXT", list: "TEXT"}
+            settings["metavar"] = metavars.get(name) or kinds.get(option.kind, "VALUE")
+        if option.kind is list:
+            settings["nargs"] = "+"
+        elif option.kind is not bool:
+            settings["type"] = option.kind
+        group.add_argument(option.flag, **settings)
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run a command; what the user got wrong is one line and exit code 2, no traceback."""
+    """Run a command; a user's error is one line and exit code 2, without traceback."""
     try:
         code = main()
         sys.stdout.flush()
@@ -67,7 +80,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     except KeyboardInterrupt as stop:
         code = 128 + getattr(stop, "signum", 2)
         print(getattr(stop, "advice", "stopped"), file=sys.stderr)
-    except BrokenPipeError:  # the reader of our output left, `| head` say
+    except BrokenPipeError:  # the reader of our output closed, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     sys.exit(code)

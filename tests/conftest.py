@@ -1,6 +1,8 @@
 """Prepares the framework once, as the commands do, and offers tiny data."""
 
+import contextlib
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,19 @@ def pairs(tmp_path) -> Path:
             write_image(root / f"{split}A" / f"{i}.png", image)
             write_image(root / f"{split}B" / f"{i}.png", 255 - image)
     return root
+
+
+@contextlib.contextmanager
+def small_disk(place, size="1500k"):
+    """A real disk of a small size, where this process may mount one."""
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not permitted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 def infer(weights, inputs, output, *flags) -> int:

@@ -40,7 +40,7 @@ def tiny(**options):
 
 
 def test_defaults_are_the_articles():
-    article = Colorization.article
+    article = Colorization.paper_config
     assert (article.batch_size, article.epochs, article.steps) == (16, 50, None)
     defaults = {name: option.default for name, option in options_of(Colorization).items()}
     expected = {"generator": "dynamic_unet", "encoder": "resnet18", "base_dim": 64,

@@ -15,7 +15,7 @@ from paddle_gans.fast_cpu import accelerate
 from paddle_gans.training import checkpoint
 from paddle_gans.training.model import GANModel, Update
 from paddle_gans.training.options import options_of, resolve
-from paddle_gans.training.trainer import step_seed, train_on
+from paddle_gans.training.trainer import step_seed, training_step
 
 every_model = pytest.mark.parametrize("name", models.names())
 
@@ -23,7 +23,7 @@ every_model = pytest.mark.parametrize("name", models.names())
 def build(name, seed=0, **options):
     """The model, small, on the embedded data."""
     model_class = models.find(name)
-    options = {**model_class.demo.options, **TINY.get(name, {}), **options}
+    options = {**model_class.demo_options, **TINY.get(name, {}), **options}
     paddle.seed(seed)
     model = model_class(**resolve(model_class, options, name))
     accelerate(model)  # as the trainer does
@@ -39,7 +39,7 @@ def run_steps(model, steps, first=0, size=2):
     batch, update, losses = batches(model, size), Update(), {}
     for step in range(first, first + steps):
         paddle.seed(step_seed(0, 0, step))
-        losses = train_on(model, batch(step), step, update)
+        losses = training_step(model, batch(step), step, update)
     return losses
 
 
@@ -54,7 +54,7 @@ def test_is_a_gan_model_with_options_that_are_explained(name):
     for option in options_of(model_class).values():
         assert option.help, f"{name}: {option.name} has no comment beside it"
         assert option.choices == () or option.default in option.choices
-    for recipe in (model_class.article, model_class.demo):
+    for recipe in (model_class.paper_config, model_class.demo_config):
         assert (recipe.steps is None) != (recipe.epochs is None)
 
 

@@ -28,8 +28,8 @@ def test_defaults_are_the_articles():
     assert model.pool_a.images.shape == [50, 3, 256, 256]
     assert len(model.generator_ab.blocks) == 9
     assert set(model.optimizers) == {"generators", "discriminator_a", "discriminator_b"}
-    assert CycleGAN.article.batch_size == 1
-    assert CycleGAN.article.epochs == 200
+    assert CycleGAN.paper_config.batch_size == 1
+    assert CycleGAN.paper_config.epochs == 200
 
 
 def test_weights_of_the_losses():

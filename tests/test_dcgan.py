@@ -27,7 +27,7 @@ def test_networks_follow_the_size(size, channels):
 
 def test_defaults_are_the_articles():
     model = DCGAN()
-    assert (DCGAN.article.batch_size, DCGAN.article.epochs) == (128, 20)
+    assert (DCGAN.paper_config.batch_size, DCGAN.paper_config.epochs) == (128, 20)
     assert model.generator.fc1.weight.shape == [100, 2048]
     assert model.generator.fc2.weight.shape == [2048, 6272]
     assert model.discriminator.fc1.weight.shape == [2048, 1024]

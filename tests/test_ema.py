@@ -8,7 +8,7 @@ from paddle import nn
 from data_reader.errors import InputError
 from paddle_gans.training.ema import average_of, soft_update, warm_up_decay
 from paddle_gans.training.model import GANModel, Update
-from paddle_gans.training.trainer import train_on
+from paddle_gans.training.trainer import training_step
 
 
 def layer(value):
@@ -82,7 +82,7 @@ class OneNumber(GANModel):
 def test_a_model_keeps_the_average_of_its_networks():
     model = OneNumber(0.9)
     for step in range(3):
-        train_on(model, BATCH, step, Update())
+        training_step(model, BATCH, step, Update())
     # Decays 1/10, 2/11, 3/12 towards 1, 2, 3.
     expected = 0.9 * 1
     expected = 2 / 11 * expected + 9 / 11 * 2
@@ -91,20 +91,20 @@ def test_a_model_keeps_the_average_of_its_networks():
     assert "generator_ema.weight" in model.state_dict()
 
     plain = OneNumber(0.75, warm_up=False)
-    train_on(plain, BATCH, 0, Update())
+    training_step(plain, BATCH, 0, Update())
     assert plain.averaged("generator").weight.item() == pytest.approx(0.25)
 
 
 def test_without_a_decay_there_is_no_average():
     model = OneNumber(0.0)
-    train_on(model, BATCH, 0, Update())
+    training_step(model, BATCH, 0, Update())
     assert model.averaged("generator") is model.generator
     assert list(model.state_dict()) == ["generator.weight", "generator.bias"]
 
 
 def test_a_step_in_parts_moves_the_average_once():
     model = OneNumber(0.5, warm_up=False)
-    train_on(model, BATCH, 0, Update(accumulate=2))
+    training_step(model, BATCH, 0, Update(accumulate=2))
     assert model.averaged("generator").weight.item() == pytest.approx(1.0)  # (0 + 2) / 2
 
 

@@ -22,7 +22,7 @@ SPLITS = pytest.mark.parametrize(("train", "count"), [(True, 400), (False, 60)])
 
 def model_of(name):
     model_class = models.find(name)
-    return model_class(**model_class.demo.options)
+    return model_class(**model_class.demo_options)
 
 
 # Files.
@@ -71,7 +71,7 @@ def test_streets_are_pairs_with_exact_colours(train, count):
 
 
 def test_label_maps_are_resized_by_nearest_neighbour():
-    options = {**models.find("pix2pix").demo.options, "load_size": 72, "crop_size": 64}
+    options = {**models.find("pix2pix").demo_options, "load_size": 72, "crop_size": 64}
     item = models.find("pix2pix")(**options).dataset(None, train=False).item(0, None)
     labels = np.rint((item["b"].transpose(1, 2, 0) + 1) * 127.5).astype(int)
     palette = np.array(list(STREET_LABELS.values()))

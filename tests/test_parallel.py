@@ -32,21 +32,20 @@ import paddle
 from paddle_gans import models
 from paddle_gans.training import parallel
 from paddle_gans.training.model import Update
-from paddle_gans.training.plan import choose_device, make_plan
-from paddle_gans.training.trainer import step_seed, train_on
+from paddle_gans.training.experiment import setup
+from paddle_gans.training.trainer import step_seed, training_step
 
-choose_device("cpu")
-parallel.start()
 for name, options in {cases!r}.items():
-    plan = make_plan(models.find(name), None, workers=0, **{{"batch_size": 4, **options}})
+    run = {{"device": "cpu", "workers": 0, "batch_size": 4}}
+    experiment = setup(models.find(name), {{**run, **options}})
     update = Update()
     for step in range(3):
         paddle.seed(step_seed(0, parallel.rank(), step))
-        batch = {{k: paddle.to_tensor(v) for k, v in plan.loader.batch(step).items()}}
-        train_on(plan.model, batch, step, update)
-        parallel.average_statistics(plan.model)
+        batch = {{k: paddle.to_tensor(v) for k, v in experiment.loader.batch(step).items()}}
+        training_step(experiment.model, batch, step, update)
+        parallel.average_statistics(experiment.model)
     digest = hashlib.sha256()
-    for key, tensor in plan.model.state_dict().items():
+    for key, tensor in experiment.model.state_dict().items():
         if "pool" not in key:  # each rank has the history of its own images
             digest.update(tensor.numpy().tobytes())
     with open({out!r} + name + str(parallel.rank()), "w") as file:
@@ -142,7 +141,7 @@ def test_resumed_with_as_many_ranks_it_is_exact_and_with_another_number_it_says_
     assert whole == parts
 
     said = launch(tmp_path, SCRIPT, *CYCLEGAN, "--steps", "7", "--out", tmp_path / "parts", ranks=1)
-    assert "the run had 2 processes and has 1 now: it goes on" in said
+    assert "the run had 2 processes and now has 1" in said
     last = tmp_path / "parts" / "checkpoints" / "000007"
     assert json.loads((last / "state.json").read_text())["world_size"] == 1
     assert not (last / "pool_a.rank1.pdparams").exists()
@@ -193,7 +192,7 @@ def train_step(self, batch, step, update):
     return sound(self, batch, step, update)
 
 Pix2Pix.train_step = train_step
-run(importlib.import_module("paddle_gans.train").main)
+run(importlib.import_module("paddle_gans.train_command").main)
 """
 ENDS = """
     if parallel.rank() == 1 and step == 2:
@@ -266,6 +265,6 @@ def test_what_is_not_finite_on_one_rank_is_left_out_on_both(tmp_path, sixteen):
     assert seen[0] == seen[1]
     before, after, later = (digest for _, digest in seen[0])
     assert before == after != later  # the third step is left out, the fourth is not
-    assert "warning: step 3 is left out: " in logs[0]
+    assert "warning: step 3 is skipped: " in logs[0]
     assert (out / "not_finite" / "000003.1" / "batch.npz").is_file()
-    assert json.loads((out / "checkpoints/000005/state.json").read_text())["left_out"] == 1
+    assert json.loads((out / "checkpoints/000005/state.json").read_text())["skipped_steps"] == 1

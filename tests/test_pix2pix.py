@@ -23,7 +23,7 @@ def test_defaults_are_the_articles():
     model = Pix2Pix()
     assert (model.load_size, model.crop_size, model.direction) == (256, 224, "a2b")
     assert (model.lambda_l1, model.lambda_gan) == (100.0, 1.0)
-    assert Pix2Pix.article.batch_size == 1
+    assert Pix2Pix.paper_config.batch_size == 1
     assert len(model.generator.residuals) == 7
     assert model.generator.conv1.weight.shape == [64, 3, 7, 7]
     for optimizer in model.optimizers.values():

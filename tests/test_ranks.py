@@ -8,7 +8,7 @@ from paddle import nn
 from data_reader.errors import InputError
 from paddle_gans import models
 from paddle_gans.training import parallel
-from paddle_gans.training.image_pool import ImagePool, name_of, pools_of_others
+from paddle_gans.training.image_pool import ImagePool, gather_pools, name_of
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -41,14 +41,13 @@ def test_a_process_alone_waits_for_nobody():
     model = nn.Sequential(nn.BatchNorm2D(2))
     assert parallel.synchronise_batch_norm(model) == []
     assert type(model[0]) is nn.BatchNorm2D
-    assert parallel.exchange({"a": 1}) == [{"a": 1}]
-    assert parallel.anywhere(3) is True
-    assert parallel.anywhere(0) is False
-    parallel.same_start(5, "runs")
-    with pytest.raises(InputError, match=r"^the very words$"), parallel.leaving():
-        with parallel.together():
-            raise InputError("the very words")
-    with pytest.raises(ZeroDivisionError), parallel.leaving():
+    assert parallel.gather({"a": 1}) == [{"a": 1}]
+    assert parallel.any_rank(3) is True
+    assert parallel.any_rank(0) is False
+    parallel.require_same_start(5, "runs")
+    with pytest.raises(InputError, match=r"^the very words$"), parallel.sync_errors():
+        raise InputError("the very words")
+    with pytest.raises(ZeroDivisionError), parallel.sync_errors():
         1 / 0  # noqa: B018
 
 
@@ -56,7 +55,7 @@ def test_pools_of_a_process_alone():
     model = nn.Layer()
     model.pool_a = ImagePool(2, 3, 4, 4)
     model.pool_a(paddle.ones([1, 3, 4, 4]))
-    assert pools_of_others(model) == {}
+    assert gather_pools(model) == {}
     assert [name_of("pool_a", rank) for rank in (0, 1, 12)] == [
         "pool_a", "pool_a.rank1", "pool_a.rank12"
     ]  # fmt: skip

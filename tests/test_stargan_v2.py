@@ -16,7 +16,7 @@ from paddle_gans.models.stargan_v2 import Guide, StarGANv2
 from paddle_gans.training import checkpoint
 from paddle_gans.training.losses import r1_penalty
 from paddle_gans.training.model import Update
-from paddle_gans.training.trainer import train_on
+from paddle_gans.training.trainer import training_step
 
 OPTIONS = {**TINY["stargan_v2"], "domains": "cat,dog"}
 
@@ -57,7 +57,7 @@ def test_defaults_are_the_articles():
     rates = {name: optimizer.get_lr() for name, optimizer in model.optimizers.items()}
     assert rates.pop("mapping_network") == 1e-6
     assert set(rates.values()) == {1e-4}
-    assert (StarGANv2.article.batch_size, StarGANv2.article.steps) == (8, 100_000)
+    assert (StarGANv2.paper_config.batch_size, StarGANv2.paper_config.steps) == (8, 100_000)
     assert channels(256, None, 512) == [64, 128, 256, 512, 512, 512, 512]
 
 
@@ -97,7 +97,7 @@ def test_the_weight_of_diversity_falls_to_nothing_as_a_function_of_the_step():
 def test_averages_follow_and_are_what_inference_takes():
     model = make_model(ema_decay=0.75)
     start = values(model.generator)
-    train_on(model, make_batch(), 0, Update())
+    training_step(model, make_batch(), 0, Update())
     for name, average in values(model.generator_ema).items():
         expected = 0.75 * start[name] + 0.25 * values(model.generator)[name]
         np.testing.assert_allclose(average, expected, atol=1e-6)
@@ -249,7 +249,7 @@ def test_the_run_begins_with_its_settings(animals, tmp_path, capsys):
 
 def test_the_panel_shows_both_guides():
     model = make_model()
-    assert (model.panel_images, model.panel_columns) == (6, 7)
+    assert (model.sample_grid.count, model.sample_grid.columns) == (6, 7)
     with paddle.no_grad():
         images = model.sample(make_batch(count=6))
     labels = list(images)

@@ -16,7 +16,7 @@ from conftest import ROOT, TINY
 
 import paddle_gans
 from data_reader import InputError
-from paddle_gans.train import main
+from paddle_gans.train_command import main
 from paddle_gans.training import checkpoint
 from paddle_gans.training.signals import Stopped
 from paddle_gans.training.trainer import NotFiniteError
@@ -126,7 +126,7 @@ def test_a_run_that_is_already_there_says_so(pairs, tmp_path, capsys):
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file() and p.name != ".lock"}
     flags = ["--model", "pix2pix", "--data", str(pairs), "--out", str(out), "--steps", "2"]
     assert main(flags + TINY_FLAGS) == 0
-    assert "stands at step 3 already" in capsys.readouterr().out
+    assert "is already at step 3" in capsys.readouterr().out
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
@@ -147,7 +147,7 @@ def test_other_options_and_other_data_are_refused_with_both_values(pairs, tmp_pa
 
 def test_never_refuses_a_folder_that_holds_a_run(pairs, tmp_path):
     train(pairs, tmp_path / "run", steps=1, resume="never")
-    with pytest.raises(InputError, match="holds a run already"):
+    with pytest.raises(InputError, match="already contains a run"):
         train(pairs, tmp_path / "run", steps=2, resume="never")
 
 
@@ -396,7 +396,7 @@ def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(pairs, tmp_path, signum, c
     process.send_signal(signum)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "the same command goes on" in said
+    assert "the same command resumes" in said
     assert "Traceback" not in said
     stopped = log_of(out)[-1]["step"]
     _, state, _ = checkpoint.newest(out / "checkpoints")

@@ -1,4 +1,4 @@
-"""Validation: figures of held-back items, and the best checkpoint by one of them."""
+"""Validation: figures of validation items, and the best checkpoint by one of them."""
 
 import json
 import math
@@ -20,19 +20,19 @@ from data_reader import InputError
 from data_reader.datasets import without_randomness
 from data_reader.images import read_image, write_image
 from paddle_gans.models.pix2pix import Pix2Pix
-from paddle_gans.train import main
+from paddle_gans.train_command import main
 from paddle_gans.training import checkpoint, trainer
 from paddle_gans.training.dry_run import dry_run
-from paddle_gans.training.model import GANModel
+from paddle_gans.training.model import GANModel, SampleGrid
 from paddle_gans.training.panels import draw_curves
 from paddle_gans.training.run_folder import RunFolder
 from paddle_gans.training.signals import Stopped
 from paddle_gans.training.validation import (
-    D_FIGURES,
-    HeldBack,
+    D_METRICS,
     Validation,
+    ValidationSet,
     measure,
-    memorises,
+    overfitting_warnings,
 )
 
 
@@ -48,8 +48,8 @@ class Measured(Pix2Pix):
     """pix2pix that measures itself; the files that it writes are pix2pix's."""
 
     __module__ = Pix2Pix.__module__
-    figures = {"score": "higher", "l1": "lower", "l1_black": "none", "broken": "higher"}
-    panel_images = 1
+    metrics = {"score": "higher", "l1": "lower", "l1_black": "none", "broken": "higher"}
+    sample_grid = SampleGrid(count=1)
 
     def __init__(
         self, *, base_dim: int = 4, residual_num: int = 1, load_size: int = 0, crop_size: int = 32
@@ -138,7 +138,7 @@ def test_every_epoch_and_at_the_end(pairs, tmp_path, capsys):
     found = validations(out)
     assert list(found) == [3, 6, 8]
     for figures in found.values():
-        assert list(figures) == [*Measured.figures, *D_FIGURES]
+        assert list(figures) == [*Measured.metrics, *D_METRICS]
         assert figures["broken"] is None  # not a number, and the file is JSON all the same
         assert 0 < figures["l1"] < 2
     assert found[3]["l1_black"] == found[8]["l1_black"]
@@ -154,7 +154,7 @@ def test_every_epoch_and_at_the_end(pairs, tmp_path, capsys):
     ]  # fmt: skip
     said = capsys.readouterr().out
     assert (
-        "validation every 3 steps and at the end, on 2 of 2 held-back items: score (higher" in said
+        "validation every 3 steps and at the end, on 2 of 2 validation items: score (higher" in said
     )
     assert "validation at step 3  score 10  l1 0." in said
     assert not (out / "best").exists()
@@ -214,22 +214,22 @@ def test_the_discriminators_outputs_are_logged_with_each_panel(pairs, tmp_path):
 
 def judged(train, held_out, generated):
     """A validation's figures."""
-    return dict(zip(D_FIGURES, (train, held_out, generated)))
+    return dict(zip(D_METRICS, (train, held_out, generated)))
 
 
-def test_a_discriminator_that_memorises_is_warned_of():
+def test_an_overfitting_discriminator_is_warned_of():
     close = judged(2.0, 1.8, -2.0)  # a twentieth of the way down to generated images
     apart = judged(2.0, -1.0, -2.0)  # three quarters
-    assert memorises([close] * 5) == []
-    assert memorises([apart] * 2) == []
-    assert memorises([apart, apart, close]) == []
-    (said,) = memorises([close, apart, apart, apart])
-    assert "2.00 on them, -1.00 on held-out images and -2.00 on generated" in said
+    assert overfitting_warnings([close] * 5) == []
+    assert overfitting_warnings([apart] * 2) == []
+    assert overfitting_warnings([apart, apart, close]) == []
+    (said,) = overfitting_warnings([close, apart, apart, apart])
+    assert "2.00 on them, -1.00 on validation images and -2.00 on generated" in said
     assert "--diff-augment color,translation,cutout" in said
     # Fooled altogether, or broken, it says nothing of memory.
-    assert memorises([judged(-1.0, -2.0, 0.0)] * 3) == []
-    assert memorises([judged(math.nan, -2.0, 0.0)] * 3) == []
-    assert memorises([{"psnr": 1.0}] * 3) == []
+    assert overfitting_warnings([judged(-1.0, -2.0, 0.0)] * 3) == []
+    assert overfitting_warnings([judged(math.nan, -2.0, 0.0)] * 3) == []
+    assert overfitting_warnings([{"psnr": 1.0}] * 3) == []
 
 
 def build(data):
@@ -244,8 +244,8 @@ def test_averages_count_images_not_batches(pairs):
         write_image(pairs / "testB" / f"{i}.png", noise_image(i) // (i + 1))
     model, items = build(pairs)
     assert len(items) == 5
-    found = measure(model, HeldBack(items, 1, 3, Measured.figures))
-    single = measure(model, HeldBack(items, 1, 1, Measured.figures))
+    found = measure(model, ValidationSet(items, 1, 3, Measured.metrics))
+    single = measure(model, ValidationSet(items, 1, 1, Measured.metrics))
     assert found["l1"] == pytest.approx(single["l1"], rel=1e-5)
     assert found["l1_black"] == pytest.approx(single["l1_black"], rel=1e-6)
     halves = [items.item(i, None)["b"] for i in range(5)]
@@ -257,22 +257,22 @@ def test_the_model_trains_on_after_an_error(pairs):
     model, items = build(pairs)
     (pairs / "testA" / "1.png").write_bytes(b"\x89PNG")
     with pytest.raises(InputError, match="testA"):
-        measure(model, HeldBack(items, 1, 1, Measured.figures))
+        measure(model, ValidationSet(items, 1, 1, Measured.metrics))
     assert model.training
-    assert measure(model, HeldBack(items, 1, 1, Measured.figures), stopped=lambda: True) == {}
+    assert measure(model, ValidationSet(items, 1, 1, Measured.metrics), stopped=lambda: True) == {}
     assert model.training
 
 
 def test_many_items_are_thinned_out_evenly():
-    assert HeldBack(range(200), 1, 1, {}).indices == list(range(200))
-    few = HeldBack(range(1000), 1, 1, {}).indices
+    assert ValidationSet(range(200), 1, 1, {}).indices == list(range(200))
+    few = ValidationSet(range(1000), 1, 1, {}).indices
     assert few == list(range(0, 1000, 5))
-    assert len(set(HeldBack(range(201), 1, 1, {}).indices)) == 200
+    assert len(set(ValidationSet(range(201), 1, 1, {}).indices)) == 200
 
 
 def test_limit_holds_for_both_sets(pairs, tmp_path, capsys):
     train(pairs, tmp_path / "run", steps=1, limit=1, batch_size=1)
-    assert "on 1 of 1 held-back items" in capsys.readouterr().out
+    assert "on 1 of 1 validation items" in capsys.readouterr().out
 
 
 def test_without_a_test_set_it_is_said_and_left_out(pairs, tmp_path, capsys):
@@ -285,7 +285,7 @@ def test_without_a_test_set_it_is_said_and_left_out(pairs, tmp_path, capsys):
 
 def test_a_dry_run_tells_of_it_and_writes_nothing(pairs, tmp_path):
     said = dry_run(Measured, data=str(pairs), out=str(tmp_path / "run"), best_by="l1")
-    assert "validation every 6 steps and at the end, on 2 of 2 held-back items" in said
+    assert "validation every 6 steps and at the end, on 2 of 2 validation items" in said
     assert "--best-by l1" in said
     assert not (tmp_path / "run").exists()
 
@@ -293,8 +293,8 @@ def test_a_dry_run_tells_of_it_and_writes_nothing(pairs, tmp_path):
 class Anxious(Measured):
     """Warns from the second validation on, with other numbers each time."""
 
-    def judge(self, history):
-        assert all(list(figures) == [*self.figures, *D_FIGURES] for figures in history)
+    def validation_warnings(self, history):
+        assert all(list(figures) == [*self.metrics, *D_METRICS] for figures in history)
         assert all(math.isnan(figures["broken"]) for figures in history)
         more = ["and one thing more"] if len(history) > 2 else []
         return ([f"it fades: {history[-1]['l1']:.7f}."] if len(history) > 1 else []) + more
@@ -335,7 +335,7 @@ def test_the_best_is_kept_apart(pairs, tmp_path, capsys):
     train(pairs, out, steps=5, validate_every=1, best_by="score", keep=1)
     best = 3
     assert best_of(out) == {
-        "figure": "score", "value": validations(out)[best]["score"], "step": best,
+        "metric": "score", "value": validations(out)[best]["score"], "step": best,
     }  # fmt: skip
     assert [p.name for p in checkpoint.checkpoints(out / "checkpoints")] == [
         f"{best:06d}",
@@ -370,15 +370,15 @@ def test_what_is_not_a_number_is_never_the_best(pairs, tmp_path):
 @pytest.mark.parametrize("figure", ["l1", "score"])
 def test_equal_values_leave_the_first(pairs, tmp_path, figure):
     model, _ = build(pairs)
-    held_back = HeldBack([], 1, 1, Measured.figures, best_by=figure)
+    held_back = ValidationSet([], 1, 1, Measured.metrics, best_by=figure)
     validation = Validation(model, held_back, RunFolder(tmp_path), start=0, total=9)
-    order, sign = [], {"lower": 1, "higher": -1}[model.figures[figure]]
+    order, sign = [], {"lower": 1, "higher": -1}[model.metrics[figure]]
     for step, value in enumerate([0.5, 0.5, math.nan, 0.4, 0.45], start=1):
         figures = {figure: sign * value}
         if validation.improves(figures):
             validation.keep(step, figures, lambda folder, done: order.append(done))
     assert order == [1, 4]
-    assert best_of(tmp_path) == {"figure": figure, "value": sign * 0.4, "step": 4}
+    assert best_of(tmp_path) == {"metric": figure, "value": sign * 0.4, "step": 4}
 
 
 PLAIN = {"model_class": Silent, **TINY["pix2pix"]}
@@ -389,10 +389,10 @@ PLAIN = {"model_class": Silent, **TINY["pix2pix"]}
     [
         ({"best_by": "scre"}, "did you mean score"),
         ({"best_by": "beauty"}, "score or l1 or broken"),
-        ({"best_by": "l1_black"}, "only watched"),
-        ({"best_by": "l1", "validate_every": 0}, "--validate-every 0 leaves out"),
-        ({"best_by": "l1", **PLAIN}, "no figure to choose by"),
-        ({"validate_every": 5, **PLAIN}, "measures nothing"),
+        ({"best_by": "l1_black"}, "logged only"),
+        ({"best_by": "l1", "validate_every": 0}, "--validate-every 0 turns it off"),
+        ({"best_by": "l1", **PLAIN}, "no metric to choose by"),
+        ({"validate_every": 5, **PLAIN}, "has no metrics"),
         ({"validate_every": -1}, "--validate-every"),
     ],
 )
@@ -414,8 +414,8 @@ def test_the_flags_are_explained(capsys):
         main(["--model", "pix2pix", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert "--validate-every N" in said
-    assert "--best-by FIGURE" in said
-    assert "which this model has none of" in said
+    assert "--best-by METRIC" in said
+    assert "this model has no metrics" in said
 
 
 # Going on
@@ -523,15 +523,15 @@ def test_the_best_may_be_chosen_anew(pairs, tmp_path, capsys):
     out = tmp_path / "run"
     train(pairs, out, steps=1)
     train(pairs, out, steps=2, best_by="l1")
-    assert "the best l1 counts from here on" in capsys.readouterr().out
+    assert "the best l1 is searched from here on" in capsys.readouterr().out
     assert best_of(out)["step"] == 2
     before = files(out / "best")
     train(pairs, out, steps=4, keep=1, validate_every=0)  # nothing is chosen, and nothing is lost
     assert files(out / "best") == before
     assert [p.name for p in checkpoint.checkpoints(out / "checkpoints")] == ["000002", "000004"]
     train(pairs, out, steps=5, best_by="score")
-    assert "the best score counts from here on" in capsys.readouterr().out
-    assert best_of(out)["figure"] == "score"
+    assert "the best score is searched from here on" in capsys.readouterr().out
+    assert best_of(out)["metric"] == "score"
 
 
 def test_steps_that_are_done_again_choose_again(pairs, tmp_path, whole):
@@ -547,7 +547,7 @@ def test_steps_that_are_done_again_choose_again(pairs, tmp_path, whole):
 
 def test_a_damaged_best_is_named(pairs, tmp_path):
     train(pairs, tmp_path / "run", steps=3, best_by="l1")
-    (tmp_path / "run" / "best" / "best.json").write_text('{"figure": "l1"}')
+    (tmp_path / "run" / "best" / "best.json").write_text('{"metric": "l1"}')
     with pytest.raises(InputError, match=r"best\.json is damaged"):
         train(pairs, tmp_path / "run", steps=4, best_by="l1")
 
@@ -629,7 +629,7 @@ def test_killed_at_random_moments_the_best_is_the_same(pairs, tmp_path):
 
 @pytest.mark.slow
 def test_two_ranks_validate_and_one_writes(pairs, tmp_path):
-    """Gloo gives up on a rank that is away for 30 s: all go over the held-back items."""
+    """Gloo gives up on a rank that is away for 30 s: all go over the validation items."""
     out = tmp_path / "run"
     settings = {**RUN, "batch_size": 2, "data": str(pairs), "out": str(out)}
     launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]

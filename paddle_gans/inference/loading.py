@@ -16,9 +16,9 @@ from data_reader.errors import InputError
 from paddle_gans import models
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.training import checkpoint
+from paddle_gans.training.experiment import choose_device
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import Option, options_of, resolve
-from paddle_gans.training.plan import choose_device
 from paddle_gans.training.weights import fill
 
 from .task import Task

@@ -26,8 +26,9 @@ from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet18 import WIDTH, from_vision, resnet18, resnet34
 from paddle_gans.training import safe_pickle
 from paddle_gans.training.augment import DiffAugment
+from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import GAN_LOSSES
-from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.model import GANModel, adam, frozen
 from paddle_gans.training.weights import fill
 
 ENCODERS = {"resnet18": resnet18, "resnet34": resnet34}
@@ -56,18 +57,17 @@ class Colorization(GANModel):
     """
 
     data_class = Photos
-    article = Recipe(batch_size=16, epochs=50, log_every=50, sample_every=1000, save_every=2500)
-    demo = Recipe(
+    paper_config = RunConfig(batch_size=16, epochs=50, sample_every=1000, save_every=2500)
+    demo_config = RunConfig(
         batch_size=8,
         steps=600,
         log_every=20,
         sample_every=100,
         save_every=200,
         validate_every=100,
-        options={"base_dim": 24, "load_size": 72, "crop_size": 64},
     )
-    panel_images = 6
-    figures = {
+    demo_options = {"base_dim": 24, "load_size": 72, "crop_size": 64}
+    metrics = {
         "chroma_result": "none",  # Lab units; close to the truth's is good, but says little
         "chroma_truth": "none",
         "psnr_ab": "higher",  # dB
@@ -206,7 +206,7 @@ class Colorization(GANModel):
         }
         return {name: float(np.mean(values)) for name, values in found.items()}
 
-    def judge(self, history):
+    def validation_warnings(self, history):
         """Warn of fading colours, which the article takes for over-fitting.
 
         They fade when their strength, the result's chroma over the truth's, fell in each of the

@@ -20,9 +20,10 @@ from paddle_gans.networks.norm import instance_norm
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResidualBlock, ResNetGenerator
 from paddle_gans.training.augment import DiffAugment
+from paddle_gans.training.config import RunConfig
 from paddle_gans.training.image_pool import ImagePool
 from paddle_gans.training.losses import lsgan
-from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.model import GANModel, SampleGrid, adam, frozen
 from paddle_gans.training.schedules import linear_decay
 
 
@@ -96,18 +97,18 @@ class CycleGAN(GANModel):
     """
 
     data_class = Unpaired
-    article = Recipe(batch_size=1, epochs=200, log_every=50, sample_every=500, save_every=1000)
-    demo = Recipe(
+    paper_config = RunConfig(batch_size=1, epochs=200, sample_every=500, save_every=1000)
+    demo_config = RunConfig(
         batch_size=1,
         steps=1000,
         log_every=20,
         sample_every=200,
         save_every=500,
-        options={"base_dim": 24, "residual_num": 4, "crop_size": 64},
     )
+    demo_options = {"base_dim": 24, "residual_num": 4, "crop_size": 64}
     inference = {"generator_ab": {"direction": "a2b"}, "generator_ba": {"direction": "b2a"}}
     size_multiple = 4
-    panel_images, panel_columns = 3, 3  # A, B(A), A(B(A)) over B, A(B), B(A(B))
+    sample_grid = SampleGrid(count=3, columns=3)  # A, B(A), A(B(A)) over B, A(B), B(A(B))
 
     def __init__(
         self,

@@ -16,8 +16,9 @@ from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
 from paddle_gans.networks.upsample import resize_conv
 from paddle_gans.training.augment import DiffAugment
+from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import vanilla
-from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.model import GANModel, SampleGrid, adam, frozen
 
 SLOPE = 0.02  # of LeakyReLU: the default of the framework's version that the article used
 
@@ -75,9 +76,11 @@ class DCGAN(GANModel):
     article's listing.
     """
 
-    article = Recipe(batch_size=128, epochs=20, log_every=50, sample_every=468, save_every=468)
-    demo = Recipe(batch_size=64, steps=300, log_every=20, sample_every=100, save_every=100)
-    panel_images, panel_tiled_rows = 128, 8  # 8 rows of real over 8 rows of generated images
+    paper_config = RunConfig(batch_size=128, epochs=20, sample_every=468, save_every=468)
+    demo_config = RunConfig(
+        batch_size=64, steps=300, log_every=20, sample_every=100, save_every=100
+    )
+    sample_grid = SampleGrid(count=128, rows=8)  # 8 rows of real over 8 rows of generated images
 
     def __init__(
         self,

@@ -21,8 +21,9 @@ from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.unet import UNet
 from paddle_gans.networks.upsample import resize_conv
 from paddle_gans.training.augment import DiffAugment
+from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import GAN_LOSSES, gradient_penalty
-from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.model import GANModel, adam, frozen
 
 
 class Norm(nn.BatchNorm2D):
@@ -155,24 +156,24 @@ class Pix2Pix(GANModel):
     """
 
     data_class = Paired
-    article = Recipe(batch_size=1, steps=50_000, log_every=50, sample_every=500, save_every=2500)
-    demo = Recipe(
+    paper_config = RunConfig(batch_size=1, steps=50_000, save_every=2500)
+    demo_config = RunConfig(
         batch_size=1,
         steps=2000,
         log_every=20,
         sample_every=400,
         save_every=500,
-        options={
-            "direction": "b2a",
-            "upsample": "resize",
-            "ema_decay": 0.998,
-            "base_dim": 24,
-            "residual_num": 5,
-            "load_size": 128,
-            "crop_size": 112,
-            "flip": True,
-        },
     )
+    demo_options = {
+        "direction": "b2a",
+        "upsample": "resize",
+        "ema_decay": 0.998,
+        "base_dim": 24,
+        "residual_num": 5,
+        "load_size": 128,
+        "crop_size": 112,
+        "flip": True,
+    }
 
     def __init__(
         self,

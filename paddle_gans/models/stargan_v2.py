@@ -26,9 +26,10 @@ from paddle_gans.models._stargan_v2_networks import (
 )
 from paddle_gans.networks.fan import FAN
 from paddle_gans.training.augment import DiffAugment
+from paddle_gans.training.config import RunConfig
 from paddle_gans.training.fan_weights import load_fan
 from paddle_gans.training.losses import r1_penalty, vanilla
-from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.model import GANModel, SampleGrid, adam, frozen
 from paddle_gans.training.schedules import linear_ramp_down
 
 
@@ -46,26 +47,26 @@ class StarGANv2(GANModel):
     """
 
     data_class = Domains
-    article = Recipe(batch_size=8, steps=100_000, log_every=50, sample_every=1000, save_every=5000)
-    demo = Recipe(
+    paper_config = RunConfig(batch_size=8, steps=100_000, sample_every=1000, save_every=5000)
+    demo_config = RunConfig(
         batch_size=3,
         steps=750,
         log_every=25,
         sample_every=125,
         save_every=375,
-        options={
-            "domains": "cat,dog,rabbit",
-            "crop_size": 64,
-            "base_dim": 12,
-            "max_channels": 96,
-            "hidden_dim": 128,
-            # So few steps have to be large ones, and an average of 1000 would not have arrived.
-            **{"learning_rate": 1e-3, "mapping_learning_rate": 1e-4, "beta1": 0.5},
-            "ema_decay": 0.99,
-            # First what the picture shows, then of which domain.
-            **{"lambda_cyc": 5.0, "lambda_ds": 1.0, "ds_steps": 2000},
-        },
     )
+    demo_options = {
+        "domains": "cat,dog,rabbit",
+        "crop_size": 64,
+        "base_dim": 12,
+        "max_channels": 96,
+        "hidden_dim": 128,
+        # So few steps have to be large ones, and an average of 1000 would not have arrived.
+        **{"learning_rate": 1e-3, "mapping_learning_rate": 1e-4, "beta1": 0.5},
+        "ema_decay": 0.99,
+        # First what the picture shows, then of which domain.
+        **{"lambda_cyc": 5.0, "lambda_ds": 1.0, "ds_steps": 2000},
+    }
     inference = {"generator": {}, "mapping_network": {}, "style_encoder": {}}
 
     def __init__(
@@ -130,8 +131,8 @@ class StarGANv2(GANModel):
             ),
         }
         # About six sources, as many references, and as many styles over all domains.
-        self.panel_images = max(1, 6 // count) * count
-        self.panel_columns = 1 + self.panel_images
+        count = max(1, 6 // count) * count
+        self.sample_grid = SampleGrid(count=count, columns=1 + count)
 
     def train_step(self, batch, step, update):
         nets, masks = self.optimizers, self.masks(batch["x_real"])
@@ -214,7 +215,7 @@ class StarGANv2(GANModel):
         images = {"source": x}
 
         # Latent-guided: sources down, domains across, each in several drawn styles.
-        styles = self.panel_images // len(self.domains)
+        styles = self.sample_grid.count // len(self.domains)
         for y, name in enumerate(self.domains):
             for i in range(styles):
                 z = batch["z_trg"][i % len(x)].unsqueeze(0)
@@ -319,7 +320,7 @@ class StarGANv2(GANModel):
             "##### Generator #####",
             f"# latent_dim :  {self.latent_dim}",
             f"# style_dim :  {self.style_dim}",
-            f"# num_style :  {self.panel_images // len(self.domains)}",
+            f"# num_style :  {self.sample_grid.count // len(self.domains)}",
             "##### Mapping Network #####",
             f"# hidden_dim :  {self.hidden_dim}",
             "##### Discriminator #####",

@@ -1,59 +1,55 @@
-"""--dry-run: everything a run would be, and one step of it; nothing is written."""
+"""--dry-run: describe a run and take one step of it, without writing anything."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 import paddle
 
 from . import parallel
+from .experiment import Experiment, setup
 from .model import GANModel, Update
-from .plan import Plan, choose_device, make_plan, place
 from .progress import duration
-from .trainer import step_seed, train_on
+from .trainer import step_seed, training_step
 
 
-def dry_run(
-    model_class: type[GANModel],
-    *,
-    data: Union[str, Sequence[str], None] = None,
-    out: Optional[str] = None,
-    resume: str = "auto",
-    device: str = "auto",
-    **settings: Any,
-) -> str:
-    """Describe the run that ``train`` would do with the same arguments.
+def dry_run(model_class: type[GANModel], **settings: Any) -> str:
+    """Describe the run that ``train`` would do with the same settings.
 
     Raises:
         InputError: what ``train`` would raise for options and data.
     """
-    choose_device(device)
-    parallel.start()
-    plan = make_plan(model_class, data, **settings)
-    lines = [f"run folder   {place(model_class, out, resume)} (nothing is written by a dry run)"]
-    lines += describe_config(plan) + describe_data(plan) + describe_networks(plan.model)
-    seconds, losses = time_step(plan, Update(plan.config["amp"], plan.config["accumulate"]))
-    lines.append(f"one step     {seconds:.2f} s, {plan.recipe.batch_size / seconds:.2f} images/s")
-    lines.append(f"whole run    {plan.total} steps, about {duration(plan.total * seconds)}")
-    lines.append("losses       " + "  ".join(f"{k} {v:.4g}" for k, v in losses.items()))
-    return "\n".join(lines + plan.remarks)
+    experiment = setup(model_class, settings)
+    seconds, losses = time_step(experiment)
+    batch_size, steps = experiment.config.batch_size, experiment.steps
+    return "\n".join(
+        [
+            f"run folder   {experiment.out} (a dry run writes nothing)",
+            *describe_config(experiment),
+            *describe_data(experiment),
+            *describe_networks(experiment.model),
+            f"one step     {seconds:.2f} s, {batch_size / seconds:.2f} images/s",
+            f"whole run    {steps} steps, about {duration(steps * seconds)}",
+            "losses       " + "  ".join(f"{name} {x:.4g}" for name, x in losses.items()),
+            *experiment.warnings,
+        ]
+    )
 
 
-def describe_config(plan: Plan) -> list[str]:
+def describe_config(experiment: Experiment) -> list[str]:
     """The resolved configuration, one option a line."""
-    config = {**plan.config, **plan.config["options"]}
+    config = {**experiment.record, **experiment.record["options"]}
     skip = ("options", "versions", "data", "data_path")
     rows = [f"  --{k.replace('_', '-')} {v}" for k, v in config.items() if k not in skip]
-    versions = "  ".join(f"{k} {v}" for k, v in plan.config["versions"].items())
+    versions = "  ".join(f"{k} {v}" for k, v in config["versions"].items())
     return ["configuration", *rows, f"versions     {versions}"]
 
 
-def describe_data(plan: Plan) -> list[str]:
-    """Counts, the layout, the data's own figures, and one batch's shapes and range."""
-    loader = plan.loader
+def describe_data(experiment: Experiment) -> list[str]:
+    """The number of items, their layout and statistics, and one batch's shapes and range."""
+    loader = experiment.loader
     lines = [
         f"data         {len(loader.dataset)} items, {loader.dataset.describe()}; "
         f"{loader.steps_per_epoch} steps an epoch"
@@ -74,13 +70,15 @@ def describe_networks(model: GANModel) -> list[str]:
     return lines
 
 
-def time_step(plan: Plan, update: Update) -> tuple[float, dict[str, float]]:
-    """Seconds of the second training step (the first one also prepares), and its losses."""
+def time_step(experiment: Experiment) -> tuple[float, dict[str, float]]:
+    """Seconds of the second training step (the first also allocates), and its losses."""
+    config = experiment.config
+    update = Update(config.amp, config.accumulate)
     for step in range(2):
-        tensors = {k: paddle.to_tensor(v) for k, v in plan.loader.batch(step).items()}
-        paddle.seed(step_seed(plan.config["seed"], parallel.rank(), step))
+        batch = {k: paddle.to_tensor(v) for k, v in experiment.loader.batch(step).items()}
+        paddle.seed(step_seed(config.seed, parallel.rank(), step))
         start = time.perf_counter()
-        losses = train_on(plan.model, tensors, step, update)
-        losses = {name: term.item() for name, term in losses.items()}  # waits for a GPU
+        losses = training_step(experiment.model, batch, step, update)
+        losses = {name: loss.item() for name, loss in losses.items()}  # waits for a GPU
         seconds = time.perf_counter() - start
     return seconds, losses

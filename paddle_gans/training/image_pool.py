@@ -53,20 +53,19 @@ class ImagePool(nn.Layer):
         return paddle.where(swaps.reshape([1, 1, 1, 1]), older, image)
 
 
-def pools_of_others(model: nn.Layer) -> dict[str, dict[str, np.ndarray]]:
-    """The pools of the ranks after the first, by ``name_of``; every rank asks at the same time.
+def gather_pools(model: nn.Layer) -> dict[str, dict[str, np.ndarray]]:
+    """The pools of the ranks after the first, by ``name_of``; every rank calls it at the same time.
 
-    Each has the history of its own images, the one thing in which ranks differ.
+    Each rank has a history of its own images, the one thing in which ranks differ.
     """
     pools = {n: layer for n, layer in model.named_children() if isinstance(layer, ImagePool)}
     if parallel.world_size() == 1 or not pools:
         return {}
-    gathered = {name: parallel.gather(layer_arrays(pool)) for name, pool in pools.items()}
+    by_rank = parallel.gather({name: layer_arrays(pool) for name, pool in pools.items()})
     return {
         name_of(name, rank): arrays
-        for name, of_ranks in gathered.items()
-        for rank, arrays in enumerate(of_ranks)
-        if rank > 0
+        for rank, of_rank in enumerate(by_rank[1:], start=1)
+        for name, arrays in of_rank.items()
     }
 
 

@@ -1,11 +1,10 @@
-"""The one interface that every article implements, and the one place where gradients are made."""
+"""The interface that every model implements, and the one place where optimizers step."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Optional
 
@@ -18,57 +17,47 @@ from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
 
 from . import parallel
+from .config import RunConfig
 from .ema import average_of, move_average, warm_up_decay
+from .guards import FiniteGuard
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How long and how often: a run's settings that are not options of the model.
+class SampleGrid:
+    """The layout of a model's sample grid."""
 
-    ``steps`` or ``epochs`` is the length, the other None; ``options`` are constructor keywords
-    that differ from the article's (the embedded demo is smaller).
-    """
-
-    batch_size: int
-    steps: Optional[int] = None
-    epochs: Optional[int] = None
-    log_every: int = 50
-    sample_every: int = 500
-    save_every: int = 1000
-    keep: int = 3
-    validate_every: Optional[int] = None  # steps; None: once an epoch, 0: never
-    options: Mapping[str, Any] = field(default_factory=dict)
+    count: int = 6  # images of each name
+    columns: int = 0  # names side by side before the next ones go below; 0: all
+    rows: int = 0  # rows of each name, in a block of its own; 0: a name is a column
 
 
 class GANModel(nn.Layer):
-    """One article: its networks, its optimizers, one training step, one way to draw samples.
+    """One article: its networks, optimizers, training step, and samples.
 
-    Constructor arguments are keyword-only, carry the article's values, and are the configuration
-    and the command-line flags. Networks, EMA copies and image pools are sublayers, so that a
-    checkpoint cannot forget one.
+    Constructor arguments are keyword-only and have the article's values as defaults; they are the
+    configuration and the command-line flags. Networks, moving averages and image pools are
+    sublayers, so that a checkpoint cannot miss one.
     """
 
-    article: Recipe  # what the article trains with
-    demo: Recipe  # what trains in a few minutes on the embedded data
+    paper_config: RunConfig  # what the article trains with
+    demo_config: RunConfig  # trains in a few minutes on the embedded data
+    demo_options: Mapping[str, Any] = NONE  # options that differ from the article's there
     optimizers: dict[str, Optimizer]
+    sample_grid = SampleGrid()
     # The class of what `dataset` returns: Paired, Unpaired, Domains or Photos, which say how the
     # model is translated with, evaluated, exported and served; ImageDataset: images from noise.
     data_class: type[ImageDataset] = ImageDataset
     size_multiple: int = 1  # what the sides of an input image must divide by
 
-    panel_images: int = 6  # how many of each name a panel shows
-    panel_columns: int = 0  # names beside each other before the next ones go below; 0: all
-    panel_tiled_rows: int = 0  # each name as a block of so many rows instead of a column
-
-    # The networks that inference loads, each with the `translate` options it stands for; networks
-    # with the same options are needed together.
+    # The networks that inference loads, each with its `translate` options; networks with the same
+    # options are needed together.
     inference: Mapping[str, Mapping[str, Any]] = {"generator": {}}
 
-    # What `validate` measures, each with what is better: "higher", "lower", or "none" for what is
-    # only watched. Names that begin with the same word (chroma_result, chroma_truth) share an axis.
-    figures: Mapping[str, str] = NONE
+    # What `validate` measures, each with the better direction: "higher", "lower", or "none" (logged
+    # only). Names that begin with the same word (chroma_result, chroma_truth) share a chart.
+    metrics: Mapping[str, str] = NONE
 
     # Of which networks a moving average is kept, and how; see `keep_averages`.
     ema_names: tuple[str, ...] = ()
@@ -76,33 +65,33 @@ class GANModel(nn.Layer):
     ema_warm_up: bool = True
 
     def dataset(self, root: Optional[str], *, train: bool) -> Optional[ImageDataset]:
-        """The training or test items under ``root`` (None: the embedded data set).
+        """The training or test items under ``root`` (None: the embedded data).
 
-        A test set that the data does not have is None.
+        Returns None if there is no test split.
         """
         raise NotImplementedError
 
     def train_step(self, batch: dict[str, Tensor], step: int, update: Update) -> dict[str, Tensor]:
-        """Do one step of the article's training; returns its detached, unweighted loss terms."""
+        """Take one training step; returns its detached, unweighted losses."""
         raise NotImplementedError
 
     def sample(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Named images [N, C, H, W] in [-1, 1]: the columns of the panel."""
+        """Named images [N, C, H, W] in [-1, 1] for the sample grid."""
         raise NotImplementedError
 
     def validate(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """Each of ``figures`` for a batch of held-back items, as means over its images."""
+        """Each of ``metrics`` on a batch of the validation set, as means over its images."""
         raise NotImplementedError
 
     def discriminator_outputs(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """D's mean output on a batch's real images, and on images generated from it.
+        """D's mean output on a batch's real images ("real") and on generated ones ("generated").
 
-        The keys are "real" and "generated". A model without a discriminator returns {}.
+        A model without a discriminator returns {}.
         """
         return {}
 
-    def judge(self, history: list[dict[str, float]]) -> list[str]:
-        """Sentences of warning about the figures so far, oldest first; NaN is not a number."""
+    def validation_warnings(self, history: list[dict[str, float]]) -> list[str]:
+        """Warnings about the metrics so far, oldest first; NaN: not finite."""
         return []
 
     def translate(self, inputs: Tensor) -> Tensor:
@@ -115,31 +104,31 @@ class GANModel(nn.Layer):
 
     @classmethod
     def options_from_data(cls, root: Optional[str]) -> dict[str, Any]:
-        """Options that the data decides where the user leaves them out, as the domains' names.
+        """Defaults that depend on the data, such as the names of its domains.
 
         Raises:
-            InputError: the data is not there, or of no layout that the model reads.
+            InputError: the data is missing, or in no layout that the model reads.
         """
         return {}
 
     def load_pretrained(self) -> None:
-        """Load the parts that others have trained; a new run does it, one that goes on does not.
+        """Load pretrained sub-networks. Called for new runs only, not on resume.
 
         Raises:
-            InputError: a file that the options name cannot be used.
+            InputError: a file named by the options cannot be used.
         """
 
     def information(self, data: str, batch_size: int, steps: int) -> list[str]:
-        """Lines about the settings that a run begins with, as the article prints them."""
+        """Lines to print at the start of a run, as the article does."""
         return []
 
     @classmethod
     def inference_for(cls, options: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-        """What ``inference`` is for a model with these options."""
+        """The value of ``inference`` for a model with these options."""
         return cls.inference
 
     def inference_network(self, name: str) -> nn.Layer:
-        """The layer whose weights are saved as ``<name>.pdparams``; the EMA where there is one."""
+        """The layer saved as ``<name>.pdparams``: the moving average if there is one."""
         return self.averaged(name)
 
     def keep_averages(self, decay: float, *names: str, warm_up: bool = True) -> None:
@@ -195,8 +184,8 @@ def adam(
 def frozen(*networks: nn.Layer):
     """Within the block no gradient is computed for these networks' parameters.
 
-    Gradients still pass through to the inputs. A discriminator that only judges saves a third of
-    its backward pass; what is learned does not change.
+    Gradients still reach the inputs. This saves a third of a discriminator's backward pass while
+    the generator learns.
     """
     parameters = [p for net in networks for p in net.parameters() if not p.stop_gradient]
     for p in parameters:
@@ -214,35 +203,24 @@ def share(x: Tensor, part: int, parts: int) -> Tensor:
     return x if parts == 1 else x[part * size : (part + 1) * size]
 
 
-class NotFinite(ArithmeticError):
-    """Terms of an update that are infinite or not a number; none has reached a weight."""
-
-
 class Update:
-    """One optimizer step from named loss terms: the mechanics that no model file repeats.
+    """One optimizer step from named losses: the mechanics that no model file repeats.
 
-    ``update(losses, *optimizers, weights={})`` clears the gradients, sums weight x term (1 where
-    no weight is named), scales, goes backward, averages over ranks, steps, and returns the terms
-    detached. ``amp`` is "off", "bf16" or "fp16". With ``accumulate`` N, a step is done in N parts
-    of the batch: gradients are averaged over the parts, and the last part steps.
-
-    ``on_nan`` is what is done where a term is not finite: "ignore"; "stop" raises, before any
-    weight has changed (on a GPU, or among several ranks, looking costs time: there the trainer
-    looks at the terms later); "skip" leaves the update out, where its gradient is not finite too,
-    and adds a few words to ``left_out``.
+    ``update(losses, *optimizers, weights={})`` clears the gradients, sums weight x loss (weight 1
+    by default), scales, goes backward, averages gradients over ranks, steps, and returns the
+    losses detached. ``amp`` is "off", "bf16" or "fp16". With ``accumulate`` N, gradients are
+    averaged over N parts of the batch, and the last part steps. ``guard`` stops at, or skips,
+    losses and gradients that are not finite.
 
     Raises:
-        InputError: a weight names no term; parts, and an optimizer that steps twice a step.
-        NotFinite: see ``on_nan``.
+        InputError: a weight names no loss; an optimizer steps twice in a step of several parts.
+        NotFinite: the guard stops.
     """
 
-    def __init__(self, amp: str = "off", accumulate: int = 1, on_nan: str = "ignore"):
-        self.amp, self.accumulate = amp, accumulate
-        quick = paddle.get_device().startswith("cpu") and parallel.world_size() == 1
-        self.skips, self.stops = on_nan == "skip", on_nan == "stop" and quick
-        self.left_out: list[str] = []  # updates of this step, and why
-        self._bad: set[int] = set()  # optimizers whose update is left out
+    def __init__(self, amp: str = "off", accumulate: int = 1, guard: Optional[FiniteGuard] = None):
+        self.amp, self.accumulate, self.guard = amp, accumulate, guard or FiniteGuard()
         self.part = 0  # of the batch, from 0
+        self._skipped: set[int] = set()  # optimizers that do not step
         self._stepped: list[Optimizer] = []
         # bf16 has float32's range and needs no scaling.
         self.scaler = paddle.amp.GradScaler(enable=amp == "fp16", init_loss_scaling=2.0**15)
@@ -253,8 +231,7 @@ class Update:
         return paddle.amp.auto_cast(enable=self.amp != "off", dtype=dtype)
 
     def parts(self, batch: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-        """The parts of a batch in turn; the whole one without accumulation."""
-        self.left_out.clear()
+        """The parts of a batch in turn; the whole batch without accumulation."""
         for part in range(self.accumulate):
             self.part = part
             self._stepped.clear()
@@ -274,36 +251,22 @@ class Update:
         if self.part == 0:
             for optimizer in optimizers:
                 optimizer.clear_grad(set_to_zero=False)
-                self._bad.discard(id(optimizer))
-        if self._not_finite(losses):
-            self._bad.update(map(id, optimizers))
-            return {name: term.detach() for name, term in losses.items()}
-        total = sum(term * weights.get(name, 1.0) for name, term in losses.items())
+                self._skipped.discard(id(optimizer))
+        if not self.guard.accepts_losses(losses):
+            self._skipped.update(map(id, optimizers))
+            return {name: loss.detach() for name, loss in losses.items()}
+        total = sum(loss * weights.get(name, 1.0) for name, loss in losses.items())
         self.scaler.scale(total / self.accumulate if self.accumulate > 1 else total).backward()
-        if self.part == self.accumulate - 1 and id(optimizers[0]) not in self._bad:
+        if self.part == self.accumulate - 1 and id(optimizers[0]) not in self._skipped:
             self._step(optimizers, " + ".join(losses))
-        return {name: term.detach() for name, term in losses.items()}
+        return {name: loss.detach() for name, loss in losses.items()}
 
-    def _not_finite(self, losses: Mapping[str, Tensor]) -> bool:
-        """Whether a term is not finite, on any rank; raises where that stops the run."""
-        if not (self.skips or self.stops):
-            return False
-        values = {name: term.item() for name, term in losses.items()}
-        found = [f"{name} is {x}" for name, x in values.items() if not math.isfinite(x)]
-        if found and self.stops:
-            raise NotFinite(found[0])
-        if not parallel.anywhere(bool(found)):
-            return False
-        self.left_out.append("; ".join(found) or "a loss of another process is not finite")
-        return True
-
-    def _step(self, optimizers: tuple[Optimizer, ...], what: str) -> None:
-        """Step by gradients that are averaged over ranks; in skip mode, by finite ones alone."""
+    def _step(self, optimizers: tuple[Optimizer, ...], name: str) -> None:
+        """Step by gradients averaged over ranks."""
         for optimizer in optimizers:
             parallel.average_gradients(optimizer)
-        # The loss scaling of fp16 leaves such steps out by itself.
-        if self.skips and not self.scaler.is_enable() and not finite_gradients(optimizers):
-            self.left_out.append(f"the gradient of {what} is not finite")
+        # fp16's loss scaling skips gradients that are not finite by itself.
+        if not (self.scaler.is_enable() or self.guard.accepts_gradients(optimizers, name)):
             return
         for optimizer in optimizers:
             self.scaler.step(optimizer)
@@ -321,20 +284,12 @@ class Update:
             self._stepped.append(optimizer)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the loss scaling; empty without fp16."""
+        """The loss scaling, for a checkpoint; empty without fp16."""
         if not self.scaler.is_enable():
             return {}
         return {key: np.asarray(x).tolist() for key, x in self.scaler.state_dict().items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with the loss scaling of a checkpoint."""
+        """Restore the loss scaling of a checkpoint."""
         if state:
             self.scaler.load_state_dict(dict(state))
-
-
-def finite_gradients(optimizers: tuple[Optimizer, ...]) -> bool:
-    """Whether every gradient of these optimizers' parameters is finite."""
-    gradients = [p.grad for o in optimizers for p in o._parameter_list if p.grad is not None]
-    # A sum is finite where all are; the few that overflow are left out rightly.
-    sums = [gradient.abs().sum().astype("float32") for gradient in gradients]
-    return not sums or math.isfinite(paddle.add_n(sums).item())

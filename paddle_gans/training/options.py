@@ -1,13 +1,15 @@
-"""A model's constructor is its configuration: read its options, check values for them."""
+"""Options that follow from a signature: names, types, defaults, and their comments as help."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
+import os
 import re
+import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, Literal, Union
 
 from data_reader.errors import InputError
@@ -15,37 +17,71 @@ from data_reader.errors import InputError
 
 @dataclass(frozen=True)
 class Option:
-    """One keyword of a constructor: its value's type, the article's value, and what it is."""
+    """One keyword: its type, default, allowed values, help, and the heading it is under."""
 
     name: str
     kind: type
     default: Any
     choices: tuple
     help: str
+    heading: str = ""
 
     @property
     def flag(self) -> str:
-        """As it is typed on the command line."""
+        """As typed on the command line."""
         return "--" + self.name.replace("_", "-")
 
 
-def options_of(function: Any) -> dict[str, Option]:
-    """The keyword-only arguments of a class or function, with the comments beside them as help."""
-    target = function.__init__ if inspect.isclass(function) else function
-    hints = typing.get_type_hints(target)
-    # `name: type = default,  # what it is`
-    comments = dict(re.findall(r"^\s*(\w+):.*,\s+# (.*)$", inspect.getsource(target), re.MULTILINE))
+def options_of(target: Any) -> dict[str, Option]:
+    """The fields of a dataclass, or the keyword-only arguments of a class or function.
+
+    A comment beside or above each is its help.
+    """
+    if is_dataclass(target):
+        source, hints = target, typing.get_type_hints(target)
+        defaults = {field.name: field.default for field in fields(target)}
+    else:
+        source = target.__init__ if inspect.isclass(target) else target
+        hints = typing.get_type_hints(source)
+        parameters = inspect.signature(source).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    comments = comments_of(inspect.getsource(source)) if defaults else {}
     found = {}
-    for name, parameter in inspect.signature(target).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+    for name, default in defaults.items():
+        kind, choices = kind_of(hints[name])
+        default = None if default is MISSING else default
+        found[name] = Option(name, kind, default, choices, *comments.get(name, ("", "")))
+    return found
+
+
+def kind_of(hint: Any) -> tuple[type, tuple]:
+    """The type that values must have, and the values allowed if it is a ``Literal``."""
+    if typing.get_origin(hint) in (Union, types.UnionType):  # Optional[X], or a list or one item
+        kinds = [kind_of(part) for part in typing.get_args(hint) if part is not type(None)]
+        return next((found for found in kinds if found[0] is list), kinds[0])
+    if typing.get_origin(hint) is list:
+        return list, kind_of(typing.get_args(hint)[0])[1]
+    choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+    return (type(choices[0]) if choices else hint), choices
+
+
+def comments_of(source: str) -> dict[str, tuple[str, str]]:
+    """Help and heading of each ``name: type`` in a source text.
+
+    Help is the comment beside it, or the comment lines above it; a comment with an empty line
+    below it is a heading.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    heading, above = "", []
+    for line in map(str.strip, source.splitlines()):
+        if line.startswith("#"):
+            above.append(line.lstrip("# "))
             continue
-        hint = hints[name]
-        if typing.get_origin(hint) is Union:  # Optional[X]
-            hint = next(a for a in typing.get_args(hint) if a is not type(None))
-        hint = list if typing.get_origin(hint) is list else hint
-        choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
-        kind = type(choices[0]) if choices else hint
-        found[name] = Option(name, kind, parameter.default, choices, comments.get(name, ""))
+        if not line and above:
+            heading = " ".join(above)
+        elif match := re.match(r"(\w+): .*?(?:  # (.*))?$", line):
+            found.setdefault(match[1], (match[2] or " ".join(above), heading))
+        above = []
     return found
 
 
@@ -53,8 +89,8 @@ def resolve(function: Any, given: Mapping[str, Any], what: str) -> dict[str, Any
     """Every option of ``function`` with the given value or its default.
 
     Raises:
-        InputError: an option that it does not know (the near ones are named), or a value of
-            another type or outside the choices.
+        InputError: an unknown option (similar ones are named), a value of another type, or one
+            that is not among the choices.
     """
     known = options_of(function)
     for name in given:
@@ -72,14 +108,20 @@ def checked(option: Option, value: Any) -> Any:
     """``value`` as the option's type.
 
     Raises:
-        InputError: it is of another type, or not among the choices.
+        InputError: another type, or not among the choices.
     """
     if value is None and option.default is None:
         return value
     if option.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if option.kind is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if option.kind is list and isinstance(value, (tuple, str)):
+        value = [value] if isinstance(value, str) else list(value)
     if not isinstance(value, option.kind) or (option.kind is int and isinstance(value, bool)):
         raise InputError(f"{option.name} takes {option.kind.__name__}, not {value!r}")
-    if option.choices and value not in option.choices:
-        raise InputError(f"{option.name} is one of {', '.join(option.choices)}, not {value!r}")
+    unknown = [x for x in (value if option.kind is list else [value]) if x not in option.choices]
+    if option.choices and unknown:
+        choices = ", ".join(map(str, option.choices))
+        raise InputError(f"{option.flag} must be one of {choices}, not {unknown[0]!r}")
     return value

@@ -1,4 +1,4 @@
-"""What a run says while it trains: a bar on a terminal, plain lines elsewhere."""
+"""Show the progress of training: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def terminal_width() -> int:
 
 
 class Bar(tqdm):
-    """tqdm's bar by a clock that nobody can set back: by the wall clock it would stand still."""
+    """tqdm's bar with a monotonic clock; it would stop when the wall clock is set back."""
 
-    monitor_interval = 0  # no thread that compares with the wall clock
+    monitor_interval = 0  # no monitor thread, which uses the wall clock
 
     def __init__(self, **settings):
         super().__init__(miniters=1, **settings)
@@ -36,7 +36,7 @@ class Bar(tqdm):
 class Progress:
     """Shows steps, losses, images/s and the time left; a context manager.
 
-    ``verbose=False`` says nothing at all (the other ranks).
+    ``verbose=False`` shows nothing (on all ranks but the first).
     """
 
     def __init__(self, start: int, total: int, *, verbose: bool = True):
@@ -55,19 +55,19 @@ class Progress:
             self.bar.close()
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line above the bar."""
         if self.bar is not None:
             tqdm.write(text)
         elif self.verbose:
             print(text, flush=True)
 
     def advance(self) -> None:
-        """One step is done."""
+        """Count one step."""
         if self.bar is not None:
             self.bar.update(1)
 
     def report(self, step: int, losses: Mapping[str, float], rate: float, left: float) -> None:
-        """A logged step: ``rate`` in images/s, ``left`` in seconds."""
+        """Show a logged step: ``rate`` in images/s, ``left`` in seconds."""
         terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
         if self.bar is not None:
             self.bar.set_postfix_str(f"{terms}  {rate:.1f} images/s", refresh=False)

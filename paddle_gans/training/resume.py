@@ -1,4 +1,4 @@
-"""Where a run starts: anew, at a checkpoint, or from other weights."""
+"""Start a run: from scratch, from a checkpoint, or from given weights."""
 
 from __future__ import annotations
 
@@ -11,67 +11,68 @@ from data_reader.errors import InputError
 
 from . import checkpoint
 from .checkpoint import read_network
+from .experiment import Experiment
 from .options import options_of
-from .plan import Plan
 from .run_folder import RunFolder, compare
 from .weights import fill
 
 
-def take_up(plan: Plan, folder: RunFolder, resume: str) -> tuple[dict[str, Any], list[str]]:
-    """Put the model where the run stands; returns the state ({} for a new run) and remarks.
+def restore(experiment: Experiment, folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
+    """Restore the model, and return the checkpoint's state ({} for a new run) and warnings.
 
     Raises:
-        InputError: the folder holds a run that may not or cannot be gone on with.
+        InputError: the folder contains a run that may not, or cannot, be resumed.
     """
+    model, record, resume = experiment.model, experiment.record, experiment.config.resume
     config = folder.config()
     if resume == "never" and (config is not None or checkpoint.checkpoints(folder.checkpoints)):
         raise InputError(
-            f"{folder.path} holds a run already; choose another --out, or leave --resume out to "
-            "go on with it"
+            f"{folder.path} already contains a run; choose another --out, or leave out --resume to "
+            "resume it"
         )
-    source, state, remarks = find(folder, resume)
+    source, state, warnings = find(folder, resume)
     if source is not None:
         run = RunFolder(source.parent.parent)
         config = run.config() or config
     if config is not None:
-        # An option that did not exist when the run began had what is its default now.
-        options = options_of(type(plan.model)).values()
+        # An option that did not exist when the run began had today's default.
+        options = options_of(type(model)).values()
         config["options"] = {o.name: o.default for o in options} | config["options"]
-        compare(config, plan.config, folder.path)
+        compare(config, record, folder.path)
     if source is None:
-        plan.model.load_pretrained()
-        if plan.config["init_from"]:
-            remarks.append(init_from(plan.model, Path(plan.config["init_from"])))
-        return {}, remarks
-    checkpoint.load_checkpoint(source, plan.model)
-    if state["world_size"] != plan.config["world_size"]:
-        remarks.append(
-            f"the run had {state['world_size']} processes and has {plan.config['world_size']} "
-            "now: it goes on, but not as the uninterrupted one would have, for each process has "
-            "random numbers, batch norm and image pools of its own"
+        model.load_pretrained()
+        if experiment.config.init_from:
+            warnings.append(init_from(model, Path(experiment.config.init_from)))
+        return {}, warnings
+    checkpoint.load_checkpoint(source, model)
+    if state["world_size"] != record["world_size"]:
+        warnings.append(
+            f"the run had {state['world_size']} processes and now has {record['world_size']}: it "
+            "will differ from an uninterrupted one, since each process has its own random numbers, "
+            "batch norm and image pools"
         )
-    remarks.append(f"going on from {source}, step {state['step']}")
-    return state, remarks
+    warnings.append(f"resuming from {source}, step {state['step']}")
+    return state, warnings
 
 
 def find(folder: RunFolder, resume: str):
-    """The checkpoint to start from (None: anew), its state, and remarks about damaged ones."""
+    """The checkpoint to resume (None: a new run), its state, and warnings about damaged ones."""
     if resume in ("auto", "never"):
         return checkpoint.newest(folder.checkpoints)
     path = Path(resume)
     if path.name.isdigit():
         return path, checkpoint.verify(path), []
-    source, state, remarks = checkpoint.newest(RunFolder(path).checkpoints)
+    source, state, warnings = checkpoint.newest(RunFolder(path).checkpoints)
     if source is None:
-        raise InputError(f"--resume {resume}: there is no checkpoint in {path / 'checkpoints'}")
-    return source, state, remarks
+        raise InputError(f"--resume {resume}: {path / 'checkpoints'} contains no checkpoint")
+    return source, state, warnings
 
 
 def init_from(model: nn.Layer, path: Path) -> str:
-    """Load weights alone: one ``.pdparams`` file, or every network of a run's newest checkpoint.
+    """Load weights only: one ``.pdparams`` file, or all networks of a run's newest checkpoint.
 
     Raises:
-        InputError: no weights there, or they do not fit.
+        InputError: there are no weights, or they do not fit.
     """
     networks = dict(model.named_children())
     if path.is_dir():
@@ -79,7 +80,9 @@ def init_from(model: nn.Layer, path: Path) -> str:
         files = sorted((source or path).glob("*.pdparams"))
         files = [file for file in files if "." not in file.stem]  # no pool of another rank
         if not files:
-            raise InputError(f"--init-from {path}: there is no checkpoint and no .pdparams in it")
+            raise InputError(
+                f"--init-from {path} contains neither a checkpoint nor a .pdparams file"
+            )
     else:
         files = [path]
     for file in files:
@@ -89,7 +92,7 @@ def init_from(model: nn.Layer, path: Path) -> str:
             continue  # the average of a run, whose network has a file of its own
         if name not in networks:
             raise InputError(
-                f"--init-from {file} holds the network {name!r}; this model has "
+                f"--init-from {file} contains the network {name!r}; this model has "
                 f"{', '.join(networks)}"
             )
         fill(networks[name], arrays, str(file))

@@ -1,4 +1,4 @@
-"""A run's folder: its configuration, its log, its lock."""
+"""The folder of a run: configuration, log and lock."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from .panels import Curves, read_log
 
 try:
     import fcntl
-except ImportError:  # Windows has no flock; two trainers in one folder are not told apart there
+except ImportError:  # Windows has no flock: nothing keeps two trainers out of one folder there
     fcntl = None
 
-# What a resumed run must share with the run it goes on with. Length, logging, sampling, saving,
-# keep, validation, --log, workers, device and what is done about faults are free to change.
+# What a resumed run must have in common with the run before. Length, logging, sampling, saving,
+# keep, validation, --log, workers, device and the handling of faults may change.
 SHAPES_TRAJECTORY = (
     "model", "seed", "batch_size", "accumulate", "amp", "limit", "init_from", "data", "options",
 )  # fmt: skip
 
 
 def versions() -> dict[str, str]:
-    """The versions that a run's numbers depend on."""
+    """The versions on which a run's numbers depend."""
     return {
         "paddle_gans": __version__,
         "paddle": paddle.__version__,
@@ -50,15 +50,14 @@ class RunFolder:
     """``config.json``, ``log.jsonl`` and the lock of one run; a context manager.
 
     Raises:
-        InputError: on entering, when another trainer is at work in the folder, or when it cannot
-            be written to.
+        InputError: on entering, if another trainer uses the folder, or it cannot be written to.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._lock = None
         self._curves: Optional[Curves] = None
-        self.loggers: Optional[Loggers] = None  # what else the log and the panels go to
+        self.loggers: Optional[Loggers] = None  # also get the log and the sample grids
 
     def __enter__(self) -> RunFolder:
         try:
@@ -73,7 +72,7 @@ class RunFolder:
         except BlockingIOError as error:
             self._lock.close()
             raise InputError(
-                f"another trainer is at work in {self.path}; wait for it, or choose another --out"
+                f"another trainer is using {self.path}; wait for it, or choose another --out"
             ) from error
         except OSError as error:
             raise InputError(
@@ -82,20 +81,22 @@ class RunFolder:
         return self
 
     def __exit__(self, *exc) -> None:
-        self._lock.close()  # the system lets go of the lock, after a crash as well
+        if self.loggers is not None:
+            self.loggers.close()
+        self._lock.close()  # the system releases the lock, after a crash as well
 
     @property
     def checkpoints(self) -> Path:
-        """Where the checkpoints are."""
+        """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def best(self) -> Path:
-        """Where the weights are that the user's chosen figure prefers."""
+        """Where the weights with the best metric are."""
         return self.path / "best"
 
     def config(self) -> Optional[dict[str, Any]]:
-        """The configuration of the run that is here, None without one."""
+        """The configuration of the run in this folder, None without one."""
         path = self.path / "config.json"
         if not path.exists():
             return None
@@ -106,7 +107,7 @@ class RunFolder:
         return config
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Keep the configuration."""
+        """Write the configuration."""
         write_json(self.path / "config.json", config)
 
     def append(self, line: dict[str, Any]) -> None:
@@ -124,10 +125,10 @@ class RunFolder:
                 file.truncate(size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self.loggers is not None:
-            self.loggers.line(line)
+            self.loggers.add_line(line)
 
     def curves(self) -> list[dict[str, Any]]:
-        """The log as it is drawn, bounded: drawing a long run costs no more than a short one."""
+        """The log to draw, bounded: drawing a long run costs no more than a short one."""
         if self._curves is None:
             self._curves = Curves(self.log())
         return self._curves.lines()
@@ -137,12 +138,12 @@ class RunFolder:
         return read_log(self.path / "log.jsonl")
 
     def losses(self) -> dict[str, float]:
-        """The losses that were logged last, {} before the first."""
+        """The losses logged last, {} before the first."""
         logged = [line["losses"] for line in self.log() if "losses" in line]
         return logged[-1] if logged else {}
 
     def validations(self, step: int) -> dict[int, dict[str, float]]:
-        """The figures of every validation up to ``step``, by step; NaN where none was logged."""
+        """The metrics of every validation up to ``step``, by step; NaN where not finite."""
         return {
             line["step"]: {k: math.nan if v is None else v for k, v in line["validation"].items()}
             for line in self.log()
@@ -150,24 +151,24 @@ class RunFolder:
         }
 
     def truncate_log(self, step: int) -> None:
-        """Forget what was logged after ``step``: it is about to be done again."""
+        """Drop what was logged after ``step``, which will be done again."""
         lines = [line for line in self.log() if line["step"] <= step]
         with whole_file(self.path / "log.jsonl") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
         self._curves = None
 
     def need_space(self, need: int) -> None:
-        """Raise InputError when the disk has less than ``need`` bytes left."""
+        """Raise InputError if the disk has less than ``need`` bytes left."""
         free = shutil.disk_usage(self.path).free
         if free < need:
             raise InputError(
-                f"{self.path} is on a disk with {free / 2**20:.0f} MiB left; the checkpoints of "
+                f"the disk of {self.path} has {free / 2**20:.0f} MiB left, and the checkpoints of "
                 f"this run need {need / 2**20:.0f} MiB; free some, or lower --keep"
             )
 
 
 def compare(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    """Check that a run can be gone on with.
+    """Check that a run can be resumed.
 
     Raises:
         InputError: options or data differ; the message names both values.
@@ -190,8 +191,8 @@ def compare(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
             differences.append(f"{flag(key)} {before} there, {now} here")
     if differences:
         raise InputError(
-            f"{folder} holds another run than this command's: {'; '.join(differences)}. "
-            "Give the same values to go on with it, or another --out"
+            f"{folder} contains a different run: {'; '.join(differences)}. "
+            "Give the same values to resume it, or another --out"
         )
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, save, stop."""
+"""Ctrl-C and SIGTERM: finish the step, save, and stop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 
 class Stopped(KeyboardInterrupt):
-    """A run was asked to stop; it saved a checkpoint at ``step`` and can be gone on with."""
+    """A run was stopped by a signal; it saved a checkpoint at ``step`` and can be resumed."""
 
     def __init__(self, signum: int, step: int):
         super().__init__(f"stopped at step {step}")
@@ -15,11 +15,11 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopSignals:
-    """Within the block, the first Ctrl-C or SIGTERM is kept in ``received``; a second one acts.
+    """Within the block, the first Ctrl-C or SIGTERM sets ``received``; a second one acts as usual.
 
-    Outside the main thread, where Python has no signals, it does nothing. A ``patient`` one keeps
-    them all: the launcher of several processes sends each three within a second, and ends by force
-    what is still there half a minute later.
+    Outside the main thread, where Python has no signals, it does nothing. With ``patient``, all of
+    them are kept: the launcher of several processes sends three to each within a second, and kills
+    them half a minute later.
     """
 
     def __init__(self, *, patient: bool = False):

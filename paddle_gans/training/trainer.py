@@ -1,4 +1,4 @@
-"""train(): the loop, for every article alike."""
+"""Train any model: load a batch, take a step, then log, validate, sample and save."""
 
 from __future__ import annotations
 
@@ -6,331 +6,359 @@ import contextlib
 import signal
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 import paddle
+from paddle import Tensor
 
 from data_reader.errors import InputError
 from data_reader.images import write_image
 from paddle_gans.fast_cpu.memory import from_numpy, give_back
 
 from . import checkpoint, parallel
-from .faults import BadFiles, Disk, NotFiniteError, Watch, run_state, train_on
-from .image_pool import pools_of_others
+from .experiment import Experiment, model_name, setup
+from .guards import BadFiles, FiniteGuard, FullDisk, NotFinite, NotFiniteError
+from .image_pool import gather_pools
 from .loggers import Loggers
-from .model import GANModel
+from .model import GANModel, Update
 from .panels import draw_curves, grid
-from .plan import Plan, choose_device, make_plan, model_name, place
 from .progress import Progress
-from .resume import take_up
+from .resume import restore
 from .run_folder import RunFolder
 from .signals import Stopped, StopSignals
 from .validation import Validation, as_json, evaluating, measure
 
-__all__ = ["NotFiniteError", "Result", "Run", "step_seed", "train", "train_on"]
-
 
 @dataclass(frozen=True)
 class Result:
-    """Where a run stands: its folder, the steps done, the losses logged last."""
+    """A run after training: its folder, the steps done, the losses logged last."""
 
     out: Path
     step: int
     losses: dict[str, float]
 
 
-def train(
-    model_class: type[GANModel],
-    *,
-    data: Union[str, Sequence[str], None] = None,
-    out: Optional[str] = None,
-    resume: str = "auto",
-    device: str = "auto",
-    **settings: Any,
-) -> Result:
-    """Train a model, or go on with the run that is there.
+def train(model_class: type[GANModel], **settings: Any) -> Result:
+    """Train a model, or resume its run.
 
-    ``settings`` are ``steps``, ``epochs``, ``batch_size``, ``log_every``, ``sample_every``,
-    ``save_every``, ``keep``, ``validate_every``, those of ``make_plan`` (``seed``, ``workers``,
-    ``amp``, ``accumulate``, ``limit``, ``init_from``, ``best_by``, ``on_bad_file``, ``on_nan``,
-    ``on_full_disk``, ``log``) and the model's own options; what is left out has the article's
-    value, or the demo's on the embedded data.
+    ``settings`` are fields of ``RunConfig`` and the model's own options.
 
     Raises:
         InputError: data, options or folder cannot be used, or a loss is not finite.
         Stopped: Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
-    choose_device(device)
-    parallel.start()
-    leads = parallel.rank() == 0
     with contextlib.ExitStack() as stack:
-        stack.enter_context(parallel.leaving())
-        with parallel.together():
-            out = place(model_class, out, resume)
-            plan = make_plan(model_class, data, **settings)
-        folder = RunFolder(out)
-        with parallel.together():
-            if leads:
-                stack.enter_context(folder)
-        with parallel.together():
-            state, remarks = take_up(plan, folder, resume)
+        with parallel.sync_errors():
+            experiment = setup(model_class, settings)
+        folder, is_first = RunFolder(experiment.out), parallel.rank() == 0
+        with parallel.sync_errors():
+            if is_first:
+                stack.enter_context(folder)  # locks it
+        with parallel.sync_errors():
+            state, warnings = restore(experiment, folder)
         start = state.get("step", 0)
-        parallel.same_start(start, out)
-        progress = stack.enter_context(Progress(start, plan.total, verbose=leads))
-        dataset = plan.loader.dataset.describe()
-        for line in plan.model.information(dataset, plan.recipe.batch_size, plan.total):
+        parallel.require_same_start(start, experiment.out)
+        progress = stack.enter_context(Progress(start, experiment.steps, verbose=is_first))
+        trainer = Trainer(experiment, folder, progress, state)
+        data = experiment.loader.dataset.describe()
+        for line in (
+            experiment.model.information(data, experiment.config.batch_size, experiment.steps)
+            + experiment.warnings
+            + warnings
+            + trainer.validation.warnings
+        ):
             progress.say(line)
-        run = Run(plan, folder, progress, state)
-        for remark in plan.remarks + remarks + run.validation.remarks:
-            progress.say(remark)
-        if start >= plan.total:
-            progress.say(f"{out} stands at step {start} already; a higher --steps goes on")
-            run.catch_up()
-            return Result(out, start, folder.losses())
-        return run.go()
+        if start >= experiment.steps:
+            progress.say(f"{experiment.out} is already at step {start}; --steps N trains longer")
+            trainer.run_missed_validation()
+            return Result(experiment.out, start, folder.losses())
+        return trainer.run()
 
 
-class Run:
-    """One process's part in a run that is being trained."""
+def training_step(
+    model: GANModel, batch: Mapping[str, Tensor], step: int, update: Update
+) -> dict[str, Tensor]:
+    """Take one training step, in parts if the update accumulates; returns the mean losses."""
+    sums: dict[str, Tensor] = {}
+    for part in update.parts(batch):
+        with update.autocast():
+            losses = model.train_step(part, step, update)
+        sums = {name: sums[name] + x if name in sums else x for name, x in losses.items()}
+    model.update_averages(step)
+    return {name: total / update.accumulate for name, total in sums.items()}
 
-    def __init__(self, plan: Plan, folder: RunFolder, progress: Progress, state: dict[str, Any]):
-        self.plan, self.model, self.folder, self.progress = plan, plan.model, folder, progress
-        self.recipe, self.seed = plan.recipe, plan.config["seed"]
-        self.start = state.get("step", 0)
+
+def step_seed(seed: int, rank: int, step: int) -> int:
+    """The framework's seed for one step of one rank."""
+    return zlib.crc32(f"{seed}/{rank}/{step}".encode())
+
+
+class Trainer:
+    """One process's part in training a run; ``state`` is that of the checkpoint it resumes."""
+
+    def __init__(
+        self, experiment: Experiment, folder: RunFolder, progress: Progress, state: dict[str, Any]
+    ):
+        self.experiment, self.model, self.loader = experiment, experiment.model, experiment.loader
+        self.config, self.steps = experiment.config, experiment.steps
+        self.folder, self.progress = folder, progress
+        self.start = self.saved = state.get("step", 0)
         self.seconds = state.get("seconds", 0.0)  # of earlier sessions
-        self.idle = 0.0  # seconds since the last logged step that were not training
-        self.watch = Watch(plan, folder, state, progress.say)
-        self.disk = Disk(plan.config["on_full_disk"] == "go-on", progress.say)
-        self.bad_files = BadFiles(plan, folder, progress.say)
+        self.clock = time.perf_counter()  # of this session
+        self.pause = 0.0  # seconds since the last logged step that were not training
         self.rates = {name: o.get_lr() for name, o in self.model.optimizers.items()}
-        self.leads = parallel.rank() == 0
-        self.on_cpu = paddle.get_device().startswith("cpu")
-        self.saved = self.start
+        self.guard = FiniteGuard(self.config.on_nan, state)
+        self.update = Update(self.config.amp, self.config.accumulate, self.guard)
+        self.update.load_state(state.get("scaler", {}))
+        self.disk = FullDisk(self.config.on_full_disk == "go-on", progress.say)
+        self.bad_files = BadFiles(self.loader.bad, folder.path, progress.say)
         self.validation = Validation(
-            self.model, plan.held_back, folder, start=self.start, total=plan.total
+            self.model, experiment.validation_set, folder, start=self.start, total=self.steps
         )
         self.signals = StopSignals(patient=parallel.world_size() > 1)
+        self.is_first = parallel.rank() == 0
+        self.saved_not_finite = False  # in this session
+        self.on_cpu = paddle.get_device().startswith("cpu")
 
-    def go(self) -> Result:
-        """Train until the end; a signal saves and stops."""
-        if self.leads:
-            kept = self.recipe.keep + (self.validation.best_by is not None)
+    def run(self) -> Result:
+        """Train to the end; a signal saves and stops."""
+        if self.is_first:
+            kept = self.config.keep + (self.validation.best_by is not None)
             self.folder.need_space(checkpoint.bytes_needed(self.model, kept + 1))
-            self.folder.write_config(self.plan.config)
+            self.folder.write_config(self.experiment.record)
             self.folder.truncate_log(self.start)
-            at = (self.folder.path, self.start, self.folder.log)
-            self.folder.loggers = Loggers(self.plan.config, *at, self.progress.say)
-        self.clock = time.perf_counter()
-        batches = self.plan.loader.batches(self.start)
+            self.folder.loggers = Loggers(
+                self.experiment.record, self.folder.path, self.start, self.progress.say
+            )
+        batches = self.loader.batches(self.start)
         with self.signals, contextlib.closing(batches):
-            self.catch_up()
-            self.logged, self.logged_at, self.idle = self.start, time.perf_counter(), 0.0
-            for step in range(self.start, self.plan.total):
+            self.run_missed_validation()
+            self.logged, self.logged_at, self.pause = self.start, time.perf_counter(), 0.0
+            for step in range(self.start, self.steps):
                 try:
-                    with parallel.together():
+                    with parallel.sync_errors(at_once=self.on_cpu):
                         batch = next(batches)
                 except InputError:
-                    self.save(step)  # what was learned until the bad file is not lost
+                    self.save(step)  # keep what was learned until the bad file
                     raise
-                self.step(step, batch)
-                if self.after(step + 1):
+                self.train_step(step, batch)
+                if self.after_step(step + 1):
                     raise Stopped(self.signals.received or signal.SIGTERM, step + 1)
-        if self.watch.left_out:
-            self.progress.say(f"{self.watch.left_out} steps were left out")
-        if self.bad_files.told:
-            self.progress.say(f"{self.bad_files.path} names {self.bad_files.told} bad files")
-        return Result(self.folder.path, self.plan.total, self.watch.losses)
+        if self.guard.skipped_steps:
+            self.progress.say(f"{self.guard.skipped_steps} steps were skipped")
+        if self.bad_files.reported:
+            self.progress.say(f"{self.bad_files.path} lists {self.bad_files.reported} bad files")
+        return Result(self.folder.path, self.steps, self.guard.losses)
 
-    def step(self, step: int, batch: dict[str, Any]) -> None:
-        """One training step."""
-        # Every random number follows from (seed, rank, step): there is no generator to save.
-        paddle.seed(step_seed(self.seed, parallel.rank(), step))
-        self.set_rates(step)
-        tensors = {key: from_numpy(array) for key, array in batch.items()}
-        self.watch.step(step, tensors)
-        parallel.average_statistics(self.model)
+    # One step
 
-    def set_rates(self, step: int) -> None:
-        """Set each optimizer's learning rate for this step."""
-        scale = self.model.lr_scale(step, self.plan.loader.steps_per_epoch)
+    def train_step(self, step: int, batch: Mapping[str, np.ndarray]) -> None:
+        """Train on a batch."""
+        # All random numbers follow from (seed, rank, step), so no generator state is saved.
+        paddle.seed(step_seed(self.config.seed, parallel.rank(), step))
+        scale = self.model.lr_scale(step, self.loader.steps_per_epoch)
         for name, optimizer in self.model.optimizers.items():
             optimizer.set_lr(self.rates[name] * scale)
+        tensors = {name: from_numpy(array) for name, array in batch.items()}
+        try:
+            with self.guard.watch_step(self.model, step):
+                losses = training_step(self.model, tensors, step, self.update)
+        except NotFinite as error:
+            raise self.not_finite_error(error) from None
+        self.guard.add(step, losses)
+        if self.guard.reasons:
+            self.report_skip(step)
+        parallel.average_statistics(self.model)
 
-    def after(self, done: int) -> bool:
-        """Validate, log, draw and save when it is time; ``done`` steps are done.
+    def after_step(self, done: int) -> bool:
+        """Validate, log, sample and save if it is time; ``done`` steps are done.
 
-        Returns whether a signal asked to stop, so that everything is saved.
+        Returns whether a signal asked to stop; everything is saved then.
 
         Raises:
             InputError: something cannot be written; NotFiniteError: a loss is not finite.
         """
-        figures = self.measure(done)
-        stops = parallel.anywhere(self.signals.received)
-        last = stops or done == self.plan.total
-        # The discriminator's outputs alone have no line of the log of their own.
-        joint = {} if self.model.figures else figures
-        logs = last or done == 1 or done % self.recipe.log_every == 0 or bool(joint)
-        draws = last or done % self.recipe.sample_every == 0
-        saves = last or done % self.recipe.save_every == 0
-        if self.on_cpu or logs or draws or saves:  # on a GPU, looking waits for the device
-            with parallel.together():
-                self.watch.look()
-        with self.disk.writing("log"):
-            self.bad_files.tell()
-            if logs:
+        last = done == self.steps
+        logs = last or done == 1 or done % self.config.log_every == 0
+        samples = last or done % self.config.sample_every == 0
+        saves = last or done % self.config.save_every == 0
+        validates = self.validation.is_due(done)
+        # On GPUs, checking losses and asking the other ranks would wait for the device.
+        if not (self.on_cpu or logs or samples or saves or validates):
+            self.progress.advance()
+            return False
+
+        with parallel.sync_errors():
+            self.check_losses()
+        metrics = self.measure(done) if validates else {}
+        stops = parallel.any_rank(self.signals.received)
+        logs, samples, saves = logs or stops, samples or stops, saves or stops
+        with self.disk.tolerate("log"):
+            self.bad_files.report()
+            # The discriminator's outputs have no line of their own in the log.
+            joint = {} if self.model.metrics else metrics
+            if logs or joint:
                 self.log(done, joint)
-        pause = time.perf_counter()
-        if figures:
-            with self.disk.writing("best"):
-                self.record(done, figures)
-        if (draws or figures) and self.leads:
-            with self.disk.writing("panel"):
-                self.draw(done)
+        began = time.perf_counter()
+        if metrics:
+            with self.disk.tolerate("best"):
+                self.record_metrics(done, metrics)
+        if (samples or metrics) and self.is_first:
+            with self.disk.tolerate("samples"):
+                self.sample(done)
         if saves:
-            self.save(done, needed=last)
-        if figures or draws or saves:
+            self.save(done, required=last or stops)
+        if metrics or samples or saves:
             give_back()
-        self.idle += time.perf_counter() - pause
+        self.pause += time.perf_counter() - began
         self.progress.advance()
         return stops
 
-    def measure(self, done: int) -> dict[str, float]:
-        """The figures of the held-back items; {} when it is not time, or a signal came.
+    def log(self, done: int, metrics: Mapping[str, float]) -> None:
+        """Write and show one line of the log, with metrics if there are any."""
+        now = time.perf_counter()
+        training = max(now - self.logged_at - self.pause, 1e-9)
+        rate = (done - self.logged) * self.config.batch_size / training
+        left = (self.steps - done) * training / max(done - self.logged, 1)
+        self.logged_at, self.logged, self.pause = now, done, 0.0
+        self.progress.report(done, self.guard.losses, rate, left)
+        if self.is_first:
+            self.folder.append(
+                {
+                    "step": done,
+                    "epoch": (done - 1) // self.loader.steps_per_epoch,
+                    "losses": self.guard.losses,
+                    "learning_rates": {n: o.get_lr() for n, o in self.model.optimizers.items()},
+                    "images_per_second": round(rate, 3),
+                    "seconds": round(self.seconds + now - self.clock, 3),
+                    **({"validation": as_json(metrics)} if metrics else {}),
+                }
+            )
 
-        Every rank measures everything, for where one is busy too long the others give up waiting.
+    # Validation
+
+    def measure(self, done: int) -> dict[str, float]:
+        """Metrics on the validation set; {} if a signal came.
+
+        Every rank measures everything: the others would only wait, and not for long.
 
         Raises:
-            InputError: an item cannot be read; what was learned is saved.
+            InputError: an item cannot be read; a checkpoint is saved before.
         """
-        if not self.validation.due(done):
-            return {}
-        with parallel.together():
-            self.watch.look()
-        pause = time.perf_counter()
+        began = time.perf_counter()
         try:
-            with parallel.together():
-                figures = measure(
-                    self.model, self.plan.held_back, lambda: bool(self.signals.received)
+            with parallel.sync_errors():
+                metrics = measure(
+                    self.model, self.experiment.validation_set, lambda: bool(self.signals.received)
                 )
-            return {} if parallel.anywhere(not figures) else figures
+            return {} if parallel.any_rank(not metrics) else metrics
         except InputError:
             self.save(done)
             raise
         finally:
-            self.idle += time.perf_counter() - pause
+            self.pause += time.perf_counter() - began
 
-    def record(self, done: int, figures: dict[str, float]) -> None:
-        """Keep what is the best, then log the figures and show them."""
-        improves = parallel.anywhere(self.leads and self.validation.improves(figures))
+    def record_metrics(self, done: int, metrics: Mapping[str, float]) -> None:
+        """Keep the weights if they are the best, then log and show the metrics."""
+        improves = parallel.any_rank(self.is_first and self.validation.improves(metrics))
         if improves:
-            self.save(done)  # to go on from; best/ is to translate with
-        if not self.leads:
+            self.save(done)  # to resume from; best/ is for inference
+        if not self.is_first:
             return
         if improves:
-            self.validation.keep(done, figures, self.save_networks)
-        # Logged last: a run that is killed before does this step's validation again.
-        epoch = (done - 1) // self.plan.loader.steps_per_epoch
-        for text in self.validation.record(done, epoch, figures):
+            self.validation.keep(done, metrics, self.save_networks)
+        # Logged last: if the run is killed before, this validation is done again.
+        epoch = (done - 1) // self.loader.steps_per_epoch
+        for text in self.validation.record(done, epoch, metrics):
             self.progress.say(text)
 
-    def catch_up(self) -> None:
-        """The validation of the step at which the run stopped, where it stopped before it.
+    def run_missed_validation(self) -> None:
+        """Do the validation of the step at which the run stopped, if it stopped before that.
 
         Raises:
             Stopped: a signal came.
         """
-        figures = self.measure(self.start) if self.model.figures else {}
-        if figures:
-            self.record(self.start, figures)
-        if figures and self.leads:
-            self.draw(self.start)
-        if parallel.anywhere(self.signals.received):
+        due = bool(self.model.metrics) and self.validation.is_due(self.start)
+        metrics = self.measure(self.start) if due else {}
+        if metrics:
+            self.record_metrics(self.start, metrics)
+        if metrics and self.is_first:
+            self.sample(self.start)
+        if parallel.any_rank(self.signals.received):
             raise Stopped(self.signals.received or signal.SIGTERM, self.start)
 
-    def log(self, done: int, figures: Mapping[str, float]) -> None:
-        """Write one line of the log, with ``figures`` if there are any, and show it."""
-        now = time.perf_counter()
-        training = max(now - self.logged_at - self.idle, 1e-9)
-        rate = (done - self.logged) * self.recipe.batch_size / training
-        seconds = self.seconds + now - self.clock
-        left = (self.plan.total - done) * training / max(done - self.logged, 1)
-        self.logged_at, self.logged, self.idle = now, done, 0.0
-        self.progress.report(done, self.watch.losses, rate, left)
-        if self.leads:
-            self.folder.append(
-                {
-                    "step": done,
-                    "epoch": (done - 1) // self.plan.loader.steps_per_epoch,
-                    "losses": self.watch.losses,
-                    "learning_rates": {n: o.get_lr() for n, o in self.model.optimizers.items()},
-                    "images_per_second": round(rate, 3),
-                    "seconds": round(seconds, 3),
-                    **({"validation": as_json(figures)} if figures else {}),
-                }
-            )
+    # Samples and checkpoints
 
-    def draw(self, done: int) -> None:
-        """Draw the panel and the curves."""
-        paddle.seed(self.seed)  # the same noise in every panel
+    def sample(self, done: int) -> None:
+        """Draw the sample grid and the loss curves."""
+        paddle.seed(self.config.seed)  # the same noise in every grid
+        batch = {name: from_numpy(array) for name, array in self.experiment.sample_batch.items()}
         with evaluating(self.model):
-            images = self.model.sample({k: from_numpy(v) for k, v in self.plan.panel.items()})
-        panel = grid(
-            {name: image.numpy() for name, image in images.items()},
-            self.model.panel_columns,
-            self.model.panel_tiled_rows,
-        )
+            images = self.model.sample(batch)
+        layout = self.model.sample_grid
+        image = grid({name: x.numpy() for name, x in images.items()}, layout.columns, layout.rows)
         path = self.folder.path / "samples" / f"{done:06d}.png"
-        write_image(path, panel)
+        write_image(path, image)
         if self.folder.loggers is not None:
-            self.folder.loggers.panel(done, path, panel.shape)
+            self.folder.loggers.add_samples(done, image)
         title = f"{model_name(type(self.model))}, step {done}"
         draw_curves(self.folder.curves(), self.folder.path / "losses.png", title)
 
-    def save(self, done: int, *, needed: bool = True) -> None:
+    def save(self, done: int, *, required: bool = True) -> None:
         """Save the networks for inference and a checkpoint, each whole or not at all.
 
         Raises:
-            InputError: it cannot be written; on a full disk, and not ``needed``, the run may go on.
+            InputError: it cannot be written; unless ``required``, --on-full-disk may allow that.
         """
         if done == self.saved:
             return
-        others = pools_of_others(self.model)
+        pools = gather_pools(self.model)
         written = False
         try:
-            if self.leads:
-                with contextlib.nullcontext() if needed else self.disk.writing("checkpoint"):
-                    self.write(done, others)
+            if self.is_first:
+                with contextlib.nullcontext() if required else self.disk.tolerate("checkpoint"):
+                    self.write_checkpoint(done, pools)
                     written = True
         finally:
-            if parallel.anywhere(written):  # all wait for rank 0
+            if parallel.any_rank(written):  # all ranks wait for the first
                 self.saved = done
 
-    def write(self, done: int, others: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Write the networks for inference and a checkpoint; ``others`` as in write_checkpoint."""
-        seconds = self.seconds + time.perf_counter() - self.clock
-        state = {**run_state(self.plan, done), **self.watch.state(), "seconds": seconds}
-        best = self.validation.best
-        # The checkpoint comes last: a run that is killed in between does both again.
+    def write_checkpoint(self, done: int, pools: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Write the networks for inference and a checkpoint; ``pools`` are the other ranks'."""
+        # The checkpoint comes last: if the run is killed in between, both are written again.
         self.save_networks(self.folder.path, done)
+        best = self.validation.best
         checkpoint.save_checkpoint(
             self.folder.checkpoints,
             self.model,
-            state,
-            self.recipe.keep,
+            self.state(done),
+            self.config.keep,
             spare=best.step if best else None,
-            others=others,
+            others=pools,
         )
+
+    def state(self, done: int) -> dict[str, Any]:
+        """What a checkpoint holds besides networks and optimizers."""
+        record = self.experiment.record
+        return {
+            "step": done,
+            "epoch": done // self.loader.steps_per_epoch,
+            "seconds": self.seconds + time.perf_counter() - self.clock,
+            **{key: record[key] for key in ("seed", "world_size", "versions")},
+            "scaler": self.update.state(),
+            **self.guard.state(),
+        }
 
     def save_networks(self, folder: Path, done: int) -> None:
         """Write the networks for inference into a folder, each file whole or not at all."""
         for name, translate in self.model.inference.items():
             entry = {
-                "model": self.plan.config["model"],
-                "options": self.plan.config["options"],
+                "model": self.experiment.record["model"],
+                "options": self.experiment.record["options"],
                 "network": name,
                 "translate": dict(translate),
                 "step": done,
@@ -338,7 +366,49 @@ class Run:
             path = folder / f"{name}.pdparams"
             checkpoint.save_network(path, self.model.inference_network(name), entry)
 
+    # Losses that are not finite
 
-def step_seed(seed: int, rank: int, step: int) -> int:
-    """The framework's seed for one step of one rank."""
-    return zlib.crc32(f"{seed}/{rank}/{step}".encode())
+    def check_losses(self) -> None:
+        """Raise NotFiniteError if a loss since the last check is not finite."""
+        try:
+            self.guard.check()
+        except NotFinite as error:
+            raise self.not_finite_error(error) from None
+
+    def not_finite_error(self, error: NotFinite) -> NotFiniteError:
+        """Say what happened and what helps, and save what is needed to look into it."""
+        saved = checkpoint.checkpoints(self.folder.checkpoints)
+        last = (
+            f"the last checkpoint is that of step {int(saved[-1].name)}"
+            if saved
+            else "there is no checkpoint yet"
+        )
+        return NotFiniteError(
+            f"{error.reason} at step {error.step + 1}; its batch: {self.files(error.step)}; "
+            f"{last}; {self.save_not_finite(error.step)}. Try a lower "
+            "--learning-rate or --on-nan skip, or look at these images"
+        )
+
+    def report_skip(self, step: int) -> None:
+        """Warn about a skipped step; of the first one, batch and state are saved."""
+        where = "" if self.saved_not_finite else f"; {self.save_not_finite(step)}"
+        self.saved_not_finite = True
+        reason = "; ".join(self.guard.reasons)
+        self.progress.say(
+            f"warning: step {step + 1} is skipped: {reason}; batch: {self.files(step)}{where}"
+        )
+
+    def files(self, step: int) -> str:
+        """The files of a step's batch."""
+        return ", ".join(self.loader.files(step)[:8])
+
+    def save_not_finite(self, step: int) -> str:
+        """Save batch and state of a step, as a checkpoint to repeat it from; says where."""
+        rank = parallel.rank()
+        name = f"{step + 1:06d}.{rank}" if rank else f"{step + 1:06d}"
+        path = self.folder.path / "not_finite" / name
+        try:
+            checkpoint.write_checkpoint(path, self.model, self.state(step), self.loader.batch(step))
+        except InputError as error:
+            return f"batch and state could not be saved: {error}"
+        return f"batch and state are in {path}"

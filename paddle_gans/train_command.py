@@ -1,0 +1,125 @@
+"""The command that trains: its flags follow from ``RunConfig`` and the model's options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from data_reader import framework
+from paddle_gans import models
+from paddle_gans.command import Parser, add_options
+from paddle_gans.training.config import METAVARS, OPTIONS
+
+EXAMPLES = """
+Defaults are in parentheses; those of a model are shown by --model NAME --help.
+
+examples:
+  python -m paddle_gans.train --model pix2pix
+      trains on the embedded drawings for a few minutes
+  python -m paddle_gans.train --model pix2pix --data facades --direction b2a --load-size 0
+      trains on your images; the same command again resumes where it stopped
+  python -m paddle_gans.train --model pix2pix --help
+      lists the model's own options too
+"""
+
+
+def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
+    """The flags that every model has; ``defaults`` are texts to show for some."""
+    parser = Parser(
+        prog="python -m paddle_gans.train",
+        description="Train a GAN, or resume the run in its folder.",
+        epilog=EXAMPLES,
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", required=True, help=f"one of {', '.join(models.names())}"
+    )
+    for heading in dict.fromkeys(option.heading for option in OPTIONS.values()):
+        group = {name: o for name, o in OPTIONS.items() if o.heading == heading}
+        add_options(parser, heading, group, defaults, METAVARS)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print configuration, data, parameter counts and a step's time; write nothing",
+    )
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Parse, train, report."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    name = named_model(argv)
+    if name is None:  # --help, or an error
+        build_parser().parse_all(argv)
+        return 0
+    if name not in models.names():
+        models.find(name)  # raises the error before the framework is imported
+    framework.prepare()
+    from paddle_gans.training import options, trainer
+    from paddle_gans.training.signals import Stopped
+
+    model_class = models.find(name)
+    parser = build_parser(defaults_of(model_class))
+    describe(parser, model_class)
+    add_options(parser, f"{name}'s own options", options.options_of(model_class))
+    given = vars(parser.parse_all(argv))
+    given.pop("model")
+    if len(given.get("data", ())) == 1:
+        given["data"] = given["data"][0]
+    if given.pop("dry_run", False):
+        from paddle_gans.training.dry_run import dry_run
+
+        print(dry_run(model_class, **given))
+        return 0
+    try:
+        result = trainer.train(model_class, **given)
+    except Stopped as stop:
+        stop.advice = f"stopped at step {stop.step}, saved; the same command resumes from there"
+        raise
+    report(result, model_class)
+    return 0
+
+
+def named_model(argv: Sequence[str]) -> Optional[str]:
+    """The value of --model, None without one."""
+    for i, word in enumerate(argv):
+        if word.startswith("--model="):
+            return word.partition("=")[2]
+        if word == "--model" and i + 1 < len(argv):
+            return argv[i + 1]
+    return None
+
+
+def defaults_of(model_class) -> dict[str, str]:
+    """What the help says about the defaults that this model changes."""
+    texts = {}
+    for name, option in OPTIONS.items():
+        paper, demo = (
+            getattr(config, name) for config in (model_class.paper_config, model_class.demo_config)
+        )
+        if (paper, demo) != (option.default, option.default):
+            shown = ["-" if value is None else value for value in (paper, demo)]
+            texts[name] = f"{shown[0]}; embedded data {shown[1]}"
+    return texts
+
+
+def describe(parser: Parser, model_class) -> None:
+    """Add what the help of this model has: its metrics, and its options on the embedded data."""
+    metrics = [f"{name} ({how})" for name, how in model_class.metrics.items() if how != "none"]
+    choices = f"one of {', '.join(metrics)}" if metrics else "this model has no metrics"
+    parser._option_string_actions["--best-by"].help += f"; {choices}"
+    options = model_class.demo_options.items()
+    changed = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in options)
+    parser.epilog += f"\nOn the embedded data the defaults are: {changed}.\n" if changed else ""
+
+
+def report(result: Any, model_class) -> None:
+    """Say where images and weights are, and how to use them."""
+    from paddle_gans.inference.translator import takes_pictures
+
+    weights = result.out / f"{next(iter(model_class.inference))}.pdparams"
+    print(f"\nsamples: {result.out / 'samples'}  curves: {result.out / 'losses.png'}")
+    if (result.out / "best").is_dir():
+        print(f"best weights: {result.out / 'best'} (their step is in best.json)")
+    verb, source = ("translate", " --input PATH") if takes_pictures(model_class) else ("draw", "")
+    print(f"{verb}: python -m paddle_gans.infer --weights {weights}{source} --output DIR")

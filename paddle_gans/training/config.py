@@ -1,0 +1,123 @@
+"""What a training run is told, apart from the model's own options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from data_reader.errors import InputError
+
+from .options import checked, options_of
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The settings of a training run.
+
+    Each field is a keyword of ``paddle_gans.train``, a flag of ``python -m paddle_gans.train`` with
+    its comment as help, and an entry of ``config.json``. Models have values of their own for some,
+    in ``paper_config`` and ``demo_config``.
+
+    Raises:
+        InputError: a value is of another type, out of range, or not among the choices.
+    """
+
+    # data
+
+    # a folder or list file in a layout that the model reads (CycleGAN: or two folders); without
+    # it, or with `demo`: the embedded drawings, small images and few steps
+    data: str | list[str] | None = None
+    limit: int | None = None  # use only the first N items
+    batch_size: int = 1  # images in a batch, over all processes
+    accumulate: int = 1  # process each batch in N parts, to save memory
+    workers: int = 2  # threads that read images; 0: none
+
+    # length (one of the two; learning-rate schedules do not depend on it)
+
+    steps: int | None = None  # total training steps
+    epochs: int | None = None  # the same in passes over the data
+
+    # files
+
+    out: str | None = None  # run folder (runs/<model>)
+    # auto: resume if the run folder contains a run; never: fail if it does; PATH: resume from that
+    # run folder or checkpoint
+    resume: str = "auto"
+    init_from: str | None = None  # start from the weights in a .pdparams file or a run folder
+    log_every: int = 50  # steps between logged losses
+    sample_every: int = 500  # steps between sample grids
+    # also write losses, learning rates, metrics and sample grids for VisualDL or TensorBoard, into
+    # folders of the run; needs the extra `log`
+    log: list[Literal["visualdl", "tensorboard"]] | None = None
+    save_every: int = 1000  # steps between checkpoints
+    keep: int = 3  # how many checkpoints to keep
+
+    # validation (on a test set)
+
+    # steps between validations: metrics, and the discriminator's mean output on training,
+    # validation and generated images, with a warning when it overfits; 0: never (each epoch; with
+    # each sample grid for a model without metrics)
+    validate_every: int | None = None
+    # keep the weights with the best value of this metric in the run folder's best/, and their
+    # checkpoint besides those of --keep
+    best_by: str | None = None
+
+    # faults (stop: exit with code 2)
+
+    # an image that cannot be read: stop, or use another one and list it in the run folder's
+    # bad_files.txt
+    on_bad_file: Literal["stop", "skip"] = "stop"
+    # a loss that is not finite: stop, or skip that update, at most 20 steps in a row; skip checks
+    # every loss, which is slower on a GPU
+    on_nan: Literal["stop", "skip"] = "stop"
+    # no space for a checkpoint, a sample grid or the log: stop, or continue and try again at the
+    # next one; the last checkpoint is always required
+    on_full_disk: Literal["stop", "go-on"] = "stop"
+
+    # machine
+
+    device: str = "auto"  # auto, cpu, gpu or gpu:K
+    amp: Literal["off", "bf16", "fp16"] = "off"  # mixed precision
+    seed: int = 0  # of all random numbers
+
+    def __post_init__(self):
+        for name, option in OPTIONS.items():
+            value = getattr(self, name)
+            if name != "data":  # checked by the reader of its layout
+                value = checked(option, value)
+            least = 0 if name in ("workers", "validate_every", "seed") else 1
+            if option.kind is int and value is not None and value < least:
+                raise InputError(f"{option.flag} must be at least {least}, not {value}")
+            object.__setattr__(self, name, value)
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the run trains on the embedded data."""
+        return self.data in (None, "demo")
+
+
+OPTIONS = options_of(RunConfig)
+METAVARS = {  # what stands for a value in the help, where TEXT would say too little
+    "data": "PATH",
+    "out": "DIR",
+    "resume": "auto|never|PATH",
+    "init_from": "PATH",
+    "best_by": "METRIC",
+    "device": "NAME",
+}
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the run, and those left, which are the model's; None counts as not given.
+
+    Raises:
+        InputError: both ``steps`` and ``epochs``.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    run = {name: given.pop(name) for name in OPTIONS if name in given}
+    if "steps" in run and "epochs" in run:
+        raise InputError("--steps and --epochs both set the length of the run; give one of them")
+    if "steps" in run or "epochs" in run:
+        run = {"steps": None, "epochs": None, **run}
+    return run, given

@@ -1,0 +1,208 @@
+"""Set up a run: resolve its options, build the model, find the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import paddle
+
+from data_reader.datasets import ImageDataset
+from data_reader.errors import InputError
+from data_reader.loader import Loader
+from paddle_gans.fast_cpu import accelerate
+
+from . import parallel
+from .config import RunConfig, split_settings
+from .loggers import check_installed
+from .model import GANModel
+from .options import resolve
+from .run_folder import versions
+from .validation import ValidationSet, make_validation_set, metrics_of
+
+
+@dataclass
+class Experiment:
+    """A run with everything resolved: the model built, the data found, the length known."""
+
+    config: RunConfig
+    out: Path  # the run folder
+    model: GANModel
+    loader: Loader
+    sample_batch: dict[str, np.ndarray]  # shown in every sample grid
+    validation_set: Optional[ValidationSet]  # None: no validation
+    steps: int  # total
+    record: dict[str, Any]  # the content of config.json
+    warnings: list[str]  # what the user should know before the first step
+
+
+def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experiment:
+    """Build everything that ``settings`` ask for: fields of ``RunConfig``, and model options.
+
+    Values that are not given come from the model's ``paper_config``, or from its ``demo_config``
+    and ``demo_options`` on the embedded data.
+
+    Raises:
+        InputError: an option, a value or the data cannot be used.
+    """
+    run, given = split_settings(settings)
+    is_demo = RunConfig(data=run.get("data")).is_demo
+    config = replace(model_class.demo_config if is_demo else model_class.paper_config, **run)
+    choose_device(config.device)
+    parallel.start()
+    check_amp(config.amp)
+    check_installed(config.log or [])
+    root = None if is_demo else config.data
+    name = model_name(model_class)
+    options = {**(model_class.demo_options if is_demo else {})}
+    options = resolve(
+        model_class, {**options, **model_class.options_from_data(root), **given}, name
+    )
+    paddle.seed(config.seed)
+    model = model_class(**options)
+    warnings = parallel.synchronise_batch_norm(model)
+    accelerate(model)
+
+    bad_files: Optional[dict[str, None]] = {} if config.on_bad_file == "skip" else None
+    dataset = model.dataset(root, train=True)
+    if config.limit is not None:
+        dataset = dataset.limited(config.limit)
+    loader = Loader(
+        dataset,
+        config.batch_size,
+        seed=config.seed,
+        workers=config.workers,
+        rank=parallel.rank(),
+        world_size=parallel.world_size(),
+        bad=bad_files,
+    )
+    check_accumulate(config.accumulate, loader)
+    test_set = model.dataset(root, train=False)
+    validation_set = make_validation_set(
+        model,
+        dataset,
+        test_set,
+        config,
+        steps_per_epoch=loader.steps_per_epoch,
+        batch_size=config.batch_size // (parallel.world_size() * config.accumulate),
+        bad=bad_files,
+    )
+    steps = config.steps if config.steps is not None else config.epochs * loader.steps_per_epoch
+
+    kept = asdict(config)
+    for key in ("data", "out", "resume"):
+        kept.pop(key)
+    record = {
+        "model": name,
+        "options": options,
+        "data_path": config.data,
+        "data": dataset.fingerprint(),
+        **kept,
+        "log": config.log or [],
+        "device": paddle.get_device(),
+        "world_size": parallel.world_size(),
+        "steps": steps,
+        "versions": versions(),
+    }
+    warnings = data_warnings(dataset, root, bad_files) + warnings
+    if validation_set:
+        warnings.append(validation_set.describe())
+    elif metrics_of(model) and config.validate_every != 0:
+        warnings.append("no validation: the data has no test set")
+    return Experiment(
+        config=config,
+        out=run_folder_of(model_class, config),
+        model=model,
+        loader=loader,
+        sample_batch=sample_batch(model, test_set or dataset, config.seed, bad_files),
+        validation_set=validation_set,
+        steps=steps,
+        record=record,
+        warnings=warnings,
+    )
+
+
+def sample_batch(
+    model: GANModel, items: ImageDataset, seed: int, bad_files: Optional[dict[str, None]] = None
+) -> dict[str, np.ndarray]:
+    """The first items of a data set, shown in every sample grid."""
+    count = min(model.sample_grid.count, len(items))
+    return Loader(items, count, seed=seed, shuffle=False, workers=0, bad=bad_files).batch(0)
+
+
+def data_warnings(
+    dataset: ImageDataset, root: Any, bad_files: Optional[dict[str, None]] = None
+) -> list[str]:
+    """What the user should know about the data before the start."""
+    embedded = (
+        f"training on the embedded data in data_reader/demo ({dataset.describe()}); --data FOLDER "
+        "trains on your own images"
+    )
+    try:
+        found = dataset.remarks()
+    except InputError as error:  # an image could not be read
+        if bad_files is None:
+            raise
+        bad_files[str(error)], found = None, []
+    return ([embedded] if root is None else []) + found
+
+
+def model_name(model_class: type[GANModel]) -> str:
+    """The name of a model: that of its file."""
+    return model_class.__module__.rsplit(".", 1)[-1]
+
+
+def check_accumulate(parts: int, loader: Loader) -> None:
+    """Raise InputError if this rank's batch cannot be divided into so many parts."""
+    share = loader.batch_size // loader.world_size
+    if share % parts:
+        raise InputError(
+            f"--accumulate {parts} does not divide a batch of {share}; choose a divisor, "
+            f"or a --batch-size that is a multiple"
+        )
+
+
+def choose_device(device: str) -> None:
+    """Select where tensors live: "auto", "cpu", "gpu" or "gpu:K".
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    # Paddle ends the process when asked for a GPU that does not exist.
+    count = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    if device == "auto":
+        device = "gpu" if count else "cpu"
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "gpu") or (number and not (kind == "gpu" and number.isdigit())):
+        raise InputError(f"--device {device} is unknown; use auto, cpu, gpu, gpu:0, gpu:1 ...")
+    if kind == "gpu" and int(number or 0) >= count:
+        raise InputError(f"--device {device}: Paddle finds {count} GPUs here; use --device cpu")
+    if device == "gpu" and parallel.world_size() > 1:
+        device = f"gpu:{paddle.distributed.ParallelEnv().device_id}"
+    paddle.set_device(device)
+
+
+def check_amp(amp: str) -> None:
+    """Raise InputError for mixed precision on a CPU."""
+    if amp != "off" and paddle.get_device().startswith("cpu"):
+        raise InputError(f"--amp {amp} needs a GPU, and this run is on the CPU; leave it out")
+
+
+def run_folder_of(model_class: type[GANModel], config: RunConfig) -> Path:
+    """The run folder: ``out``, else the run that ``resume`` names, else ``runs/<model>``.
+
+    Raises:
+        InputError: ``resume`` is neither auto, never nor a folder.
+    """
+    if config.resume in ("auto", "never"):
+        return Path(config.out or Path("runs") / model_name(model_class))
+    path = Path(config.resume)
+    if not path.is_dir():
+        raise InputError(
+            f"--resume {config.resume} is not a folder; use auto, never, a run folder, or one of "
+            "its checkpoints"
+        )
+    return Path(config.out or (path.parent.parent if path.name.isdigit() else path))

@@ -1,0 +1,209 @@
+"""Policies for faults during training: non-finite numbers, unreadable files, a full disk."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Callable, Optional
+
+import paddle
+from paddle import Tensor, nn
+from paddle.optimizer import Optimizer
+
+from data_reader.errors import InputError
+from data_reader.images import disk_errors
+
+from . import parallel
+
+NONE: Mapping[str, Any] = MappingProxyType({})
+MAX_CONSECUTIVE_SKIPS = 20  # steps, after which --on-nan skip stops
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NotFinite(ArithmeticError):
+    """A loss or gradient is infinite or not a number; the training step is ``step``."""
+
+    def __init__(self, reason: str, step: Optional[int] = None):
+        super().__init__(reason)
+        self.reason, self.step = reason, step
+
+
+class NotFiniteError(InputError):
+    """Training stopped because a loss became infinite or not a number."""
+
+
+class FiniteGuard:
+    """Checks losses and gradients, and stops or skips if they are not finite (``--on-nan``).
+
+    "stop" raises ``NotFinite``: before any weight changes where checking is free (one process on a
+    CPU), else when ``check`` is called, so that a GPU need not be waited for at every step. "skip"
+    leaves out the update, on all ranks, and undoes its effect on everything that no optimizer
+    steps (running statistics, image pools, averages): a resumed run skips the same updates.
+    "ignore" checks nothing.
+    """
+
+    def __init__(self, on_nan: str = "ignore", state: Mapping[str, Any] = NONE):
+        self.skips = on_nan == "skip"
+        on_cpu = paddle.get_device().startswith("cpu")
+        self.stops_at_once = on_nan == "stop" and on_cpu and parallel.world_size() == 1
+        self.skipped_steps = state.get("skipped_steps", 0)
+        self.consecutive_skips = state.get("consecutive_skips", 0)
+        self.losses: dict[str, float] = {}  # finite ones, of the last step that was checked
+        self.reasons: list[str] = []  # why updates of this step were skipped
+        self._pending: list[tuple[int, dict[str, Tensor]]] = []  # losses not checked yet
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        if not self.skips:
+            return {}
+        return {name: getattr(self, name) for name in ("skipped_steps", "consecutive_skips")}
+
+    def accepts_losses(self, losses: Mapping[str, Tensor]) -> bool:
+        """Whether an update may go backward from these losses.
+
+        Raises:
+            NotFinite: one is not finite, and that stops the run.
+        """
+        if not (self.skips or self.stops_at_once):
+            return True
+        found = not_finite(losses)
+        if found and self.stops_at_once:
+            raise NotFinite(found[0])
+        if not parallel.any_rank(bool(found)):
+            return True
+        self.reasons.append("; ".join(found) or "a loss of another process is not finite")
+        return False
+
+    def accepts_gradients(self, optimizers: tuple[Optimizer, ...], name: str) -> bool:
+        """Whether optimizers may step by their gradients, which are those of all ranks."""
+        if not self.skips or finite_gradients(optimizers):
+            return True
+        self.reasons.append(f"the gradient of {name} is not finite")
+        return False
+
+    @contextlib.contextmanager
+    def watch_step(self, model: nn.Layer, step: int) -> Iterator[None]:
+        """Around a training step: counts it if an update was skipped, and undoes its side effects.
+
+        Raises:
+            NotFinite: a loss is not finite and stops the run, or too many steps were skipped.
+        """
+        self.reasons.clear()
+        before = [(x, x.clone()) for x in not_optimized(model)] if self.skips else []
+        try:
+            yield
+        except NotFinite as error:
+            error.step = step
+            raise
+        if not self.reasons:
+            self.consecutive_skips = 0
+            return
+        for tensor, value in before:
+            tensor.set_value(value)
+        self.skipped_steps += 1
+        self.consecutive_skips += 1
+        if self.consecutive_skips > MAX_CONSECUTIVE_SKIPS:
+            reason = f"{'; '.join(self.reasons)}, after {MAX_CONSECUTIVE_SKIPS} skipped steps,"
+            raise NotFinite(reason, step)
+
+    def add(self, step: int, losses: dict[str, Tensor]) -> None:
+        """Remember a step's losses for ``check``."""
+        self._pending.append((step, losses))
+
+    def check(self) -> None:
+        """Read the losses since the last check.
+
+        Raises:
+            NotFinite: one is not finite, and that stops the run.
+        """
+        for step, losses in self._pending:
+            values = {name: loss.item() for name, loss in losses.items()}
+            self.losses = {name: x for name, x in values.items() if math.isfinite(x)}
+            if len(self.losses) < len(values) and not self.skips:
+                raise NotFinite(not_finite(values)[0], step)
+        self._pending.clear()
+
+
+def not_finite(losses: Mapping[str, Any]) -> list[str]:
+    """The words "<name> is <value>" for each loss, a number or tensor, that is not finite."""
+    values = {name: float(loss) for name, loss in losses.items()}
+    return [f"{name} is {x}" for name, x in values.items() if not math.isfinite(x)]
+
+
+def finite_gradients(optimizers: tuple[Optimizer, ...]) -> bool:
+    """Whether every gradient of these optimizers' parameters is finite."""
+    gradients = [p.grad for o in optimizers for p in o._parameter_list if p.grad is not None]
+    # A sum of finite gradients that overflows is skipped as well, and rightly.
+    sums = [gradient.abs().sum().astype("float32") for gradient in gradients]
+    return not sums or math.isfinite(paddle.add_n(sums).item())
+
+
+def not_optimized(model: nn.Layer) -> list[Tensor]:
+    """What a model holds besides the parameters that its optimizers step."""
+    stepped = {p.name for o in model.optimizers.values() for p in o._parameter_list}
+    return [tensor for tensor in model.state_dict().values() if tensor.name not in stepped]
+
+
+class FullDisk:
+    """What to do if the disk is full (``--on-full-disk``): stop, or warn once and continue."""
+
+    def __init__(self, continues: bool, say: Callable[[str], None]):
+        self.continues, self.say = continues, say
+        self._warned: set[str] = set()
+
+    @contextlib.contextmanager
+    def tolerate(self, what: str) -> Iterator[None]:
+        """Around writing a file that the run can do without.
+
+        Raises:
+            InputError: it cannot be written for another reason, or a full disk stops the run.
+        """
+        try:
+            yield
+        except InputError as error:
+            if not (self.continues and is_full_disk(error)):
+                raise
+            if what not in self._warned:
+                self.say(f"warning: {error}; training continues and will try again")
+            self._warned.add(what)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error was caused by a full disk or a quota."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in NO_SPACE:
+        return True
+    return cause is not None and is_full_disk(cause)
+
+
+class BadFiles:
+    """Lists each item that was replaced (``--on-bad-file skip``) once, in ``bad_files.txt``.
+
+    ``found`` is what the loader fills: messages as keys, in order; None where bad files stop.
+    """
+
+    def __init__(self, found: Optional[dict[str, None]], folder: Path, say: Callable[[str], None]):
+        self.found = {} if found is None else found
+        self.path, self.say = folder / "bad_files.txt", say
+        self.reported = 0
+
+    def report(self) -> None:
+        """Warn about the files found since the last call, and write them down.
+
+        Raises:
+            InputError: the list cannot be written.
+        """
+        new = list(self.found)[self.reported :]
+        if not new:
+            return
+        self.reported += len(new)
+        for text in new:
+            self.say(f"warning: {text}; another item is used")
+        with disk_errors(f"cannot write {self.path}"), self.path.open("a+") as file:
+            file.seek(0)
+            known = set(file.read().splitlines())
+            file.write("".join(f"{text}\n" for text in new if text not in known))
