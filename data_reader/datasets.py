@@ -50,7 +50,7 @@ class ImageDataset(Dataset):
         """What the set is, in a few words."""
         return type(self).__name__
 
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What a user should know of this data before training on it."""
         return []
 
@@ -170,7 +170,7 @@ class Paired(ImageDataset):
     def describe(self):
         return self.what
 
-    def remarks(self):
+    def warnings(self):
         short = min(self.read(0)[0].shape[:2])
         if self.load_size in (0, short):
             return []
@@ -253,7 +253,7 @@ class Unpaired(ImageDataset):
     def describe(self):
         return f"{len(self.a)} A and {len(self.b)} B, {self.what}"
 
-    def remarks(self):
+    def warnings(self):
         smallest = min(min(self.read(side, 0).shape[:2]) for side in "ab")
         if self.load_size <= smallest:
             return []

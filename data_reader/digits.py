@@ -50,7 +50,7 @@ class Digits(ImageDataset):
         return f"digits of {self.path.name}"
 
 
-class Pictures(ImageDataset):
+class Images(ImageDataset):
     """Single pictures of a folder; items hold ``image``, float32 [C, size, size] in [-1, 1].
 
     The short side is brought to ``size`` and the middle is cut out.

@@ -133,7 +133,7 @@ class Domains(ImageDataset):
             epoch.append(np.concatenate(shuffled)[:count])
         return rng.permutation(np.concatenate(epoch))
 
-    def of(self, names: Sequence[str]) -> Domains:
+    def select(self, names: Sequence[str]) -> Domains:
         """These domains alone, numbered in this order.
 
         Raises:
@@ -177,18 +177,18 @@ class Domains(ImageDataset):
         sizes = ", ".join(f"{name} {len(found)}" for name, found in self.sources.items())
         return f"{len(self)} pictures of {len(self.domains)} domains: {sizes}, {self.what}"
 
-    def remarks(self):
-        remarks, sizes = [], [len(found) for found in self.sources.values() if found]
+    def warnings(self):
+        warnings, sizes = [], [len(found) for found in self.sources.values() if found]
         if max(sizes) >= 2 * min(sizes):
-            remarks.append(
+            warnings.append(
                 f"the domains differ in size ({min(sizes)} to {max(sizes)} pictures); they are "
                 "shown equally often, so that pictures of small ones repeat"
             )
         firsts = [(y, found[0]) for y, found in enumerate(self.references.values())]
         smallest = min(min(self.read(*first).shape[:2]) for first in firsts)
         if smallest < self.image_size:
-            remarks.append(
+            warnings.append(
                 f"pictures of {smallest} pixels are enlarged to {self.image_size}; with a smaller "
                 "--crop-size they are not"
             )
-        return remarks
+        return warnings

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
@@ -14,7 +13,8 @@ import numpy as np
 
 from ._headers import UPRIGHT, Header, read_header
 from ._opencv import cv2
-from .errors import InputError
+from .atomic import atomic_path
+from .errors import InputError, disk_errors
 from .metadata import Metadata, add_metadata
 
 if "OPENCV_LOG_LEVEL" not in os.environ:  # our errors say what OpenCV would print
@@ -36,7 +36,7 @@ MAX_RATIO = 256  # and more pixels than this for each of its bytes; photographs 
 PathLike = Union[str, "os.PathLike[str]"]
 
 
-class Picture(NamedTuple):
+class DecodedImage(NamedTuple):
     """A decoded picture, upright."""
 
     rgb: np.ndarray  # uint8 [H, W, 3]
@@ -44,7 +44,7 @@ class Picture(NamedTuple):
     grey: bool  # the file holds brightness only; a palette counts as colour
 
 
-def read_picture(path: PathLike) -> Picture:
+def decode_image(path: PathLike) -> DecodedImage:
     """Decode a picture of any kind that OpenCV reads.
 
     16-bit values are rounded to 8 bits, palettes and grey become RGB, the EXIF orientation is
@@ -63,22 +63,22 @@ def read_picture(path: PathLike) -> Picture:
     pixels = _to_8_bits(path, _decode(path, data, header), header.white)
     pixels = np.ascontiguousarray(UPRIGHT[header.orientation](pixels))
     if pixels.ndim == 2:
-        return Picture(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, True)
+        return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, True)
     if pixels.shape[2] == 3:
-        return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), None, False)
+        return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), None, False)
     alpha = None if header.opaque else pixels[..., 3].copy()
-    return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), alpha, header.grey)
+    return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), alpha, header.grey)
 
 
 def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
     """Decode a picture to uint8 [H, W, channels]: 3 is RGB, 1 is luma (ITU-R 601); no alpha.
 
     Raises:
-        InputError: as ``read_picture``.
+        InputError: as ``decode_image``.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels is 1 or 3, not {channels}")
-    rgb = read_picture(path).rgb
+    rgb = decode_image(path).rgb
     return rgb if channels == 3 else cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None]
 
 
@@ -131,7 +131,7 @@ def write_image(
             f"cannot write {path}: {width} x {height} pixels do not fit {suffix}; try .png or .tif"
         )
     content = encoded.tobytes() if metadata is None else add_metadata(encoded.tobytes(), metadata)
-    with replacing(path) as temporary, disk_errors(f"cannot write {path}"):
+    with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
         temporary.write_bytes(content)
 
 
@@ -150,7 +150,7 @@ def list_images(folder: PathLike) -> list[Path]:
             raise InputError(f"{folder} does not exist; check the spelling")
         if not folder.is_dir():
             raise InputError(f"{folder} is a file; name the folder that it is in")
-        return sorted(_pictures_below(folder, frozenset()), key=natural_key)
+        return sorted(_images_below(folder, frozenset()), key=natural_key)
 
 
 def natural_key(path: PathLike) -> tuple:
@@ -179,50 +179,13 @@ def existing_file(path: PathLike) -> Path:
     return path
 
 
-@contextmanager
-def replacing(path: Path, suffix: Optional[str] = None) -> Iterator[Path]:
-    """Yield a temporary sibling of ``path`` that takes its place when the block ends cleanly.
-
-    The sibling has a hidden name with the same suffix, by which encoders go, or with ``suffix``;
-    it is gone after the block in any case.
-
-    Raises:
-        InputError: the folder cannot be made, or the file not be put in place.
-    """
-    suffix = path.suffix if suffix is None else suffix
-    temporary = path.with_name(f".{secrets.token_hex(8)}{suffix}")
-    with disk_errors(f"cannot write {path}"):
-        if path.parent.is_file():
-            raise InputError(f"cannot write {path}: {path.parent} is a file, not a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield temporary
-        with disk_errors(f"cannot write {path}"):
-            temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-@contextmanager
-def disk_errors(failure: str) -> Iterator[None]:
-    """Turn what the operating system refuses into an InputError that begins with ``failure``."""
-    try:
-        yield
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise InputError(
-            f"{failure}: {error.strerror}{where}; check the permissions and the free space"
-        ) from error
-
-
 def _with_numbers(text: str) -> Iterator[Union[str, int]]:
     """Split into text, number, text, ...: text first, so that two splits can be compared."""
     for index, run in enumerate(re.split("([0-9]+)", text)):
         yield int(run) if index % 2 else run
 
 
-def _pictures_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+def _images_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
     """Yield the pictures; ``above`` are the real folders around, to which a link may lead back."""
     above = above | {folder.resolve()}
     with os.scandir(folder) as entries:
@@ -232,7 +195,7 @@ def _pictures_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
             path = folder / entry.name
             if entry.is_dir():
                 if path.resolve() not in above:
-                    yield from _pictures_below(path, above)
+                    yield from _images_below(path, above)
             elif path.suffix.lower() in IMAGE_SUFFIXES:
                 yield path
 

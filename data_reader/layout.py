@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 from .errors import InputError
 from .images import list_images, natural_key
 
-MOST_HELD_BACK = 500  # photographs of one folder that are kept for validation
+MAX_VALIDATION = 500  # photographs of one folder that are kept for validation
 
 
 class Pair(NamedTuple):
@@ -87,7 +87,7 @@ def unpaired(
             raise InputError(f"{root} is not a folder; --data takes a folder, two, or `demo`")
     if len(roots) == 2:
         a, b = map(Path, roots)
-        return (pictures_in(a), pictures_in(b), f"{a} and {b}") if train else None
+        return (images_in(a), images_in(b), f"{a} and {b}") if train else None
     root = Path(roots[0])
     splits = ("train",) if train else ("test", "val")
     names = [pair for s in splits for pair in ((f"{s}A", f"{s}B"), (f"{s}/A", f"{s}/B"))]
@@ -100,7 +100,7 @@ def unpaired(
                 "trainB/, a/ and b/, or two --data folders"
             )
         if all(here):
-            return pictures_in(root / a), pictures_in(root / b), f"{a}/ and {b}/"
+            return images_in(root / a), images_in(root / b), f"{a}/ and {b}/"
     if train:
         raise InputError(
             nothing_found(root, "trainA/ and trainB/, a/ and b/ (or name two folders)")
@@ -108,7 +108,7 @@ def unpaired(
     return None
 
 
-def pictures(root: str | os.PathLike, *, train: bool) -> list[Path]:
+def images(root: str | os.PathLike, *, train: bool) -> list[Path]:
     """Single pictures: those of ``train/`` (``test/``, ``val/``), else all under ``root``.
 
     A test set that is not there is an empty list.
@@ -121,8 +121,8 @@ def pictures(root: str | os.PathLike, *, train: bool) -> list[Path]:
         raise InputError(f"{root} is not a folder; --data takes a folder of pictures, or `demo`")
     for split in ("train",) if train else ("test", "val"):
         if (root / split).is_dir():
-            return pictures_in(root / split)
-    return pictures_in(root) if train else []
+            return images_in(root / split)
+    return images_in(root) if train else []
 
 
 def photos(
@@ -131,7 +131,7 @@ def photos(
     """The photographs to train on, or those held back for validation, and a description.
 
     ``train/`` and ``val/`` or ``test/`` (COCO's ``train2017/`` and ``val2017/`` too); where there
-    is no such ``train/``, all under ``root``, a twentieth of which is held back, see ``held_back``.
+    is no such ``train/``, all under ``root``, see ``choose_validation``.
     A validation set that is not there is an empty list.
 
     Raises:
@@ -144,9 +144,9 @@ def photos(
         if (root / f"train{year}").is_dir():
             names = [f"train{year}"] if train else [f"val{year}", f"test{year}"]
             found = next((name for name in names if (root / name).is_dir()), None)
-            return (pictures_in(root / found), f"photographs of {found}/") if found else ([], "")
-    everything = pictures_in(root)
-    back = held_back([path.relative_to(root).as_posix() for path in everything], seed)
+            return (images_in(root / found), f"photographs of {found}/") if found else ([], "")
+    everything = images_in(root)
+    back = choose_validation([path.relative_to(root).as_posix() for path in everything], seed)
     chosen = [path for path, is_back in zip(everything, back) if is_back != train]
     share, name = f"{sum(back)} of {len(everything)}", root.resolve().name
     if train:
@@ -154,17 +154,17 @@ def photos(
     return chosen, f"photographs held back of {name}/, {share}"
 
 
-def held_back(names: Sequence[str], seed: int) -> list[bool]:
+def choose_validation(names: Sequence[str], seed: int) -> list[bool]:
     """Which of these names are kept from training: about a twentieth, by a hash of name and seed.
 
     A name's fate does not depend on the other names, except for the bounds: at least 1 and at most
-    ``MOST_HELD_BACK``, and none of fewer than 5.
+    ``MAX_VALIDATION``, and none of fewer than 5.
     """
     if len(names) < 5:
         return [False] * len(names)
     numbers = [hashlib.sha256(f"{seed}\t{name}".encode()).digest() for name in names]
     twentieth = (2**64 // 20).to_bytes(8, "big")
-    lowest = sorted(numbers)[:MOST_HELD_BACK]
+    lowest = sorted(numbers)[:MAX_VALIDATION]
     return [
         number == lowest[0] or (number < twentieth and number <= lowest[-1]) for number in numbers
     ]
@@ -258,7 +258,7 @@ def _subfolders(root: Path) -> list[Path]:
     return sorted(folders, key=natural_key)
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order; InputError where there are none."""
     images = list_images(folder)
     if not images:

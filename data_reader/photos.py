@@ -20,12 +20,12 @@ from .errors import InputError
 from .images import MAX_PIXELS, read_image
 
 SCANNED = 200  # pictures that are looked at for the statistics of a set
-GREY_SPREAD = 2.4  # Lab units; grey photographs and their JPEG noise stay below, see `colour_of`
+GREY_SPREAD = 2.4  # Lab units; grey photographs and their JPEG noise stay below, see `colour_stats`
 GREY_TINT = 17.0  # Lab units; paper that has yellowed stays below
 THUMBNAIL = 32  # pixels of the longer side; averages over the noise that JPEG has
 
 
-class Colour(NamedTuple):
+class ColourStats(NamedTuple):
     """What a look at a small version of a picture tells."""
 
     chroma: float  # the mean, in Lab units
@@ -61,7 +61,7 @@ class Photos(ImageDataset):
         self.items = paths
         self.load_size, self.crop_size, self.crop_type = load_size, crop_size, crop_type
         self.flip, self.what = flip, what
-        self._looks: Optional[list[Optional[Colour]]] = None
+        self._looks: Optional[list[Optional[ColourStats]]] = None
         if grey == "skip":
             self._leave_out_grey()
 
@@ -69,9 +69,9 @@ class Photos(ImageDataset):
         """The whole picture as it is stored, uint8 [H, W, 3]."""
         return read_image(self.items[index])
 
-    def look(self, index: int) -> Optional[Colour]:
+    def colour_stats(self, index: int) -> Optional[ColourStats]:
         """Whether the picture is grey, and how colourful; None where it cannot be read."""
-        return look_at(self.items[index])
+        return read_colour_stats(self.items[index])
 
     def item(self, index, rng):
         image = self.read(index)
@@ -98,7 +98,7 @@ class Photos(ImageDataset):
         few._looks = None
         return few
 
-    def remarks(self):
+    def warnings(self):
         looks = self._looked_at()
         grey = sum(look.grey for look in looks)
         if not grey:
@@ -134,15 +134,15 @@ class Photos(ImageDataset):
             f"{s['grey']:.1%} grey, of {s['scanned']} pictures looked at",
         ]
 
-    def _looked_at(self) -> list[Colour]:
+    def _looked_at(self) -> list[ColourStats]:
         if self._looks is None:
             count = min(SCANNED, len(self))
             spread = np.linspace(0, len(self) - 1, count).round().astype(int).tolist()
-            self._looks = in_threads(self.look, spread)
+            self._looks = in_threads(self.colour_stats, spread)
         return [look for look in self._looks if look is not None]
 
     def _leave_out_grey(self) -> None:
-        looks = in_threads(self.look, range(len(self)))
+        looks = in_threads(self.colour_stats, range(len(self)))
         kept = [i for i, look in enumerate(looks) if look is None or not look.grey]
         count = len(self) - len(kept)
         if self.items and not kept:
@@ -155,12 +155,12 @@ class Photos(ImageDataset):
 
 def find_grey(paths: Sequence[Path]) -> np.ndarray:
     """Which of these pictures are grey, bool [N]; False where one cannot be read."""
-    looks = in_threads(look_at, paths)
+    looks = in_threads(read_colour_stats, paths)
     return np.array([look is not None and look.grey for look in looks], bool)
 
 
-def look_at(path: Path) -> Optional[Colour]:
-    """``colour_of`` a file, decoded at an eighth where it is large; None: it cannot be read."""
+def read_colour_stats(path: Path) -> Optional[ColourStats]:
+    """``colour_stats`` a file, decoded at an eighth where it is large; None: it cannot be read."""
     try:
         data = Path(path).read_bytes()
     except OSError:
@@ -174,10 +174,10 @@ def look_at(path: Path) -> Optional[Colour]:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error:
         return None
-    return None if pixels is None else colour_of(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    return None if pixels is None else colour_stats(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
 
-def colour_of(rgb: np.ndarray) -> Colour:
+def colour_stats(rgb: np.ndarray) -> ColourStats:
     """Mean chroma of a picture, uint8 [H, W, 3], and whether it is grey.
 
     Grey is one whose colour follows from its lightness, as a slight tint of the paper does: of the
@@ -195,7 +195,7 @@ def colour_of(rgb: np.ndarray) -> Colour:
     off = ab - curve @ np.linalg.lstsq(curve, ab, rcond=None)[0]
     chroma = np.hypot(*ab.T)
     tint, spread = np.percentile(chroma, 95), np.percentile(np.hypot(*off.T), 95)
-    return Colour(float(chroma.mean()), bool(spread < GREY_SPREAD and tint < GREY_TINT))
+    return ColourStats(float(chroma.mean()), bool(spread < GREY_SPREAD and tint < GREY_TINT))
 
 
 def in_threads(function, values: Iterable[Any]) -> list[Any]:

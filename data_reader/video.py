@@ -11,8 +11,9 @@ from typing import Optional
 
 import numpy as np
 
-from .errors import InputError
-from .images import MAX_PIXELS, PathLike, cv2, disk_errors, existing_file, replacing
+from .atomic import atomic_path
+from .errors import InputError, disk_errors
+from .images import MAX_PIXELS, PathLike, cv2, existing_file
 
 # FFmpeg reads it when the first video is opened; the exceptions below say what it would print.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -145,7 +146,7 @@ class VideoWriter:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Encode to a temporary sibling and check it before it takes the video's place."""
-        with replacing(self.path) as temporary:
+        with atomic_path(self.path) as temporary:
             with disk_errors(f"cannot write {self.path}"):
                 temporary.touch()  # OpenCV would not say why it cannot
             self._encoder = self._open(temporary)

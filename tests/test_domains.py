@@ -79,7 +79,7 @@ def test_published_samples_are_read_as_they_are():
     assert dataset.describe() == (
         "43 pictures of 3 domains: cat 15, dog 13, wild 15, src/ and ref/"
     )
-    assert dataset.remarks() == []
+    assert dataset.warnings() == []
     item = dataset.item(0, np.random.default_rng(0))
     assert item["x_real"].shape == (3, 64, 64)
     assert item["x_real"].std() > 0.1
@@ -306,24 +306,24 @@ def test_limited_takes_the_domains_in_turn(tmp_path):
 
 
 def test_chosen_domains_are_numbered_as_they_are_named(tmp_path):
-    dataset = domains_of(write(tmp_path, cat=2, dog=3, wild=4)).of(["wild", "cat"])
+    dataset = domains_of(write(tmp_path, cat=2, dog=3, wild=4)).select(["wild", "cat"])
     assert dataset.domains == ["wild", "cat"]
     assert len(dataset) == 6
     item = dataset.item(1, np.random.default_rng(0))
     assert item["y_org"] == 1
     assert levels([item["x_real"]]) == [0]
     with pytest.raises(InputError, match=r"no domain 'cow'.*there are wild, cat"):
-        dataset.of(["cow", "cat"])
+        dataset.select(["cow", "cat"])
 
 
 def test_what_is_to_be_known_of_the_data_is_said(tmp_path):
     root = write(tmp_path, cat=2, dog=4)
-    said = Domains(*domains(root, train=True)[:2], image_size=64).remarks()
+    said = Domains(*domains(root, train=True)[:2], image_size=64).warnings()
     assert len(said) == 2
     assert "2 to 4 pictures" in said[0]
     assert "12 pixels are enlarged to 64" in said[1]
     write_image(root / "cat" / "2.png", noise_image(0, 12, 12))
-    assert domains_of(root).remarks() == []
+    assert domains_of(root).warnings() == []
     (root / "dog" / "1.png").write_text("not a picture")
     with pytest.raises(InputError, match=r"1\.png"):
         domains_of(root).item(3, np.random.default_rng(0))

@@ -15,7 +15,7 @@ from conftest import ROOT, noise_image
 from benchmarks import fuzz_pickles
 from data_reader import video
 from data_reader.errors import InputError
-from data_reader.images import cv2, read_picture, write_image
+from data_reader.images import cv2, decode_image, write_image
 from data_reader.layout import Pair, paired, read_list
 from data_reader.metadata import read_metadata
 from data_reader.video import VideoReader, VideoWriter
@@ -98,7 +98,7 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 from data_reader.errors import InputError
-from data_reader.images import read_picture
+from data_reader.images import decode_image
 from data_reader.metadata import read_metadata
 
 def memory(what):  # MiB
@@ -109,7 +109,7 @@ for path in sys.argv[1:]:
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = memory("VmRSS")
     try:
-        read_picture(path)
+        decode_image(path)
         read_metadata(Path(path).read_bytes())
         outcome = "read"
     except InputError as error:
@@ -152,7 +152,7 @@ def test_damaged_pictures_are_refused_or_read(tmp_path, suffix):
             data[position] = rng.choice([0, 1, 127, 128, 255, rng.integers(256)])
         path.write_bytes(data)
         try:
-            picture = read_picture(path)
+            picture = decode_image(path)
             read_metadata(bytes(data))
             assert picture.rgb.dtype == np.uint8
         except InputError as error:

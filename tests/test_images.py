@@ -16,10 +16,10 @@ from data_reader import images, video
 from data_reader.errors import InputError
 from data_reader.images import (
     IMAGE_SUFFIXES,
+    decode_image,
     list_images,
     natural_key,
     read_image,
-    read_picture,
     write_image,
 )
 from data_reader.transforms import denormalise, normalise
@@ -90,7 +90,7 @@ def save(tmp_path):
 
 
 def test_channels_come_in_rgb_order(save):
-    picture = read_picture(save("two.ppm", b"P6 2 1 255\n" + bytes([10, 20, 30, 40, 50, 60])))
+    picture = decode_image(save("two.ppm", b"P6 2 1 255\n" + bytes([10, 20, 30, 40, 50, 60])))
     assert picture.rgb.tolist() == [[[10, 20, 30], [40, 50, 60]]]
     assert picture.rgb.dtype == np.uint8
     assert picture.alpha is None
@@ -100,7 +100,7 @@ def test_channels_come_in_rgb_order(save):
 def test_16_bits_are_rounded_to_8(save):
     every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     rows = [row.astype(">u2").tobytes() for row in every]
-    picture = read_picture(save("deep.png", png(256, 256, 16, 0, rows)))
+    picture = decode_image(save("deep.png", png(256, 256, 16, 0, rows)))
     levels = picture.rgb[..., 0].reshape(-1)
     by_hand = {0: 0, 128: 0, 129: 1, 257: 1, 32767: 127, 32768: 128, 65406: 254, 65407: 255}
     assert {value: int(levels[value]) for value in by_hand} == by_hand
@@ -110,29 +110,29 @@ def test_16_bits_are_rounded_to_8(save):
 
 def test_16_bit_rgba(save):
     row = struct.pack(">8H", 257 * 10, 257 * 20, 257 * 30, 257 * 40, 65535, 0, 129, 65535)
-    picture = read_picture(save("deep.png", png(2, 1, 16, 6, [row])))
+    picture = decode_image(save("deep.png", png(2, 1, 16, 6, [row])))
     assert picture.rgb.tolist() == [[[10, 20, 30], [255, 0, 1]]]
     assert picture.alpha.tolist() == [[40, 255]]
 
 
 def test_palette(save):
     colours = chunk(b"PLTE", bytes([10, 20, 30, 40, 50, 60, 70, 70, 70]))
-    plain = read_picture(save("plain.png", png(3, 1, 8, 3, [b"\2\0\1"], colours)))
+    plain = decode_image(save("plain.png", png(3, 1, 8, 3, [b"\2\0\1"], colours)))
     assert plain.rgb.tolist() == [[[70, 70, 70], [10, 20, 30], [40, 50, 60]]]
     assert plain.alpha is None
     assert not plain.grey
-    bits = read_picture(save("bits.png", png(3, 1, 1, 3, [b"\x40"], colours)))  # 0, 1, 0
+    bits = decode_image(save("bits.png", png(3, 1, 1, 3, [b"\x40"], colours)))  # 0, 1, 0
     assert bits.rgb.tolist() == [[[10, 20, 30], [40, 50, 60], [10, 20, 30]]]
     clear = png(2, 1, 8, 3, [b"\0\1"], colours, chunk(b"tRNS", b"\x80"))
-    assert read_picture(save("clear.png", clear)).alpha.tolist() == [[128, 255]]
+    assert decode_image(save("clear.png", clear)).alpha.tolist() == [[128, 255]]
 
 
 def test_alpha(save):
-    rgba = read_picture(save("rgba.png", png(2, 1, 8, 6, [bytes([1, 2, 3, 4, 5, 6, 7, 0])])))
+    rgba = decode_image(save("rgba.png", png(2, 1, 8, 6, [bytes([1, 2, 3, 4, 5, 6, 7, 0])])))
     assert rgba.rgb.tolist() == [[[1, 2, 3], [5, 6, 7]]]
     assert rgba.alpha.tolist() == [[4, 0]]
     assert not rgba.grey
-    grey = read_picture(save("grey.png", png(2, 1, 8, 4, [bytes([9, 128, 8, 255])])))
+    grey = decode_image(save("grey.png", png(2, 1, 8, 4, [bytes([9, 128, 8, 255])])))
     assert grey.rgb.tolist() == [[[9, 9, 9], [8, 8, 8]]]
     assert grey.alpha.tolist() == [[128, 255]]
     assert grey.grey
@@ -145,7 +145,7 @@ def test_grey_files(save):
         b"P4 # a comment\n2 1\n\x80",
         encode(".bmp", np.array([[0, 255]], np.uint8)),
     ):
-        picture = read_picture(save("grey", data))
+        picture = decode_image(save("grey", data))
         assert picture.grey
         assert picture.rgb.tolist() == [[[0, 0, 0], [255, 255, 255]]]
 
@@ -170,7 +170,7 @@ def test_cmyk_tiff_has_no_alpha(save):
     pixels = 8 + 2 + 12 * 9 + 4 + 8
     tags += [(273, 4, 1, pixels), (277, 3, 1, 4), (278, 3, 1, 1), (279, 4, 1, 8)]
     data = tiff("<", tags, struct.pack("<4H", 8, 8, 8, 8) + bytes([0, 0, 0, 0, 255, 0, 0, 0]))
-    picture = read_picture(save("cmyk.tif", data))
+    picture = decode_image(save("cmyk.tif", data))
     assert picture.rgb.tolist() == [[[255, 255, 255], [0, 255, 255]]]  # paper, cyan
     assert picture.alpha is None
 
@@ -298,17 +298,17 @@ def test_what_is_no_picture(save, tmp_path):
         (b"BMW is a maker of cars in Munich", r"a\.jpg is not a picture \(it begins with b'BMW"),
     ):
         with pytest.raises(InputError, match=message):
-            read_picture(save("a.jpg", data))
+            decode_image(save("a.jpg", data))
     with pytest.raises(InputError, match=r"nowhere\.png does not exist"):
-        read_picture(tmp_path / "nowhere.png")
+        decode_image(tmp_path / "nowhere.png")
     with pytest.raises(InputError, match="is a folder"):
-        read_picture(tmp_path)
+        decode_image(tmp_path)
 
 
 def test_float_pictures_are_refused(save):
     data = encode(".tif", np.ones((4, 4, 3), np.float32))
     with pytest.raises(InputError, match=r"a\.tif holds float32 values"):
-        read_picture(save("a.tif", data))
+        decode_image(save("a.tif", data))
 
 
 def test_bombs_are_refused_by_their_header(save):
@@ -328,7 +328,7 @@ def test_bombs_are_refused_by_their_header(save):
     }
     for name, data in bombs.items():
         with pytest.raises(InputError, match=r"claims to be 16385 x 16385 pixels"):
-            read_picture(save(name, data))
+            decode_image(save(name, data))
 
 
 # Writing.
@@ -358,7 +358,7 @@ def test_pgm_holds_the_luma(tmp_path):
 def test_alpha_is_kept_where_the_format_has_it(tmp_path, suffix):
     sent = np.tile(np.arange(100, 132, dtype=np.uint8), (24, 1))
     write_image(tmp_path / f"a{suffix}", gradient(), alpha=sent)
-    seen = read_picture(tmp_path / f"a{suffix}")
+    seen = decode_image(tmp_path / f"a{suffix}")
     assert seen.rgb.shape == (24, 32, 3)
     if suffix in (".png", ".webp", ".tif", ".tiff"):
         assert np.array_equal(seen.alpha, sent)

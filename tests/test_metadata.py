@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import noise_image
 
-from data_reader.images import read_picture, write_image
+from data_reader.images import decode_image, write_image
 from data_reader.metadata import Metadata, add_metadata, inflate, only_srgb, read_metadata
 
 RGB = noise_image(0, 20, 30)
@@ -181,7 +181,7 @@ def test_what_was_read_is_written_and_read_again(tmp_path, source, suffix):
 
     write_image(tmp_path / f"plain{suffix}", RGB)
     assert read_metadata((tmp_path / f"plain{suffix}").read_bytes()) == Metadata()
-    picture, plain = read_picture(path), read_picture(tmp_path / f"plain{suffix}")
+    picture, plain = decode_image(path), decode_image(tmp_path / f"plain{suffix}")
     assert np.array_equal(picture.rgb, plain.rgb)  # the same pixels, not turned again
 
 
@@ -265,4 +265,4 @@ def test_colour_for_each_pixel(tmp_path, fine, factors):
     frame = data.find(b"\xff\xc0")
     assert [data[frame + 11 + 3 * i] for i in range(3)] == factors
     write_image(tmp_path / "a.png", RGB, fine_colour=fine)
-    assert np.array_equal(read_picture(tmp_path / "a.png").rgb, RGB)
+    assert np.array_equal(decode_image(tmp_path / "a.png").rgb, RGB)

@@ -11,8 +11,8 @@ from data_reader import InputError, Loader, Photos
 from data_reader.colour import chroma, decode, encode, lab_to_rgb, rgb_to_lab
 from data_reader.datasets import ImageDataset
 from data_reader.images import read_image, write_image
-from data_reader.layout import MOST_HELD_BACK, held_back, photos
-from data_reader.photos import colour_of, find_grey
+from data_reader.layout import MAX_VALIDATION, choose_validation, photos
+from data_reader.photos import colour_stats, find_grey
 from draw_demo.photos import colour_scene
 
 
@@ -105,18 +105,18 @@ def test_data_is_known_by_its_files(tmp_path):
 
 @pytest.mark.parametrize("tint", [(255, 255, 255), (255, 250, 238), (255, 243, 218)])
 def test_grey_pictures_are_known_for_what_they_are(tint):
-    assert all(colour_of(grey_photo(seed, 40 + 10 * seed, tint)).grey for seed in range(6))
+    assert all(colour_stats(grey_photo(seed, 40 + 10 * seed, tint)).grey for seed in range(6))
 
 
 def test_coloured_pictures_are_not_grey():
-    assert not any(colour_of(colour_scene(index, 64)).grey for index in range(30))
+    assert not any(colour_stats(colour_scene(index, 64)).grey for index in range(30))
     sky = np.linspace((90, 140, 210), (200, 220, 245), 64)[:, None].repeat(64, 1).astype(np.uint8)
-    assert not colour_of(sky).grey  # its colour follows from its lightness, but it is no tint
+    assert not colour_stats(sky).grey  # its colour follows from its lightness, but it is no tint
     grey = np.full((64, 64, 3), 128, np.uint8)
-    assert colour_of(grey) == (pytest.approx(0, abs=1e-3), True)
+    assert colour_stats(grey) == (pytest.approx(0, abs=1e-3), True)
     poppy = grey.copy()
     poppy[20:40, 20:40] = (200, 30, 40)
-    assert not colour_of(poppy).grey
+    assert not colour_stats(poppy).grey
 
 
 def test_chroma_is_measured_on_small_and_large_files(tmp_path):
@@ -124,7 +124,7 @@ def test_chroma_is_measured_on_small_and_large_files(tmp_path):
     expected = float(chroma(rgb_to_lab(flat[:1, :1]).transpose(2, 0, 1)[1:]).mean())
     small, large = saved(tmp_path, flat[:20, :30], flat, suffix=".jpg")
     for path in (small, large):
-        assert Photos([path]).look(0).chroma == pytest.approx(expected, abs=1)
+        assert Photos([path]).colour_stats(0).chroma == pytest.approx(expected, abs=1)
 
 
 @pytest.fixture
@@ -145,13 +145,13 @@ def test_grey_pictures_are_found_and_files_that_cannot_be_read_are_passed_over(m
 def test_grey_pictures_are_counted_and_an_option_leaves_them_out(mixed):
     kept = Photos(mixed, load_size=0, crop_size=32)
     assert len(kept) == 6
-    (remark,) = kept.remarks()
+    (remark,) = kept.warnings()
     assert remark.startswith("2 of the 4 pictures")
     assert "--grey skip" in remark
     skipped = Photos(mixed, load_size=0, crop_size=32, grey="skip", what="photographs of mixed/")
     assert [path.name for path in skipped.items] == ["0.jpg", "2.jpg", "broken.jpg", "gone.jpg"]
     assert skipped.describe() == "photographs of mixed/, 2 grey ones left out"
-    assert skipped.remarks() == []
+    assert skipped.warnings() == []
     with pytest.raises(InputError, match=r"broken\.jpg is truncated"):
         skipped.item(2, rng())
     with pytest.raises(InputError, match="gone"):
@@ -174,21 +174,21 @@ def test_chroma_statistics_are_those_of_the_pictures(tmp_path, mixed):
     assert found == pytest.approx(expected, abs=1e-3)
     unreadable = Photos([mixed[-1]])
     assert unreadable.chroma_statistics()["scanned"] == 0
-    assert unreadable.remarks() == []
+    assert unreadable.warnings() == []
 
 
 def test_a_large_set_is_looked_at_here_and_there(tmp_path, monkeypatch):
     data = Photos(range(1001))
     seen = []
     monkeypatch.setattr(data, "look", lambda index: seen.append(index))
-    data.remarks()
+    data.warnings()
     data.statistics()  # the second one looks at nothing again
     assert len(seen) == len(set(seen)) == 200
     assert {0, 1000} <= set(seen)
     assert np.ptp(np.diff(sorted(seen))) <= 1
     few = data.limited(10)
     seen.clear()
-    few.remarks()
+    few.warnings()
     assert len(seen) == 10
 
 
@@ -249,19 +249,19 @@ def test_any_other_tree_is_split_the_same_way_every_time(tmp_path):
 
 def test_more_pictures_do_not_move_the_others():
     names = [f"{i:05}.jpg" for i in range(6000)]
-    few, many = (dict(zip(names, held_back(names[:n], 0))) for n in (2000, 6000))
+    few, many = (dict(zip(names, choose_validation(names[:n], 0))) for n in (2000, 6000))
     assert all(many[name] == few[name] for name in few)
     assert 70 < sum(few.values()) < 130
-    shuffled = dict(zip(names[::-1], held_back(names[::-1], 0)))
+    shuffled = dict(zip(names[::-1], choose_validation(names[::-1], 0)))
     assert shuffled == many
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_bounds_of_what_is_held_back(seed):
     names = [f"picture {i}" for i in range(30_000)]
-    assert held_back(names[:4], seed) == [False] * 4
-    assert all(sum(held_back(names[:count], seed)) >= 1 for count in range(5, 60))
-    assert sum(held_back(names, seed)) == MOST_HELD_BACK == 500
+    assert choose_validation(names[:4], seed) == [False] * 4
+    assert all(sum(choose_validation(names[:count], seed)) >= 1 for count in range(5, 60))
+    assert sum(choose_validation(names, seed)) == MAX_VALIDATION == 500
 
 
 def test_few_pictures_are_all_for_training(tmp_path):

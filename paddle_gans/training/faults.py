@@ -10,8 +10,7 @@ from typing import Any, Callable
 
 from paddle import Tensor
 
-from data_reader.errors import InputError
-from data_reader.images import disk_errors
+from data_reader.errors import InputError, disk_errors
 
 from . import checkpoint, parallel
 from .model import GANModel, NotFinite, Update

@@ -18,8 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
-from data_reader.errors import InputError
-from data_reader.images import disk_errors
+from data_reader.errors import InputError, disk_errors
 
 HEAD = struct.Struct("<Q")  # in front of a record: its bytes
 CRC = struct.Struct("<I")

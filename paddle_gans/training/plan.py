@@ -142,7 +142,7 @@ def remarks_on(
         "trains on your own images"
     )
     try:
-        remarks = dataset.remarks()
+        remarks = dataset.warnings()
     except InputError as error:  # they look at a picture
         if bad is None:
             raise
