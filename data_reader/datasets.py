@@ -12,7 +12,7 @@ import numpy as np
 
 from . import framework
 
-framework.prepare()
+framework.import_paddle()
 from paddle.io import Dataset  # noqa: E402
 
 from . import transforms  # noqa: E402

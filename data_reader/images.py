@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
@@ -16,12 +15,6 @@ from ._opencv import cv2
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .metadata import Metadata, add_metadata
-
-if "OPENCV_LOG_LEVEL" not in os.environ:  # our errors say what OpenCV would print
-    with suppress(AttributeError):  # OpenCV 4
-        cv2.setLogLevel(0)
-    with suppress(AttributeError):  # OpenCV 5
-        cv2.utils.logging.setLogLevel(0)
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff")

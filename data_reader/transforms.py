@@ -13,9 +13,6 @@ import numpy as np
 from ._opencv import cv2
 from .errors import InputError
 
-# The loader reads with threads of its own; OpenCV's would only get in their way.
-cv2.setNumThreads(1)
-
 
 def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cubic") -> np.ndarray:
     """The image at ``width`` x ``height`` pixels; the same array when it is that size already.

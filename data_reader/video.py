@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +13,6 @@ import numpy as np
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .images import MAX_PIXELS, PathLike, cv2, existing_file
-
-# FFmpeg reads it when the first video is opened; the exceptions below say what it would print.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")

@@ -27,7 +27,7 @@ def train(model: str, **settings: Any):
     """
     from data_reader import framework
 
-    framework.prepare()
+    framework.import_paddle()
     from paddle_gans import models
     from paddle_gans.training import trainer
 
@@ -44,7 +44,7 @@ def load(weights: str, **settings: Any):
     """
     from data_reader import framework
 
-    framework.prepare()
+    framework.import_paddle()
     from paddle_gans.inference import loading
 
     return loading.load(weights, **settings)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_reader import images, video
+from data_reader import framework, images, video
 from data_reader.errors import InputError
 from data_reader.images import (
     IMAGE_SUFFIXES,
@@ -526,7 +526,8 @@ def test_a_missing_libgl_is_named(tmp_path):
 
 
 @pytest.mark.skipif(
-    "OPENCV_LOG_LEVEL" in os.environ or tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 11),
+    os.environ.get("OPENCV_LOG_LEVEL") != framework.OPENCV["OPENCV_LOG_LEVEL"]
+    or tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 11),
     reason="OpenCV was told to talk, or is a version that always does",
 )
 def test_opencv_keeps_quiet(save, capfd):

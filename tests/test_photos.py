@@ -180,7 +180,7 @@ def test_chroma_statistics_are_those_of_the_pictures(tmp_path, mixed):
 def test_a_large_set_is_looked_at_here_and_there(tmp_path, monkeypatch):
     data = Photos(range(1001))
     seen = []
-    monkeypatch.setattr(data, "look", lambda index: seen.append(index))
+    monkeypatch.setattr(data, "colour_stats", lambda index: seen.append(index))
     data.warnings()
     data.statistics()  # the second one looks at nothing again
     assert len(seen) == len(set(seen)) == 200

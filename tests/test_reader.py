@@ -1,12 +1,15 @@
 """The paired reader: the article's interface, layouts, windows, batches."""
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import noise_image, real_data
+from conftest import ROOT, noise_image, real_data
 
-from data_reader import InputError, Loader, Paired, data_reader
+from data_reader import InputError, Loader, Paired, data_reader, framework
 from data_reader.images import write_image
 from data_reader.layout import Pair, paired, read_list
 
@@ -339,3 +342,49 @@ def test_paddle_reads_the_same_data_sets(pairs):
     loader = DataLoader(Paired(found, load_size=0, crop_size=32), batch_size=3, drop_last=True)
     batch = next(iter(loader))
     assert batch["a"].shape == [3, 3, 32, 32]
+
+
+UNTOUCHED = """
+import os, sys, warnings, zlib
+import cv2, matplotlib
+before = dict(os.environ), list(warnings.filters), cv2.getNumThreads()
+import data_reader, paddle_gans
+from data_reader import layout, photos, video
+paths, _ = layout.photos(data_reader.demo_path("colours"), train=True)
+data_reader.Photos(paths[:1], load_size=0, crop_size=64)[0]
+paddle_gans.train("dcgan", steps=1, batch_size=2, base_dim=4, out=sys.argv[1])
+changed = {name for name in os.environ if before[0].get(name) != os.environ[name]}
+prefixes = ("OMP_", "KMP_", "FLAGS_", "OPENCV_", "MPL")
+assert not [name for name in changed if name.startswith(prefixes)], changed
+assert warnings.filters == before[1], warnings.filters
+assert cv2.getNumThreads() == before[2]
+"""
+
+
+def test_the_library_leaves_the_process_as_it_was(tmp_path):
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OMP_", "KMP_", "FLAGS_", "OPENCV_"))
+    }
+    command = [sys.executable, "-c", UNTOUCHED, str(tmp_path / "run")]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_command_sets_threads_before_paddle_is_imported():
+    script = (
+        "from data_reader import framework; framework.prepare(); import os, cv2; "
+        "print(os.environ['OMP_NUM_THREADS'], os.environ['FLAGS_paddle_num_threads'], "
+        "cv2.getNumThreads())"
+    )
+    environment = {**os.environ, "FLAGS_paddle_num_threads": "3"}
+    environment.pop("OMP_NUM_THREADS", None)
+    environment.pop("OPENCV_FOR_THREADS_NUM", None)
+    command = [sys.executable, "-c", script]
+    output = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert output.split() == [str(framework.cores()), "3", "1"]
