@@ -172,9 +172,7 @@ def ask(name: str, data: DataSet, urls: list[str], folder: Path, *, yes: bool) -
     except EOFError:  # Ctrl-D
         answer = ""
     if answer not in ("y", "yes"):
-        raise InputError(
-            f"{name} was not downloaded: answer y, or use --yes"
-        )
+        raise InputError(f"{name} was not downloaded: answer y, or use --yes")
 
 
 def real_size(url: str) -> int:

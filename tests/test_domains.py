@@ -94,23 +94,23 @@ def test_what_is_no_set_of_domains_is_named(tmp_path):
     with pytest.raises(InputError, match=r"one a domain.*it is empty"):
         domains(tmp_path, train=True)
     write(tmp_path, cat=1)
-    with pytest.raises(InputError, match=r"two folders or more.*there: cat/"):
+    with pytest.raises(InputError, match=r"two folders or more.*contains: cat/"):
         domains(tmp_path, train=True)
     (tmp_path / "dog").mkdir()
-    with pytest.raises(InputError, match="dog holds no pictures, and each folder"):
+    with pytest.raises(InputError, match="dog has no images, and each folder"):
         domains(tmp_path, train=True)
 
 
 def test_folders_that_belong_together_have_the_same_domains(tmp_path):
     write(tmp_path / "a" / "train", cat=1, dog=1, wild=1)
     write(tmp_path / "a" / "test", cat=1, dog=1)
-    with pytest.raises(InputError, match=r"train holds wild, and .*test does not"):
+    with pytest.raises(InputError, match=r"train has wild, and .*test does not"):
         domains(tmp_path / "a", train=False)
     write(tmp_path / "b" / "src", cat=1, dog=1)
     with pytest.raises(InputError, match="ref is missing"):
         domains(tmp_path / "b", train=True)
     write(tmp_path / "b" / "ref", cat=1, cow=1)
-    with pytest.raises(InputError, match=r"src holds dog, and .*ref does not"):
+    with pytest.raises(InputError, match=r"src has dog, and .*ref does not"):
         domains(tmp_path / "b", train=True)
     write(tmp_path / "c" / "test", cat=1, dog=1)
     with pytest.raises(InputError, match="train is missing"):
@@ -294,7 +294,7 @@ def test_limited_takes_the_domains_in_turn(tmp_path):
     rng = np.random.default_rng(0)
     seen = {name for i in range(6) for _ in range(20) for name in few.files(i, rng)}
     assert seen == set(names)  # the references are limited too
-    assert few.describe().startswith("6 pictures of 3 domains: cat 3, dog 1, wild 2")
+    assert few.describe().startswith("6 images of 3 domains: cat 3, dog 1, wild 2")
     assert len(few.paths()) == few.fingerprint()["items"] == 6
     assert len(dataset) == 10
     assert few.fingerprint() != dataset.fingerprint()
@@ -312,7 +312,7 @@ def test_chosen_domains_are_numbered_as_they_are_named(tmp_path):
     item = dataset.item(1, np.random.default_rng(0))
     assert item["y_org"] == 1
     assert levels([item["x_real"]]) == [0]
-    with pytest.raises(InputError, match=r"no domain 'cow'.*there are wild, cat"):
+    with pytest.raises(InputError, match=r"no domain 'cow'.*wild, cat"):
         dataset.select(["cow", "cat"])
 
 
@@ -320,7 +320,7 @@ def test_what_is_to_be_known_of_the_data_is_said(tmp_path):
     root = write(tmp_path, cat=2, dog=4)
     said = Domains(*domains(root, train=True)[:2], image_size=64).warnings()
     assert len(said) == 2
-    assert "2 to 4 pictures" in said[0]
+    assert "2 to 4 images" in said[0]
     assert "12 pixels are enlarged to 64" in said[1]
     write_image(root / "cat" / "2.png", noise_image(0, 12, 12))
     assert domains_of(root).warnings() == []

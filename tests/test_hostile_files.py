@@ -207,9 +207,9 @@ OUTSIDE = ["/etc/a.png", " /etc/a.png", "../a.png", "b/../../a.png", "C:\\a.png"
 def test_a_list_names_nothing_outside_unless_it_may(tmp_path, name):
     listing = tmp_path / "list.txt"
     listing.write_text(f"a.png\t{name}\n")
-    with pytest.raises(InputError, match=r"lies outside .* --allow-outside"):
+    with pytest.raises(InputError, match=r"is outside .* --allow-outside"):
         read_list(listing, tmp_path)
-    with pytest.raises(InputError, match="lies outside"):
+    with pytest.raises(InputError, match="is outside"):
         paired(listing, train=True)
     (pair,), _ = paired(listing, train=True, allow_outside=True)
     assert pair == Pair(tmp_path / "a.png", tmp_path / name.strip())

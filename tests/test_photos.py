@@ -236,8 +236,8 @@ def test_any_other_tree_is_split_the_same_way_every_time(tmp_path):
     assert len(train) + len(test) == 60
     assert 1 <= len(test) <= 8
     assert not set(train) & set(test)
-    assert what == f"photographs of {tmp_path.name}/, {len(test)} of 60 held back"
-    assert what_test == f"photographs held back of {tmp_path.name}/, {len(test)} of 60"
+    assert what == f"photographs of {tmp_path.name}/, {len(test)} of 60 kept for the validation set"
+    assert what_test == f"photographs of {tmp_path.name}/, {len(test)} of 60 in the validation set"
     assert photos(tmp_path, train=True)[0] == train
     splits = {tuple(photos(tmp_path, train=False, seed=seed)[0]) for seed in range(5)}
     assert len(splits) == 5
@@ -247,7 +247,7 @@ def test_any_other_tree_is_split_the_same_way_every_time(tmp_path):
     assert [p.relative_to(moved) for p in again] == [p.relative_to(tmp_path) for p in test]
 
 
-def test_more_pictures_do_not_move_the_others():
+def test_more_images_do_not_move_the_others():
     names = [f"{i:05}.jpg" for i in range(6000)]
     few, many = (dict(zip(names, choose_validation(names[:n], 0))) for n in (2000, 6000))
     assert all(many[name] == few[name] for name in few)
@@ -257,14 +257,14 @@ def test_more_pictures_do_not_move_the_others():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_bounds_of_what_is_held_back(seed):
-    names = [f"picture {i}" for i in range(30_000)]
+def test_size_of_the_validation_set(seed):
+    names = [f"image {i}" for i in range(30_000)]
     assert choose_validation(names[:4], seed) == [False] * 4
     assert all(sum(choose_validation(names[:count], seed)) >= 1 for count in range(5, 60))
     assert sum(choose_validation(names, seed)) == MAX_VALIDATION == 500
 
 
-def test_few_pictures_are_all_for_training(tmp_path):
+def test_few_images_are_all_for_training(tmp_path):
     saved(tmp_path, *[noise_image(0)] * 4)
     assert len(photos(tmp_path, train=True)[0]) == 4
     assert photos(tmp_path, train=False)[0] == []
@@ -273,9 +273,9 @@ def test_few_pictures_are_all_for_training(tmp_path):
 def test_what_is_no_folder_of_photographs_is_said(tmp_path):
     with pytest.raises(InputError, match="nowhere is not a folder"):
         photos(tmp_path / "nowhere", train=True)
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="has no images"):
         photos(tmp_path, train=True)
-    with pytest.raises(InputError, match="2 places"):
+    with pytest.raises(InputError, match="2 paths"):
         photos(["a", "b"], train=True)
 
 

@@ -181,7 +181,7 @@ def test_half_a_pair_is_named(tmp_path):
     with pytest.raises(InputError, match="y has no partner in trainB/"):
         paired(tmp_path, train=True)
     (tmp_path / "trainB" / "x.png").unlink()
-    with pytest.raises(InputError, match="trainB holds no pictures"):
+    with pytest.raises(InputError, match="trainB has no images"):
         paired(tmp_path, train=True)
     (tmp_path / "trainB").rmdir()
     with pytest.raises(InputError, match="trainB is missing"):
@@ -201,7 +201,7 @@ def test_missing_empty_and_foreign_folders_say_what_was_looked_for(tmp_path):
 def test_lists_are_relative_and_stay_inside(tmp_path):
     listing = tmp_path / "list.txt"
     for line, word in [("/etc/a.png\tb.png", "outside"), ("../a.png\tb.png", "outside"),
-                       ("a\tb\tc", "3 columns"), ("", "names no pictures")]:  # fmt: skip
+                       ("a\tb\tc", "3 columns"), ("", "names no images")]:  # fmt: skip
         listing.write_text(line + "\n")
         with pytest.raises(InputError, match=word):
             read_list(listing, tmp_path)
