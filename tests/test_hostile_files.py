@@ -84,13 +84,13 @@ def bombs():
         "png_profile.png": (png_of(8, 8, black, 8, 2, profile), ""),
         "png_text.png": (png_of(8, 8, black, 8, 2, text), ""),
         "lossless.webp": (webp_of(2**28 - 1), "decompression bomb"),
-        "big.tif": (big_tiff(2**19), "cannot decode|not a picture"),
+        "big.tif": (big_tiff(2**19), "cannot decode|not an image"),
         "huge.bmp": (b"BM" + bytes(12) + largest + bytes(28), "claims to be"),
         "many.gif": (b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(20), "claims to be"),
         "digits.pnm": (b"P6 999999999 999999999 255\n", "claims to be"),
         "no_sides.png": (png_of(0, 0, b""), "cannot decode"),
-        "svg.png": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9e9'/>", "not a picture"),
-        "film.avi": (b"RIFF\xff\xff\xff\xffAVI " + bytes(99), "not a picture"),
+        "svg.png": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9e9'/>", "not an image"),
+        "film.avi": (b"RIFF\xff\xff\xff\xffAVI " + bytes(99), "not an image"),
     }
 
 

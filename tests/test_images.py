@@ -292,10 +292,10 @@ def test_damaged_png(save):
 def test_what_is_no_picture(save, tmp_path):
     for data, message in (
         (b"", r"a\.jpg is empty \(0 bytes\)"),
-        (b"<!DOCTYPE html><html>404</html>", r"a\.jpg is not a picture \(it begins with b'<!DOC"),
-        (b"RIFF\x10\0\0\0WAVEfmt ", r"a\.jpg is not a picture \(it begins with b'RIFF"),
-        (b"Preface\n", r"a\.jpg is not a picture \(it begins with b'Preface"),
-        (b"BMW is a maker of cars in Munich", r"a\.jpg is not a picture \(it begins with b'BMW"),
+        (b"<!DOCTYPE html><html>404</html>", r"a\.jpg is not an image \(it begins with b'<!DOC"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", r"a\.jpg is not an image \(it begins with b'RIFF"),
+        (b"Preface\n", r"a\.jpg is not an image \(it begins with b'Preface"),
+        (b"BMW is a maker of cars in Munich", r"a\.jpg is not an image \(it begins with b'BMW"),
     ):
         with pytest.raises(InputError, match=message):
             decode_image(save("a.jpg", data))

@@ -579,7 +579,7 @@ def test_bad_inputs_are_skipped_and_the_rest_is_done(weights, tmp_path, capsys):
     skipped = said.err.splitlines()
     assert len(skipped) == 3
     for line, name, reason in zip(
-        skipped, ("cut.jpg", "text.jpg", "zero.png"), ("truncated", "not a picture", "0 bytes")
+        skipped, ("cut.jpg", "text.jpg", "zero.png"), ("truncated", "not an image", "0 bytes")
     ):
         assert line.startswith("skipped: ")
         assert name in line

@@ -245,7 +245,7 @@ def test_align_from_the_command(run_folder, translate, tmp_path, capsys):
     assert message == "2 of 2 pictures could not be read or aligned"
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"skipped: {photos / 'a.png'}: no face is seen")
-    assert second.startswith(f"skipped: {photos / 'b.png'} is not a picture")
+    assert second.startswith(f"skipped: {photos / 'b.png'} is not an image")
     assert not (tmp_path / "no").exists()
     words = [run_folder, photos, tmp_path / "no", *flags, unsure, "--reference", photos / "a.png"]
     assert refused(*words).startswith(f"{photos / 'a.png'}: no face is seen")

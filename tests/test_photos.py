@@ -145,12 +145,12 @@ def test_grey_pictures_are_found_and_files_that_cannot_be_read_are_passed_over(m
 def test_grey_pictures_are_counted_and_an_option_leaves_them_out(mixed):
     kept = Photos(mixed, load_size=0, crop_size=32)
     assert len(kept) == 6
-    (remark,) = kept.warnings()
-    assert remark.startswith("2 of the 4 pictures")
+    (warning,) = kept.warnings()
+    assert warning.startswith("2 of 4 scanned images")
     assert "--grey skip" in remark
     skipped = Photos(mixed, load_size=0, crop_size=32, grey="skip", what="photographs of mixed/")
     assert [path.name for path in skipped.items] == ["0.jpg", "2.jpg", "broken.jpg", "gone.jpg"]
-    assert skipped.describe() == "photographs of mixed/, 2 grey ones left out"
+    assert skipped.describe() == "photographs of mixed/, 2 grey ones skipped"
     assert skipped.warnings() == []
     with pytest.raises(InputError, match=r"broken\.jpg is truncated"):
         skipped.item(2, rng())
@@ -163,7 +163,7 @@ def test_grey_pictures_are_counted_and_an_option_leaves_them_out(mixed):
         Photos(mixed, grey="drop")
 
 
-def test_chroma_statistics_are_those_of_the_pictures(tmp_path, mixed):
+def test_chroma_statistics_are_those_of_the_images(tmp_path, mixed):
     levels = ((200, 40, 40), (60, 120, 200), (128, 128, 128))
     flat = [np.full((40, 40, 3), level, np.uint8) for level in levels]
     paths = saved(tmp_path / "flat", *flat)
@@ -177,12 +177,12 @@ def test_chroma_statistics_are_those_of_the_pictures(tmp_path, mixed):
     assert unreadable.warnings() == []
 
 
-def test_a_large_set_is_looked_at_here_and_there(tmp_path, monkeypatch):
+def test_a_large_set_is_sampled(tmp_path, monkeypatch):
     data = Photos(range(1001))
     seen = []
     monkeypatch.setattr(data, "colour_stats", lambda index: seen.append(index))
     data.warnings()
-    data.statistics()  # the second one looks at nothing again
+    data.statistics()  # the second one scans nothing again
     assert len(seen) == len(set(seen)) == 200
     assert {0, 1000} <= set(seen)
     assert np.ptp(np.diff(sorted(seen))) <= 1
@@ -197,8 +197,8 @@ def test_a_dry_run_prints_the_statistics(mixed):
 
     data = Photos(mixed[:4], load_size=0, crop_size=32)
     text = "\n".join(describe_data(SimpleNamespace(loader=Loader(data, 2))))
-    assert "50.0% grey, of 4 pictures looked at" in text
-    assert f"chroma {data.chroma_statistics()['mean']:.1f} in the mean" in text
+    assert "50.0% grey, of 4 scanned images" in text
+    assert f"mean chroma {data.chroma_statistics()['mean']:.1f};" in text
     assert ImageDataset().statistics() == []
 
 
