@@ -147,7 +147,7 @@ def test_grey_pictures_are_counted_and_an_option_leaves_them_out(mixed):
     assert len(kept) == 6
     (warning,) = kept.warnings()
     assert warning.startswith("2 of 4 scanned images")
-    assert "--grey skip" in remark
+    assert "--grey skip" in warning
     skipped = Photos(mixed, load_size=0, crop_size=32, grey="skip", what="photographs of mixed/")
     assert [path.name for path in skipped.items] == ["0.jpg", "2.jpg", "broken.jpg", "gone.jpg"]
     assert skipped.describe() == "photographs of mixed/, 2 grey ones skipped"
