@@ -36,7 +36,7 @@ class ImageDataset(Dataset):
 
     def files(self, index: int, rng: np.random.Generator | None = None) -> list[str]:
         """Return the names of the files that ``item`` reads with the same ``rng``."""
-        raise NotImplementedError
+        return [str(self.items[index])]
 
     def order(self, rng: np.random.Generator) -> np.ndarray:
         """Return the indices of one epoch, shuffled."""
@@ -48,7 +48,7 @@ class ImageDataset(Dataset):
 
     def describe(self) -> str:
         """Return a short description."""
-        return type(self).__name__
+        return getattr(self, "what", type(self).__name__)
 
     def warnings(self) -> list[str]:
         """Return what a user should know before training on this data."""
@@ -166,9 +166,6 @@ class Paired(ImageDataset):
     def paths(self):
         files = [(side, path) for pair in self.items for side, path in zip("ab", pair[:2]) if path]
         return [(f"{side}/{path.parent.name}/{path.name}", path) for side, path in files]
-
-    def describe(self):
-        return self.what
 
     def warnings(self):
         short = min(self.read(0)[0].shape[:2])

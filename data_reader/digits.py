@@ -64,9 +64,6 @@ class Images(ImageDataset):
         (image,) = transforms.crop([image], self.size, "Center", rng, str(path))
         return {"image": transforms.normalise(image)}
 
-    def files(self, index, rng=None):
-        return [str(self.items[index])]
-
     def paths(self):
         return [(path.name, path) for path in self.items]
 

@@ -87,14 +87,8 @@ class Photos(ImageDataset):
         l, ab = encode(rgb_to_lab(images[0]))  # noqa: E741
         return {"l": l, "ab": ab}
 
-    def files(self, index, rng=None):
-        return [str(self.items[index])]
-
     def paths(self):
         return [(f"{path.parent.name}/{path.name}", path) for path in self.items]
-
-    def describe(self):
-        return self.what
 
     def limited(self, count):
         few = super().limited(count)
