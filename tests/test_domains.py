@@ -12,13 +12,13 @@ from data_reader.layout import domains
 
 
 def write(root, **counts):
-    """Folders of plain pictures of 12 x 12; each picture of a tree has a level of its own."""
+    """Folders of plain images of 12 x 12; each image of a tree has a level of its own."""
     for name, count in counts.items():
         (root / name).mkdir(parents=True)
         for i in range(count):
             level = 20 * list(counts).index(name) + i
-            picture = np.full((12, 12, 3), level, "uint8")
-            write_image(root / name / f"{i}.png", picture)
+            image = np.full((12, 12, 3), level, "uint8")
+            write_image(root / name / f"{i}.png", image)
     return root
 
 
@@ -28,7 +28,7 @@ def domains_of(root, **settings):
 
 
 def levels(images):
-    """The levels of plain pictures in [-1, 1]."""
+    """The levels of plain images in [-1, 1]."""
     return np.rint((np.asarray(images)[..., 0, 0, 0] + 1) * 127.5).astype(int).tolist()
 
 
@@ -76,9 +76,7 @@ def test_published_samples_are_read_as_they_are():
     root = real_data("afhq_representative")
     sources, references, what = domains(root, train=True)
     dataset = Domains(sources, references, image_size=64, what=what)
-    assert dataset.describe() == (
-        "43 pictures of 3 domains: cat 15, dog 13, wild 15, src/ and ref/"
-    )
+    assert dataset.describe() == ("43 images of 3 domains: cat 15, dog 13, wild 15, src/ and ref/")
     assert dataset.warnings() == []
     item = dataset.item(0, np.random.default_rng(0))
     assert item["x_real"].shape == (3, 64, 64)
@@ -132,7 +130,7 @@ def test_an_item_has_a_source_and_two_references_of_one_domain(tmp_path):
         real, first, second = levels([item["x_real"], item["x_ref"], item["x_ref2"]])
         assert real // 20 == item["y_org"]
         assert first // 20 == second // 20 == item["y_trg"]
-        assert (first != second) == (item["y_trg"] < 2)  # there is one picture of `wild`
+        assert (first != second) == (item["y_trg"] < 2)  # there is one image of `wild`
 
 
 def test_targets_and_references_are_drawn_evenly_and_latents_are_normal(tmp_path):
@@ -190,7 +188,7 @@ def test_training_without_augmentation_still_draws_latents_and_references(tmp_pa
     assert len({item["x_real"].tobytes() for item in items}) == 1
 
 
-def test_training_pictures_are_mirrored_half_the_time_and_cut_half_the_time(tmp_path):
+def test_training_images_are_mirrored_half_the_time_and_cut_half_the_time(tmp_path):
     root = write(tmp_path, cat=0, dog=0)
     ramp = np.repeat(np.arange(40, dtype="uint8")[None, :, None] * 6, 3, axis=2).repeat(40, 0)
     for name in ("cat", "dog"):
@@ -251,7 +249,7 @@ def test_every_epoch_shows_all_domains_equally_often(tmp_path):
         assert sorted(counts) == [5, 6, 6]
         favoured.add(int(counts.argmin()))
         uses = np.bincount(order, minlength=17)
-        for y, most in ((0, 3), (1, 2), (2, 1)):  # pictures of a domain differ by one use at most
+        for y, most in ((0, 3), (1, 2), (2, 1)):  # images of a domain differ by one use at most
             assert np.ptp(uses[numbers == y]) <= 1
             assert uses[numbers == y].max() <= most
     assert favoured == {0, 1, 2}  # no domain is always the one that comes less often
@@ -324,6 +322,6 @@ def test_what_is_to_be_known_of_the_data_is_said(tmp_path):
     assert "12 pixels are enlarged to 64" in said[1]
     write_image(root / "cat" / "2.png", noise_image(0, 12, 12))
     assert domains_of(root).warnings() == []
-    (root / "dog" / "1.png").write_text("not a picture")
+    (root / "dog" / "1.png").write_text("not an image")
     with pytest.raises(InputError, match=r"1\.png"):
         domains_of(root).item(3, np.random.default_rng(0))

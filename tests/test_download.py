@@ -27,7 +27,7 @@ from data_reader.download import main
 from data_reader.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGE = random.Random(0).randbytes(400_000)  # does not compress, as pictures do not
+IMAGE = random.Random(0).randbytes(400_000)  # does not compress, as images do not
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -490,14 +490,14 @@ def backwards() -> bytes:
 
 
 def broken_header() -> bytes:
-    """A plain tar of two pictures with one byte of the second one's header wrong."""
+    """A plain tar of two images with one byte of the second one's header wrong."""
     data = bytearray(gzip.decompress(tar_gz({**GOOD, "facades/train/2.jpg": b"2"})))
     data[1024 + 100] ^= 1
     return bytes(data)
 
 
 def flipped(data: bytes) -> bytes:
-    """One bit wrong in the picture, where no tar header can notice it."""
+    """One bit wrong in the image, where no tar header can notice it."""
     return data[:200_000] + bytes([data[200_000] ^ 1]) + data[200_001:]
 
 
@@ -534,7 +534,7 @@ def test_a_damaged_file_put_there_by_hand_is_not_deleted(capsys):
 
 
 def test_any_broken_bit_is_an_input_error_or_does_no_harm(tmp_path):
-    """A hundred archives with random bytes changed: the same picture, or an InputError."""
+    """A hundred archives with random bytes changed: the same image, or an InputError."""
     rng = random.Random(3)
     packed = [make({"train/1.jpg": IMAGE[:3000]}) for make in (tar_gz, zipped)]
     packed.append(gzip.decompress(packed[0]))
@@ -577,7 +577,7 @@ def test_a_folder_with_other_things_is_not_touched(facades, capsys):
     assert facades.requests == []
 
 
-def test_list_has_every_set_with_size_and_article(capsys):
+def test_list_has_every_set_with_size_and_model(capsys):
     assert main(["--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(DATA_SETS)

@@ -1,4 +1,4 @@
-"""Pictures, videos, lists and states from strangers: refused in a sentence, and cheaply."""
+"""Images, videos, lists and states from strangers: refused in a sentence, and cheaply."""
 
 import json
 import os
@@ -121,7 +121,7 @@ for path in sys.argv[1:]:
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="measures with Linux's /proc"
 )
-def test_picture_bombs_are_refused_without_taking_memory(tmp_path):
+def test_image_bombs_are_refused_without_taking_memory(tmp_path):
     cases = bombs()
     for name, (data, _) in cases.items():
         (tmp_path / name).write_bytes(data)
@@ -137,8 +137,8 @@ def test_picture_bombs_are_refused_without_taking_memory(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".bmp", ".ppm"])
-def test_damaged_pictures_are_refused_or_read(tmp_path, suffix):
-    """Byte by byte at random; a picture with noise in it may well be read."""
+def test_damaged_images_are_refused_or_read(tmp_path, suffix):
+    """Byte by byte at random; an image with noise in it may well be read."""
     rng = np.random.default_rng(len(suffix))
     sound = encoded(suffix)
     if suffix == ".jpg":  # with EXIF, whose offsets break too
@@ -152,9 +152,9 @@ def test_damaged_pictures_are_refused_or_read(tmp_path, suffix):
             data[position] = rng.choice([0, 1, 127, 128, 255, rng.integers(256)])
         path.write_bytes(data)
         try:
-            picture = decode_image(path)
+            image = decode_image(path)
             read_metadata(bytes(data))
-            assert picture.rgb.dtype == np.uint8
+            assert image.rgb.dtype == np.uint8
         except InputError as error:
             refusals.append(str(error))
     assert len(refusals) > 0  # of a PNG all, for each chunk has a checksum

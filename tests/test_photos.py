@@ -77,7 +77,7 @@ def test_the_short_side_is_brought_to_load_size(tmp_path):
         Photos(paths, load_size=0, crop_size=10).item(1, rng())
 
 
-def test_a_grey_file_is_a_picture_without_colour(tmp_path):
+def test_a_grey_file_is_a_image_without_colour(tmp_path):
     path = tmp_path / "grey.png"
     cv2.imwrite(str(path), noise_image(5)[..., 0])
     item = Photos([path], load_size=0, crop_size=40).item(0, rng())
@@ -100,15 +100,15 @@ def test_data_is_known_by_its_files(tmp_path):
     assert batch["ab"].shape == (2, 2, 32, 32)
 
 
-# ------------------------------------------------------------------------- grey pictures
+# ------------------------------------------------------------------------- grey images
 
 
 @pytest.mark.parametrize("tint", [(255, 255, 255), (255, 250, 238), (255, 243, 218)])
-def test_grey_pictures_are_known_for_what_they_are(tint):
+def test_grey_images_are_known_for_what_they_are(tint):
     assert all(colour_stats(grey_photo(seed, 40 + 10 * seed, tint)).grey for seed in range(6))
 
 
-def test_coloured_pictures_are_not_grey():
+def test_coloured_images_are_not_grey():
     assert not any(colour_stats(colour_scene(index, 64)).grey for index in range(30))
     sky = np.linspace((90, 140, 210), (200, 220, 245), 64)[:, None].repeat(64, 1).astype(np.uint8)
     assert not colour_stats(sky).grey  # its colour follows from its lightness, but it is no tint
@@ -129,7 +129,7 @@ def test_chroma_is_measured_on_small_and_large_files(tmp_path):
 
 @pytest.fixture
 def mixed(tmp_path):
-    """Two coloured pictures, two grey ones, a damaged one and one that is not there."""
+    """Two coloured images, two grey ones, a damaged one and one that is not there."""
     images = [colour_scene(0, 64), grey_photo(1), colour_scene(1, 64), grey_photo(2)]
     paths = saved(tmp_path / "mixed", *images, suffix=".jpg")
     broken = tmp_path / "mixed" / "broken.jpg"
@@ -137,12 +137,12 @@ def mixed(tmp_path):
     return [*paths, broken, tmp_path / "mixed" / "gone.jpg"]
 
 
-def test_grey_pictures_are_found_and_files_that_cannot_be_read_are_passed_over(mixed):
+def test_grey_images_are_found_and_files_that_cannot_be_read_are_passed_over(mixed):
     assert find_grey(mixed).tolist() == [False, True, False, True, False, False]
     assert find_grey([]).tolist() == []
 
 
-def test_grey_pictures_are_counted_and_an_option_leaves_them_out(mixed):
+def test_grey_images_are_counted_and_an_option_leaves_them_out(mixed):
     kept = Photos(mixed, load_size=0, crop_size=32)
     assert len(kept) == 6
     (warning,) = kept.warnings()
