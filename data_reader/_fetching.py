@@ -74,11 +74,7 @@ def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) ->
 
 
 def failure(error: Exception, url: str, advice: str, *, started: bool) -> str:
-    """Describe a connection failure that may pass.
-
-    Raises:
-        InputError: a retry cannot help.
-    """
+    """Describe a failure that a retry may mend; raise InputError for any other."""
     if isinstance(error, urllib.error.HTTPError):
         if error.code not in RETRY_STATUS:
             raise InputError(f"{url}: HTTP {error.code} {error.reason}; {advice}") from error
@@ -190,11 +186,7 @@ def validator_of(response: http.client.HTTPResponse) -> str:
 
 
 def verify(path: Path, file: File, checked: bool) -> None:
-    """Compare a file with its published checksum, or log that there is none.
-
-    Raises:
-        Unusable: the checksums differ.
-    """
+    """Raise Unusable unless a file has its published checksum; log if there is none."""
     if not (checked and file.checksum):
         why = "no checksum is published" if checked else "--no-check"
         log(f"{file.name}: {format_size(size_of(path))}, checksum not verified ({why})")

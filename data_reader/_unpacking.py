@@ -137,11 +137,7 @@ def unpack(archive: Path, folder: Path) -> None:
 def accepted(
     members: Iterable[Member], archive: Path, folder: Path
 ) -> list[tuple[Member, tuple[str, ...]]]:
-    """Return the members and their paths, if every one of them is harmless.
-
-    Raises:
-        InputError: one is not; the message names it.
-    """
+    """Return the members with their paths, or raise InputError if one of them is unsafe."""
     packed = archive.stat().st_size
     limit = max(UNPACK_FLOOR, UNPACK_RATIO * packed)
     free = shutil.disk_usage(folder).free
@@ -174,11 +170,7 @@ def accepted(
 
 
 def parts_of(name: str, archive: Path) -> tuple[str, ...]:
-    """Split a member's path into names.
-
-    Raises:
-        InputError: the path leads out of the folder.
-    """
+    """Split a member's path into names, or raise InputError if it leaves the folder."""
     parts = name.split("/")
     if name[:1] == "/" or name[1:2] == ":" or ".." in parts or "\0" in name:
         raise Unusable(
@@ -189,12 +181,7 @@ def parts_of(name: str, archive: Path) -> tuple[str, ...]:
 
 
 def extract(member: Member, folder: Path, path: tuple[str, ...]) -> None:
-    """Write one member, and check its length.
-
-    Raises:
-        InputError: the disk refuses.
-        OSError, tarfile.ReadError: the archive is damaged.
-    """
+    """Write one member; raises InputError for disk errors, others if the archive is damaged."""
     try:
         member.extract(folder)
     except OSError as error:

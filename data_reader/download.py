@@ -44,11 +44,7 @@ def find(name: str) -> DataSet:
 
 
 def addresses(data: DataSet, url: str | None) -> list[str]:
-    """Return the address of each file; ``url`` is the file, or the folder of several files.
-
-    Raises:
-        InputError: ``url`` is not an http address.
-    """
+    """Return the address of each file; ``url`` is the file, or the folder of several files."""
     if url is None:
         return [file.url for file in data.files]
     try:
@@ -65,11 +61,7 @@ def addresses(data: DataSet, url: str | None) -> list[str]:
 
 
 def is_complete(data: DataSet, target: Path) -> bool:
-    """Return whether ``target`` holds the data set; False if it is missing or an empty folder.
-
-    Raises:
-        InputError: it holds something else.
-    """
+    """Return whether ``target`` holds the data set; raise InputError if it holds anything else."""
     if all((target / name).exists() for name in data.holds):
         return True
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
@@ -147,11 +139,7 @@ def build(data: DataSet, archives: list[Path], target: Path) -> None:
 
 
 def ask(name: str, data: DataSet, urls: list[str], folder: Path, *, yes: bool) -> None:
-    """Log size and duration of a large download; on a terminal, ask first.
-
-    Raises:
-        InputError: the answer is no.
-    """
+    """Log size and duration of a large download; on a terminal, ask for confirmation."""
     sizes = [file.size for file in data.files]
     if 0 < sum(sizes) <= ASK_ABOVE:
         return

@@ -200,11 +200,7 @@ def domains(
 
 
 def domain_folders(root: Path) -> dict[str, list[Path]]:
-    """Return the images of every folder in ``root`` by its name, in natural order.
-
-    Raises:
-        InputError: there are fewer than two folders, or one has no images.
-    """
+    """Return the images of every folder in ``root`` by its name, in natural order."""
     found = {folder.name: list_images(folder) for folder in _subfolders(root)}
     if len(found) < 2:
         wanted = (
@@ -251,11 +247,7 @@ def one_path(root: str | os.PathLike | Sequence[str]) -> Path:
 
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:
-    """Pair the images of ``root/a`` and ``root/b`` by name, ignoring suffixes.
-
-    Raises:
-        InputError: a folder is missing or empty, or images have no partner.
-    """
+    """Pair the images of ``root/a`` and ``root/b`` by name, ignoring suffixes."""
     sides = []
     for folder, other in ((root / a, b), (root / b, a)):
         found = list_images(folder) if folder.is_dir() else []

@@ -194,11 +194,7 @@ def _or_empty(read: Callable[[bytes], bytes], body: bytes) -> bytes:
 
 
 def inflate(packed: bytes) -> bytes:
-    """Decompress data of a PNG.
-
-    Raises:
-        ValueError: the result is longer than ``MAX_INFLATED``.
-    """
+    """Decompress data of a PNG; raises ValueError above ``MAX_INFLATED``."""
     unpacking = zlib.decompressobj()
     text = unpacking.decompress(packed, MAX_INFLATED)
     if unpacking.unconsumed_tail:
@@ -210,9 +206,6 @@ def tidy_exif(exif: bytes) -> bytes:
     """Adapt EXIF to the decoded image: upright, in sRGB, without the thumbnail.
 
     Everything else keeps its place: offsets in makers' notes are absolute.
-
-    Raises:
-        ValueError, struct.error: the EXIF data is broken.
     """
     data = bytearray(exif)
     order, main, end = tiff_places(exif)
