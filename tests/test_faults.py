@@ -84,7 +84,7 @@ def test_a_file_that_vanishes_is_replaced_and_nothing_else_changes(pairs):
 def test_when_every_file_is_bad_it_ends(pairs, tmp_path):
     for path in pairs.glob("trainA/*.png"):
         cut(path)
-    with pytest.raises(InputError, match="100 items in turn cannot be read"):
+    with pytest.raises(InputError, match="100 items in a row are unreadable"):
         train(pairs, tmp_path / "run", steps=2, on_bad_file="skip")
 
 
