@@ -150,12 +150,6 @@ class Photos(ImageDataset):
         self._stats = [stats[i] for i in kept]
 
 
-def find_grey(paths: Sequence[Path]) -> np.ndarray:
-    """Return which of these images are grey, bool [N]; False for unreadable ones."""
-    stats = in_threads(read_colour_stats, paths)
-    return np.array([image is not None and image.grey for image in stats], bool)
-
-
 def read_colour_stats(path: Path) -> ColourStats | None:
     """Return ``colour_stats`` of a file, decoded at 1/8 if it is large; None if unreadable."""
     try:

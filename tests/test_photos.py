@@ -12,7 +12,7 @@ from data_reader.colour import chroma, decode, encode, lab_to_rgb, rgb_to_lab
 from data_reader.datasets import ImageDataset
 from data_reader.images import read_image, write_image
 from data_reader.layout import MAX_VALIDATION, choose_validation, photos
-from data_reader.photos import colour_stats, find_grey
+from data_reader.photos import colour_stats, read_colour_stats
 from draw_demo.photos import colour_scene
 
 
@@ -138,8 +138,8 @@ def mixed(tmp_path):
 
 
 def test_grey_images_are_found_and_files_that_cannot_be_read_are_passed_over(mixed):
-    assert find_grey(mixed).tolist() == [False, True, False, True, False, False]
-    assert find_grey([]).tolist() == []
+    stats = [read_colour_stats(path) for path in mixed]
+    assert [found and found.grey for found in stats] == [False, True, False, True, None, None]
 
 
 def test_grey_images_are_counted_and_an_option_leaves_them_out(mixed):
