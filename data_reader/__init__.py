@@ -1,7 +1,7 @@
-"""Reads and writes pictures: the readers of the articles, over ``paddle.io`` datasets.
+"""Read and write images: the data sets of the models, as ``paddle.io`` datasets.
 
-``from data_reader import data_reader`` is the pix2pix article's class. Names are imported on first
-use, so that ``python -m data_reader.download --help`` needs no framework.
+``from data_reader import data_reader`` is the pix2pix paper's reader. Names are imported on first
+use, so that ``python -m data_reader.download --help`` needs no Paddle.
 """
 
 import importlib

@@ -12,8 +12,8 @@ class File:
     """One published file."""
 
     url: str
-    size: int  # bytes; exact where there is a checksum, else rounded; 0 where it is not known
-    checksum: str = ""  # "sha256:..." or "md5:..."; empty where none is published
+    size: int  # bytes; exact if there is a checksum, else rounded; 0 if unknown
+    checksum: str = ""  # "sha256:..." or "md5:..."; empty if none is published
 
     @property
     def name(self) -> str:
@@ -22,9 +22,9 @@ class File:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One published data set and what to do with it."""
+    """One published data set and how to train on it."""
 
-    model: str  # the article that trains on it
+    model: str
     what: str
     files: tuple[File, ...]
     holds: tuple[str, ...]  # what its folder contains when it is complete
@@ -32,127 +32,90 @@ class DataSet:
     train_on: str = ""  # the folder inside that --data names
 
 
+BERKELEY = "http://efrosgans.eecs.berkeley.edu"
+
+
 def _pix2pix(name: str, size: int, what: str, flags: str = "") -> DataSet:
-    url = f"http://efrosgans.eecs.berkeley.edu/pix2pix/datasets/{name}.tar.gz"
+    url = f"{BERKELEY}/pix2pix/datasets/{name}.tar.gz"
     return DataSet("pix2pix", what, (File(url, size),), ("train",), flags)
 
 
 def _cyclegan(name: str, size: int, what: str, sha256: str) -> DataSet:
-    url = f"http://efrosgans.eecs.berkeley.edu/cyclegan/datasets/{name}.zip"
-    return DataSet("cyclegan", what, (File(url, size, f"sha256:{sha256}"),), ("trainA", "trainB"))
+    file = File(f"{BERKELEY}/cyclegan/datasets/{name}.zip", size, f"sha256:{sha256}")
+    return DataSet("cyclegan", what, (file,), ("trainA", "trainB"))
 
 
-def _stargan(url: str, what: str) -> DataSet:
-    return DataSet("stargan_v2", what, (File(url, 0),), ("train",))
+def _stargan(path: str, what: str) -> DataSet:
+    return DataSet("stargan_v2", what, (File(f"https://www.dropbox.com/s/{path}", 0),), ("train",))
 
 
-def _coco(*files: tuple[str, int, str]) -> DataSet:
-    url = "http://images.cocodataset.org/zips"
-    archives = tuple(File(f"{url}/{name}.zip", size, sha) for name, size, sha in files)
-    return DataSet(
-        "colorization",
-        "123,000 photographs",
-        archives,
-        ("train2017", "val2017"),
-        train_on="train2017",
-    )
+def _coco(name: str, size: int, sha256: str) -> File:
+    return File(f"http://images.cocodataset.org/zips/{name}.zip", size, f"sha256:{sha256}")
 
 
-def _mnist(*files: tuple[str, int, str]) -> DataSet:
-    url = "https://ossci-datasets.s3.amazonaws.com/mnist"
-    parts = tuple(File(f"{url}/{name}.gz", size, md5) for name, size, md5 in files)
-    return DataSet("dcgan", "70,000 digits", parts, tuple(part.name for part in parts))
+def _mnist(name: str, size: int, md5: str) -> File:
+    return File(f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}.gz", size, f"md5:{md5}")
 
 
 # Sizes and SHA-256 of the CycleGAN and COCO archives and the sizes of MNIST are those that
-# TensorFlow Datasets publishes; the pix2pix sizes are the server's own listing, rounded.
+# TensorFlow Datasets publishes; the pix2pix sizes are the server's listing, rounded.
+# fmt: off
+_COCO = (
+    _coco("train2017", 19336861798,
+          "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929"),
+    _coco("val2017", 815585330,
+          "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05"),
+)
+_MNIST = (
+    _mnist("train-images-idx3-ubyte", 9912422, "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+    _mnist("train-labels-idx1-ubyte", 28881, "d53e105ee54ea40749a09fcbcd1e9432"),
+    _mnist("t10k-images-idx3-ubyte", 1648877, "9fb629c4189551a2d022fa330f9573f3"),
+    _mnist("t10k-labels-idx1-ubyte", 4542, "ec29112dd5afa0611ce80d1b7f02629c"),
+)
+_PIX2PIX = (
+    ("facades", 30_000_000, "400 facades and their label maps", "--direction b2a"),
+    ("cityscapes", 103_000_000, "2975 street scenes and their label maps (the authors no longer "
+     "point to it, for its licence: cityscapes-dataset.com)", "--direction b2a"),
+    ("maps", 250_000_000, "1096 aerial photographs and their maps"),
+    ("edges2shoes", 2_100_000_000, "50,000 shoes and their edges"),
+    ("edges2handbags", 8_600_000_000, "137,000 handbags and their edges"),
+    ("night2day", 2_000_000_000, "the same places by night and by day"),
+)
+_CYCLEGAN = (
+    ("monet2photo", 305231073, "paintings by Monet, photographs",
+     "88f91b00fc228f97c9411fbf1880ec1d119c98f1722e4cfcfaa2fb35fac05b04"),
+    ("vangogh2photo", 306590349, "paintings by van Gogh, photographs",
+     "362c3473e70be0944bda08d49d660eafdc2854df55d697835b8186d1d79caaff"),
+    ("cezanne2photo", 279885071, "paintings by Cezanne, photographs",
+     "3a6c10ca21f9485862f1cbd707744b9dc258954a04631271d23a3605eeb63cff"),
+    ("ukiyoe2photo", 292946532, "ukiyo-e prints, photographs",
+     "02a2a2fb5ecf425ca1bf86aca7304377da64a2a1d3b86df54eb65e4068bf3b08"),
+    ("horse2zebra", 116867962, "horses, zebras",
+     "a74d9d392eecca9966b51287a76ca126af473d9de4f3e8fc0e9cda08fa1730a1"),
+    ("apple2orange", 78456409, "apples, oranges",
+     "845a191e9af8926408ea597001cd03a452e3300a1f44a79fe329b3d59f6e3eb8"),
+    ("summer2winter_yosemite", 132640856, "Yosemite in summer, in winter",
+     "167fe1726807a9d22bd106b4a6c0bd7953b688af924ac1bf967439c4961e49f9"),
+    ("iphone2dslr_flower", 339964458, "flowers by telephone, by camera",
+     "8fcb5e374d631b107e1d961b8c4cd0a186aa2a4ff3e279923f4c426128de7113"),
+)
+# fmt: on
 DATA_SETS: dict[str, DataSet] = {
-    "facades": _pix2pix(
-        "facades", 30_000_000, "400 facades and their label maps", "--direction b2a"
-    ),
-    "cityscapes": _pix2pix(
-        "cityscapes",
-        103_000_000,
-        "2975 street scenes and their label maps (the authors no longer "
-        "point to it, for its licence: cityscapes-dataset.com)",
-        "--direction b2a",
-    ),
-    "maps": _pix2pix("maps", 250_000_000, "1096 aerial photographs and their maps"),
-    "edges2shoes": _pix2pix("edges2shoes", 2_100_000_000, "50,000 shoes and their edges"),
-    "edges2handbags": _pix2pix("edges2handbags", 8_600_000_000, "137,000 handbags and their edges"),
-    "night2day": _pix2pix("night2day", 2_000_000_000, "the same places by night and by day"),
-    "monet2photo": _cyclegan(
-        "monet2photo",
-        305231073,
-        "paintings by Monet, photographs",
-        "88f91b00fc228f97c9411fbf1880ec1d119c98f1722e4cfcfaa2fb35fac05b04",
-    ),
-    "vangogh2photo": _cyclegan(
-        "vangogh2photo",
-        306590349,
-        "paintings by van Gogh, photographs",
-        "362c3473e70be0944bda08d49d660eafdc2854df55d697835b8186d1d79caaff",
-    ),
-    "cezanne2photo": _cyclegan(
-        "cezanne2photo",
-        279885071,
-        "paintings by Cezanne, photographs",
-        "3a6c10ca21f9485862f1cbd707744b9dc258954a04631271d23a3605eeb63cff",
-    ),
-    "ukiyoe2photo": _cyclegan(
-        "ukiyoe2photo",
-        292946532,
-        "ukiyo-e prints, photographs",
-        "02a2a2fb5ecf425ca1bf86aca7304377da64a2a1d3b86df54eb65e4068bf3b08",
-    ),
-    "horse2zebra": _cyclegan(
-        "horse2zebra",
-        116867962,
-        "horses, zebras",
-        "a74d9d392eecca9966b51287a76ca126af473d9de4f3e8fc0e9cda08fa1730a1",
-    ),
-    "apple2orange": _cyclegan(
-        "apple2orange",
-        78456409,
-        "apples, oranges",
-        "845a191e9af8926408ea597001cd03a452e3300a1f44a79fe329b3d59f6e3eb8",
-    ),
-    "summer2winter_yosemite": _cyclegan(
-        "summer2winter_yosemite",
-        132640856,
-        "Yosemite in summer, in winter",
-        "167fe1726807a9d22bd106b4a6c0bd7953b688af924ac1bf967439c4961e49f9",
-    ),
-    "iphone2dslr_flower": _cyclegan(
-        "iphone2dslr_flower",
-        339964458,
-        "flowers by telephone, by camera",
-        "8fcb5e374d631b107e1d961b8c4cd0a186aa2a4ff3e279923f4c426128de7113",
-    ),
+    **{row[0]: _pix2pix(*row) for row in _PIX2PIX},
+    **{row[0]: _cyclegan(*row) for row in _CYCLEGAN},
     "afhq": _stargan(
-        "https://www.dropbox.com/s/t9l9o3vsx2jai3z/afhq.zip?dl=1",
+        "t9l9o3vsx2jai3z/afhq.zip?dl=1",
         "faces of cats, dogs, wild animals (not for commercial use)",
     ),
     "celeba_hq": _stargan(
-        "https://www.dropbox.com/s/f7pvjij2xlpff59/celeba_hq.zip?dl=1",
-        "faces of women, men (not for commercial use)",
+        "f7pvjij2xlpff59/celeba_hq.zip?dl=1", "faces of women, men (not for commercial use)"
     ),
-    "coco2017": _coco(
-        (
-            "train2017",
-            19336861798,
-            "sha256:69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
-        ),
-        (
-            "val2017",
-            815585330,
-            "sha256:4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
-        ),
+    "coco2017": DataSet(
+        "colorization",
+        "123,000 photographs",
+        _COCO,
+        ("train2017", "val2017"),
+        train_on="train2017",
     ),
-    "mnist": _mnist(
-        ("train-images-idx3-ubyte", 9912422, "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873"),
-        ("train-labels-idx1-ubyte", 28881, "md5:d53e105ee54ea40749a09fcbcd1e9432"),
-        ("t10k-images-idx3-ubyte", 1648877, "md5:9fb629c4189551a2d022fa330f9573f3"),
-        ("t10k-labels-idx1-ubyte", 4542, "md5:ec29112dd5afa0611ce80d1b7f02629c"),
-    ),
+    "mnist": DataSet("dcgan", "70,000 digits", _MNIST, tuple(file.name for file in _MNIST)),
 }

@@ -1,4 +1,4 @@
-"""Fetches one file over http: resumed, retried, compared with its checksum."""
+"""Download one file over HTTP: resumed, retried, verified."""
 
 from __future__ import annotations
 
@@ -10,37 +10,42 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import urlsplit
 
 from ._data_sets import File
-from ._telling import Progress, amount, check_room, say, writing
-from .errors import InputError
+from ._progress import check_room, format_size, log, progress
+from .errors import InputError, disk_errors
 
-CHUNK = 1 << 20  # bytes moved at once
+CHUNK = 1 << 20  # bytes per read
 TIMEOUT_SECONDS = 30
-BACKOFF_SECONDS = 1.0  # before the first retry; doubles with each one that brings nothing
-PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)  # worth another try
+BACKOFF_SECONDS = 1.0  # before the first retry; doubles with each retry that receives nothing
+RETRY_STATUS = (408, 416, 425, 429, 500, 502, 503, 504)
+HEADERS = {"User-Agent": "paddle-gans", "Accept-Encoding": "identity"}
 
 
 class Unusable(InputError):
-    """The file itself is wrong, so there is no use in keeping it."""
+    """The file itself is wrong and not worth keeping."""
 
 
 def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) -> Path:
-    """The path of the whole and verified file: one put there by hand, or ``<name>.part``.
+    """Download and verify a file; returns ``<name>.part``, or ``<name>`` if the user put it there.
 
-    ``<name>.part.json`` beside it says which version of the file the part belongs to.
+    ``<name>.part.json`` records which version of the file the partial download belongs to.
 
     Raises:
-        InputError: the server, the connection, the disk or the checksum stands against it.
+        InputError: server, connection, disk space or checksum failed.
     """
     by_hand = folder / file.name
     if by_hand.is_file():
-        say(f"{by_hand} is there; taking it instead of downloading")
+        log(f"using {by_hand} instead of downloading")
         verify(by_hand, file, checked)
         return by_hand
     part = folder / f"{file.name}.part"
+    advice = (
+        f"download {url} by other means (--url names a mirror), save it as {by_hand} and run the "
+        "same command again"
+    )
     at_first, failures = size_of(part), 0
     while True:
         before = size_of(part)
@@ -48,17 +53,17 @@ def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) ->
             receive(url, part, file.size if checked and file.checksum else None)
             break
         except (OSError, http.client.HTTPException) as error:
-            reason = broken_by(error, url, by_hand, met=size_of(part) != at_first)
-            if getattr(error, "code", None) == 416:  # the part does not fit the file any more
+            reason = failure(error, url, advice, started=before != at_first)
+            if getattr(error, "code", None) == 416:  # the partial file no longer fits
                 state_path(part).unlink(missing_ok=True)
         failures = 1 if size_of(part) > before else failures + 1
         if failures > retries:
             raise InputError(
-                f"{url}: {reason}, {failures} times in a row; the same command goes on from "
-                f"{amount(size_of(part))}, or {otherwise(url, by_hand)}"
+                f"{url}: {reason}, {failures} times in a row; run the same command again to "
+                f"resume at {format_size(size_of(part))}, or {advice}"
             )
         pause = BACKOFF_SECONDS * 2 ** (failures - 1)
-        say(f"{file.name}: {reason}; trying again in {pause:g} s ({failures} of {retries})")
+        log(f"{file.name}: {reason}; retry {failures} of {retries} in {pause:g} s")
         time.sleep(pause)
     try:
         verify(part, file, checked)
@@ -68,32 +73,18 @@ def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) ->
     return part
 
 
-def broken_by(error: Exception, url: str, by_hand: Path, *, met: bool) -> str:
-    """What broke the connection, if another try may mend it.
-
-    Raises:
-        InputError: it cannot.
-    """
+def failure(error: Exception, url: str, advice: str, *, started: bool) -> str:
+    """Describe a failure that a retry may mend; raise InputError for any other."""
     if isinstance(error, urllib.error.HTTPError):
-        if error.code not in (*PASSING_STATUS, 416):
-            raise InputError(
-                f"{url} cannot be had: HTTP {error.code} {error.reason}; {otherwise(url, by_hand)}"
-            ) from error
+        if error.code not in RETRY_STATUS:
+            raise InputError(f"{url}: HTTP {error.code} {error.reason}; {advice}") from error
         return f"the server answered HTTP {error.code}"
     reason = getattr(error, "reason", error)
-    hopeless = (socket.gaierror, ConnectionRefusedError, http.client.InvalidURL)
-    if isinstance(reason, hopeless) and not met:
-        raise InputError(
-            f"no connection to {urlsplit(url).netloc} ({reason}); {otherwise(url, by_hand)}"
-        ) from error
+    permanent = (socket.gaierror, ConnectionRefusedError, http.client.InvalidURL)
+    if isinstance(reason, permanent) and not started:
+        host = urlsplit(url).netloc
+        raise InputError(f"no connection to {host} ({reason}); {advice}") from error
     return f"connection lost ({reason})"
-
-
-def otherwise(url: str, by_hand: Path) -> str:
-    return (
-        f"get {url} in another way (--url names a mirror), put it at {by_hand} "
-        "and run the same command again"
-    )
 
 
 def size_of(path: Path) -> int:
@@ -104,13 +95,14 @@ def state_path(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
 
-def discard(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    state_path(part).unlink(missing_ok=True)
+def discard(*parts: Path) -> None:
+    for part in parts:
+        part.unlink(missing_ok=True)
+        state_path(part).unlink(missing_ok=True)
 
 
 def read_state(part: Path, url: str) -> dict[str, Any]:
-    """What is known of the file a part was taken from; empty where it cannot be gone on with."""
+    """Return the recorded version of a partial file; empty if it cannot be resumed from ``url``."""
     try:
         state = json.loads(state_path(part).read_text(encoding="utf-8"))
         return state if state["url"] == url and {"validator", "total"} <= set(state) else {}
@@ -118,127 +110,103 @@ def read_state(part: Path, url: str) -> dict[str, Any]:
         return {}
 
 
-def receive(url: str, part: Path, expected: Optional[int]) -> None:
-    """One connection's worth of ``url`` into ``part``, from where it stands.
+def receive(url: str, part: Path, expected: int | None) -> None:
+    """Download over one connection into ``part``, resuming where possible.
 
     Raises:
-        OSError, HTTPException: the connection broke; what came is in ``part``.
-        InputError: the file or the disk has the wrong size.
+        OSError, HTTPException: the connection failed; the bytes received are in ``part``.
+        InputError: the file has another size than ``expected``, or the disk is too small.
     """
-    state = read_state(part, url)
-    here = size_of(part)
-    if here and here == state.get("total"):
+    state, done = read_state(part, url), size_of(part)
+    if done and done == state.get("total"):
         return
-    headers = {"User-Agent": "paddle-gans", "Accept-Encoding": "identity"}
-    going_on = bool(here and state.get("validator"))
-    if going_on:  # the server sends the rest only if the file is still the same one
-        headers.update({"Range": f"bytes={here}-", "If-Range": state["validator"]})
+    headers = dict(HEADERS)
+    resuming = bool(done and state.get("validator"))
+    if resuming:  # the server sends the rest only if the file has not changed
+        headers |= {"Range": f"bytes={done}-", "If-Range": state["validator"]}
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-        if going_on and response.status == 206:
-            check_range(response, part, here, state)
-            total = state["total"]
-            say(f"{part.stem}: going on from {amount(here)}")
+        if resuming and response.status == 206:
+            check_range(response, part, done, state)
+            log(f"{part.stem}: resuming at {format_size(done)}")
         else:
-            total = length_of(response)
-            known = f"{amount(total)} " if total is not None else ""
-            say(f"{part.stem}: {known}from {url}")
-            if here:
-                same = going_on and validator_of(response) == state["validator"]
-                say(
-                    f"{part.stem}: starting over, because "
-                    + (
-                        "this server cannot resume"
-                        if same
-                        else "what is here is of another file"
-                        if going_on
-                        else "it is not known what file the part here is of"
-                    )
+            total, validator = length_of(response), validator_of(response)
+            log(f"{part.stem}: {format_size(total) if total else 'unknown size'} from {url}")
+            if done:
+                unchanged = resuming and validator == state["validator"]
+                reason = "cannot resume" if unchanged else "may have another version"
+                log(f"{part.stem}: starting over, this server {reason}")
+            done, state = 0, {"url": url, "validator": validator, "total": total}
+            if None not in (total, expected) and total != expected:
+                raise InputError(
+                    f"{url} has {total} bytes, the published file {expected}; name a mirror with "
+                    "--url, or accept it with --no-check"
                 )
-            here, state = 0, {"url": url, "validator": validator_of(response), "total": total}
-            check_expected(url, total, expected)
-        if total is not None:
-            check_room(part.parent, total - here, part.stem)
-        save(response, part, here, state)
+        if state["total"] is not None:
+            check_room(part.parent, state["total"] - done, part.stem)
+        save(response, part, done, state)
 
 
-def save(response: http.client.HTTPResponse, part: Path, here: int, state: dict) -> None:
-    """Write what comes behind the first ``here`` bytes of ``part``, as soon as it comes."""
-    total = state["total"]
-    with writing(part.parent):
-        stream = part.open("ab" if here else "wb", buffering=0)
-    with stream, Progress(part.stem, total, here) as progress:
-        with writing(part.parent):
+def save(response: http.client.HTTPResponse, part: Path, done: int, state: dict) -> None:
+    """Append a response to the first ``done`` bytes of ``part`` as it arrives."""
+    total, writing = state["total"], f"cannot write to {part.parent}"
+    with disk_errors(writing):
+        stream = part.open("ab" if done else "wb", buffering=0)
+    with stream, progress(part.stem, total, done) as bar:
+        with disk_errors(writing):
             state_path(part).write_text(json.dumps(state), encoding="utf-8")
-        while total is None or here < total:
-            chunk = response.read1(CHUNK)
-            if not chunk:
-                break
-            with writing(part.parent):
+        while (total is None or done < total) and (chunk := response.read1(CHUNK)):
+            with disk_errors(writing):
                 stream.write(chunk)
-            here += len(chunk)
-            progress.add(len(chunk))
-    if total is not None and here != total:
-        raise ConnectionError(f"closed after {amount(here)} of {amount(total)}")
+            done += len(chunk)
+            bar.update(len(chunk))
+    if total is not None and done != total:
+        raise ConnectionError(f"closed after {format_size(done)} of {format_size(total)}")
 
 
-def check_range(response: http.client.HTTPResponse, part: Path, here: int, state: dict) -> None:
-    """Take a partial answer only if it is the rest of the same file; else start over next time."""
+def check_range(response: http.client.HTTPResponse, part: Path, done: int, state: dict) -> None:
+    """Discard ``part`` and fail unless the response is the rest of the same file."""
     end = "*" if state["total"] is None else state["total"]
     given = response.headers.get("Content-Range", "")
-    theirs = validator_of(response)
-    if not (given.startswith(f"bytes {here}-") and given.endswith(f"/{end}")) or (
-        theirs and theirs != state["validator"]
-    ):
+    fits = given.startswith(f"bytes {done}-") and given.endswith(f"/{end}")
+    if not fits or validator_of(response) not in ("", state["validator"]):
         discard(part)
-        raise ConnectionError(f"another range than the one asked for: {given or 'none named'}")
+        raise ConnectionError(f"the server sent another range: {given or 'none named'}")
 
 
-def check_expected(url: str, total: Optional[int], expected: Optional[int]) -> None:
-    if None not in (total, expected) and total != expected:
-        raise InputError(
-            f"{url} has {total} bytes and the published file {expected}: it is not "
-            "the same; name a mirror with --url, or take it with --no-check"
-        )
-
-
-def length_of(response: http.client.HTTPResponse) -> Optional[int]:
+def length_of(response: http.client.HTTPResponse) -> int | None:
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() else None
 
 
 def validator_of(response: http.client.HTTPResponse) -> str:
-    """What names this version of the file; a weak ETag does not promise equal bytes."""
+    """Return what identifies this version of the file; a weak ETag does not promise equal bytes."""
     etag = response.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
 def verify(path: Path, file: File, checked: bool) -> None:
-    """Compare ``path`` with the published checksum; say so where there is none.
-
-    Raises:
-        InputError: they differ.
-    """
+    """Raise Unusable unless a file has its published checksum; log if there is none."""
     if not (checked and file.checksum):
         why = "no checksum is published" if checked else "--no-check"
-        say(f"{file.name}: {amount(size_of(path))}, not compared with a checksum ({why})")
+        log(f"{file.name}: {format_size(size_of(path))}, checksum not verified ({why})")
         return
     algorithm, _, expected = file.checksum.partition(":")
     digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as stream, Progress(f"checking {file.name}", size_of(path)) as progress:
-        for chunk in iter(lambda: stream.read(CHUNK), b""):
+    with path.open("rb") as stream, progress(f"checking {file.name}", size_of(path)) as bar:
+        while chunk := stream.read(CHUNK):
             digest.update(chunk)
-            progress.add(len(chunk))
+            bar.update(len(chunk))
     if digest.hexdigest() != expected:
         raise Unusable(
-            f"{path} has the checksum {algorithm} {digest.hexdigest()} and the published file "
-            f"{expected}: it is damaged or another file; {again(path)}, or take it with --no-check"
+            f"{path} has {algorithm} {digest.hexdigest()}, the published file {expected}; "
+            f"{retry_advice(path)}, or accept it with --no-check"
         )
-    say(f"{file.name}: {amount(size_of(path))}, {algorithm} as published")
+    log(f"{file.name}: {format_size(size_of(path))}, {algorithm} as published")
 
 
-def again(archive: Path) -> str:
-    """What to do about a bad file: ours is removed, one that was put there by hand is not."""
+def retry_advice(archive: Path) -> str:
+    """Return what to do about a bad file: a download is removed, a file of the user is not."""
     if archive.suffix == ".part":
         return "it was removed; run the same command again, or name a mirror with --url"
     return "delete it and run the same command again"

@@ -1,28 +1,32 @@
-"""What the first bytes of a picture say, before anything is decoded."""
+"""Read size, orientation and completeness of an image from its bytes, before decoding.
+
+Not with Pillow: it checks no JPEG for completeness, has one global size limit for the process, and
+refuses PNGs with long texts and TIFFs of float values, whose size would then go unchecked.
+"""
 
 from __future__ import annotations
 
 import re
 import struct
 from contextlib import suppress
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
 
 class Header(NamedTuple):
-    kind: str = ""  # "" is none that we know
-    width: int = 0  # pixels as stored; 0 is not known
+    kind: str = ""  # "" if unknown
+    width: int = 0  # pixels as stored; 0 if unknown
     height: int = 0
-    complete: bool = True  # the file goes on to its end mark
-    orientation: int = 1  # EXIF's, 1 to 8, where OpenCV's decoder does not apply it
+    complete: bool = True  # the file has its end mark
+    orientation: int = 1  # EXIF's, 1 to 8, where OpenCV does not apply it
     grey: bool = False  # grey with alpha, which OpenCV decodes as colour with alpha
-    opaque: bool = False  # OpenCV decodes a fourth channel that is no alpha
-    white: Optional[int] = None  # the value of white, where the number type does not tell
+    opaque: bool = False  # OpenCV decodes a fourth channel that is not alpha
+    white: int | None = None  # the value of white, if the number type does not tell
 
 
 def read_header(data: bytes) -> Header:
-    """Read the header of a known format; where it breaks off, the file is incomplete."""
+    """Read the header of a known format; a file that ends within it is incomplete."""
     for magic, (kind, read) in _FORMATS.items():
         if data.startswith(magic):
             try:
@@ -33,7 +37,7 @@ def read_header(data: bytes) -> Header:
 
 
 def _jpeg(kind: str, data: bytes) -> Header:
-    """Walk the segments to the end-of-image mark; a thumbnail's own mark lies within a segment."""
+    """Walk the segments to the end-of-image mark, skipping that of a thumbnail in a segment."""
     width = height = position = 0
     orientation = 1
     while True:
@@ -53,7 +57,7 @@ def _jpeg(kind: str, data: bytes) -> Header:
         position += length
 
 
-# Not a stuffed 0, a fill byte or a restart mark, which occur within the coded picture.
+# Excludes stuffed zeros, fill bytes and restart marks, which occur within the coded image.
 _JPEG_MARK = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 
 
@@ -72,9 +76,9 @@ def _png(kind: str, data: bytes) -> Header:
 
 
 def _webp(kind: str, data: bytes) -> Header:
-    """Read EXIF, and the largest of what the canvas and the picture itself claim."""
+    """Read EXIF and the larger of the sizes of canvas and image."""
     if data[8:12] != b"WEBP":
-        return Header()  # a sound or a video
+        return Header()  # audio or video
     (size,) = struct.unpack_from("<I", data, 4)
     width = height = 0
     orientation, position = 1, 12
@@ -84,10 +88,10 @@ def _webp(kind: str, data: bytes) -> Header:
         claim = (0, 0)
         if name == b"VP8X":
             claim = tuple(int.from_bytes(body[i : i + 3], "little") + 1 for i in (4, 7))
-        elif name == b"VP8L" and len(body) >= 5:  # without loss: 14 bits each, after a signature
+        elif name == b"VP8L" and len(body) >= 5:  # lossless: 14 bits each, after a signature
             bits = int.from_bytes(body[1:5], "little")
             claim = (1 + bits % 2**14, 1 + (bits >> 14) % 2**14)
-        elif name == b"VP8 " and len(body) >= 10:  # after a frame's tag and start code
+        elif name == b"VP8 " and len(body) >= 10:  # lossy: after a frame's tag and start code
             claim = tuple(side % 2**14 for side in struct.unpack_from("<HH", body, 6))
         elif name == b"EXIF":
             orientation = _orientation(body[6:] if body.startswith(b"Exif\0\0") else body)
@@ -102,7 +106,7 @@ def _bmp(kind: str, data: bytes) -> Header:
     if length == 12:  # OS/2's header
         return Header(kind, *struct.unpack_from("<HH", data, 18))
     if length > 255:
-        return Header()  # a text that begins with BM
+        return Header()  # text that begins with BM
     return Header(kind, abs(width), abs(height))  # a negative height stores the top row first
 
 
@@ -111,12 +115,12 @@ def _gif(kind: str, data: bytes) -> Header:
 
 
 def _tiff(kind: str, data: bytes) -> Header:
-    tags = _tiff_tags(data)  # OpenCV itself turns this format upright, and CMYK into RGBA
+    tags = _tiff_tags(data)  # OpenCV applies the orientation of TIFF, and turns CMYK into RGBA
     return Header(kind, tags.get(256, 0), tags.get(257, 0), opaque=tags.get(262) == 5)
 
 
 def _pnm(kind: str, data: bytes) -> Header:
-    """Read the size and the value of white, which OpenCV heeds only in 8-bit text."""
+    """Read the size and the value of white, which OpenCV applies only in 8-bit text."""
     match = _PNM.match(data)
     if match is None:
         return Header()
@@ -125,24 +129,24 @@ def _pnm(kind: str, data: bytes) -> Header:
     return Header(kind, width, height, white=None if scaled else white)
 
 
-# The variant, width, height and, which a bitmap of ones and zeros does not have, white.
+# Variant, width, height and white; bitmaps of ones and zeros have no white.
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _PNM = re.compile(rb"P([1-6])%b(\d{1,9})%b(\d{1,9})(?:%b(\d{1,9}))?" % (_GAP, _GAP, _GAP))
 
 
 def _tiff_tags(data: bytes) -> dict[int, int]:
-    """Return the whole numbers in the first directory of a TIFF, which EXIF data is, too."""
+    """Return the integers in the first directory of a TIFF; EXIF data is a TIFF."""
     _, places, _ = tiff_places(data)
     return {tag: struct.unpack_from(form, data, at)[0] for tag, (form, at) in places.items()}
 
 
 def tiff_places(
-    data: bytes, start: Optional[int] = None
-) -> tuple[Optional[str], dict[int, tuple[str, int]], int]:
-    """Find the whole numbers in a directory of a TIFF, in the first one without ``start``.
+    data: bytes, start: int | None = None
+) -> tuple[str | None, dict[int, tuple[str, int]], int]:
+    """Find the integers in the directory of a TIFF at ``start``, by default the first one.
 
-    Returns the byte order as ``struct`` names it (None: it is no TIFF), the format and position of
-    each tag's number, and where the directory ends, and the place of the next one stands.
+    Returns the byte order of ``struct`` (None: not a TIFF), format and position of each tag's
+    number, and the end of the directory, where the position of the next one is stored.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None:
@@ -160,7 +164,7 @@ def tiff_places(
 
 
 def _orientation(exif: bytes) -> int:
-    """Return EXIF's orientation, 1 where it is missing, unknown or damaged."""
+    """Return EXIF's orientation, 1 if it is missing, unknown or damaged."""
     with suppress(struct.error):
         orientation = _tiff_tags(exif).get(274)
         if orientation in UPRIGHT:
@@ -168,7 +172,7 @@ def _orientation(exif: bytes) -> int:
     return 1
 
 
-UPRIGHT = {  # EXIF's orientation -> what turns the stored picture upright
+UPRIGHT = {  # EXIF's orientation -> function that turns the stored image upright
     1: lambda x: x,
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],

@@ -1,9 +1,4 @@
-"""OpenCV, or what helps where it cannot be imported."""
-
-import os
-
-# For formats whose sizes we do not read ourselves; OpenCV looks at it when it is imported.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**28))
+"""Import OpenCV, or explain how to install it."""
 
 try:
     import cv2

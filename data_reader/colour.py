@@ -1,7 +1,7 @@
-"""CIE Lab: the lightness that colorization is given, and the colour that it adds to it.
+"""CIE Lab: the lightness that colorization reads, and the colour that it adds.
 
-Pictures are RGB of the sRGB standard, white is D65; L is 0 to 100, a (green to red) and b (blue to
-yellow) are within about +-110 for the colours that RGB has.
+RGB is sRGB with white D65; L is 0 to 100, a (green to red) and b (blue to yellow) are within about
++-110 for the colours of RGB.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ._opencv import cv2
 
 AB_SCALE = 110.0  # Lab units of a network's 1 (Zhang et al. 2016 and those after them)
 L_SCALE = 50.0
-STRIP = 2**18  # pixels at a time: temporaries stay small whatever the photograph's size
-HALVINGS = 12  # of the chroma's interval: to 1/4096 of what was asked
+STRIP = 2**18  # pixels at a time, to limit memory
+HALVINGS = 12  # bisection steps of the chroma: to 1/4096
 
 # Constants of OpenCV's conversion, with D65 of ITU-R BT.709; rows of the second give R, G, B.
 _WHITE = np.array([0.950456, 1.0, 1.088754])
@@ -24,12 +24,12 @@ _TO_XYZ = np.array(
 )
 _TO_RGB = np.linalg.inv(_TO_XYZ)
 
-# Light that is out by less rounds to the same 8 bits: gamma is steep at black, flat at white.
+# Light outside by less rounds to the same 8 bits: gamma is steep at black, flat at white.
 _DARKEST, _BRIGHTEST = -1e-4, 1.002
 
 
 def linear_light(rgb: np.ndarray) -> np.ndarray:
-    """Light in [0, 1] of sRGB values in [0, 1]. Source: IEC 61966-2-1."""
+    """Convert sRGB values in [0, 1] to linear light. Source: IEC 61966-2-1."""
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
@@ -37,14 +37,13 @@ _LIGHT_OF_LEVEL = linear_light(np.arange(256) / 255).astype(np.float32)
 
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
-    """Lab float32 [H, W, 3] of RGB [H, W, 3], uint8 or floats in [0, 1].
+    """Convert RGB [H, W, 3], uint8 or floats in [0, 1], to Lab float32, within 0.03.
 
-    Within 0.03 of the formula. (OpenCV's conversion of float RGB in one go looks gamma and all up
-    in a coarse table and is wrong by up to 0.47; that of linear light is not, so gamma is undone
-    here first.)
+    OpenCV's conversion of sRGB uses a coarse table and is off by up to 0.47; that of linear light
+    is not, so gamma is undone here first.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise ValueError(f"a picture is [H, W, 3], not {list(rgb.shape)}")
+        raise ValueError(f"an image is [H, W, 3], not {list(rgb.shape)}")
     lab = np.empty(rgb.shape, np.float32)
     for rows in _strips(rgb):
         if rgb.dtype == np.uint8:
@@ -56,13 +55,13 @@ def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
-    """RGB uint8 [H, W, 3] of Lab [H, W, 3]; the inverse of ``rgb_to_lab`` to the last bit.
+    """Convert Lab [H, W, 3] to RGB uint8; the exact inverse of ``rgb_to_lab``.
 
-    A colour that RGB does not have is brought in along its own lightness and hue: by lowering its
-    chroma, where clipping red, green and blue would change all three. L beyond 0..100 is clipped.
+    The chroma of colours outside RGB is lowered, which keeps lightness and hue; clipping red, green
+    and blue would change all three. L is clipped to 0..100.
     """
     if lab.ndim != 3 or lab.shape[2] != 3:
-        raise ValueError(f"a Lab picture is [H, W, 3], not {list(lab.shape)}")
+        raise ValueError(f"a Lab image is [H, W, 3], not {list(lab.shape)}")
     rgb = np.empty(lab.shape, np.uint8)
     for rows in _strips(lab):
         strip = lab[rows].astype(np.float32, order="C")  # a copy
@@ -71,14 +70,14 @@ def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
     return rgb
 
 
-def _strips(picture: np.ndarray) -> list[slice]:
-    height, width = picture.shape[:2]
+def _strips(image: np.ndarray) -> list[slice]:
+    height, width = image.shape[:2]
     rows = max(1, STRIP // max(1, width))
     return [slice(top, top + rows) for top in range(0, height, rows)]
 
 
 def _strip_to_rgb(lab: np.ndarray) -> np.ndarray:
-    rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)  # clipped: only what is at an end is suspect
+    rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)  # clipped: only values of 0 or 1 are suspect
     suspect = ((rgb <= 0) | (rgb >= 1)).any(axis=2)
     colours = lab[suspect]
     outside = ~_in_gamut(colours, np.float32(1))
@@ -89,7 +88,7 @@ def _strip_to_rgb(lab: np.ndarray) -> np.ndarray:
 
 
 def _largest_share(lab: np.ndarray) -> np.ndarray:
-    """How much [N] of their chroma these colours [N, 3] can keep: bisection, all at once."""
+    """Return the share [N] of their chroma that these colours [N, 3] can keep, by bisection."""
     low, high = np.zeros(len(lab), np.float32), np.ones(len(lab), np.float32)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -99,10 +98,10 @@ def _largest_share(lab: np.ndarray) -> np.ndarray:
 
 
 def _in_gamut(lab: np.ndarray, share) -> np.ndarray:
-    """Whether RGB has these colours [N, 3], with this share of their chroma."""
+    """Return whether RGB has these colours [N, 3] with this share of their chroma."""
     fy = (lab[:, 0] + 16) / 116
     xyz = [fy + share * lab[:, 1] / 500, fy, fy - share * lab[:, 2] / 200]
-    # Source: CIE 15:2004; below 6/29 the cube gives way to its tangent.
+    # Source: CIE 15:2004; below 6/29 the cube is replaced by its tangent.
     xyz = [np.where(f > 6 / 29, f * f * f, (f - 4 / 29) * (108 / 841)) for f in xyz]
     inside = True
     for row in (_TO_RGB * _WHITE).astype(np.float32):
@@ -112,33 +111,33 @@ def _in_gamut(lab: np.ndarray, share) -> np.ndarray:
 
 
 def encode(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lab [H, W, 3] as networks take it: l [1, H, W] = L / 50 - 1, ab [2, H, W] = ab / 110."""
+    """Scale Lab [H, W, 3] for networks: l [1, H, W] = L / 50 - 1, ab [2, H, W] = ab / 110."""
     planes = np.ascontiguousarray(lab.transpose(2, 0, 1), dtype=np.float32)
     return planes[:1] / np.float32(L_SCALE) - np.float32(1), planes[1:] / np.float32(AB_SCALE)
 
 
 def decode(l: np.ndarray, ab: np.ndarray) -> np.ndarray:  # noqa: E741
-    """Lab float32 [H, W, 3] of l [1, H, W] and ab [2, H, W]: the inverse of ``encode``."""
+    """Return Lab float32 [H, W, 3] of l [1, H, W] and ab [2, H, W]; the inverse of ``encode``."""
     planes = [(l + 1) * np.float32(L_SCALE), ab * np.float32(AB_SCALE)]
     return np.ascontiguousarray(np.concatenate(planes).transpose(1, 2, 0), dtype=np.float32)
 
 
 def chroma(ab: np.ndarray) -> np.ndarray:
-    """How colourful: sqrt(a^2 + b^2) [..., H, W] of ab [..., 2, H, W], in the units of ab.
+    """Return the chroma sqrt(a^2 + b^2) [..., H, W] of ab [..., 2, H, W], in the units of ab.
 
-    Grey is 0; in Lab units (``encode``'s times 110) photographs have about 15 in the mean.
+    Grey is 0; photographs have a mean of about 15 Lab units.
     """
     return np.hypot(ab[..., 0, :, :], ab[..., 1, :, :])
 
 
 def psnr(difference: np.ndarray, peak: float) -> float:
-    """Peak signal-to-noise ratio in dB of this difference; infinite where there is none."""
+    """Return the peak signal-to-noise ratio of a difference, in dB; infinite for none."""
     mean_square = float(np.mean(np.square(difference, dtype=np.float64)))
     return 10 * math.log10(peak * peak / mean_square) if mean_square else math.inf
 
 
 def ciede2000(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How different two Lab pictures [..., 3] look: [...]; 1 can just be seen side by side.
+    """Return the visible difference [...] of two Lab images [..., 3]; 1 is just noticeable.
 
     Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", 2005, equations 2 to 22.
     """

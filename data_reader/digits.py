@@ -1,4 +1,4 @@
-"""MNIST's four files, and folders of single pictures."""
+"""MNIST's four files, and folders of single images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from .datasets import ImageDataset
 from .errors import InputError
 from .images import read_image
 
-MOST_BYTES = 2**28  # a file that unpacks to more is not MNIST
+MAX_BYTES = 2**28  # a file that unpacks to more is not MNIST
 
 
 class Digits(ImageDataset):
@@ -50,10 +49,10 @@ class Digits(ImageDataset):
         return f"digits of {self.path.name}"
 
 
-class Pictures(ImageDataset):
-    """Single pictures of a folder; items hold ``image``, float32 [C, size, size] in [-1, 1].
+class Images(ImageDataset):
+    """Single images of a folder; items hold ``image``, float32 [C, size, size] in [-1, 1].
 
-    The short side is brought to ``size`` and the middle is cut out.
+    Images are resized to ``size`` pixels on the short side and cropped to the centre.
     """
 
     def __init__(self, paths: Sequence[Path], *, size: int, channels: int):
@@ -65,61 +64,52 @@ class Pictures(ImageDataset):
         (image,) = transforms.crop([image], self.size, "Center", rng, str(path))
         return {"image": transforms.normalise(image)}
 
-    def files(self, index, rng=None):
-        return [str(self.items[index])]
-
     def paths(self):
         return [(path.name, path) for path in self.items]
 
     def describe(self):
-        return f"pictures of {self.items[0].parent}"
+        return f"images of {self.items[0].parent}"
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The uint8 array of an idx file, packed by gzip or not.
+    """Read the uint8 array of an idx file, gzipped or not.
 
     Raises:
-        InputError: it is no such file, or its length is not what its header says.
+        InputError: the file is damaged, or not an idx file of bytes.
     """
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                data = file.read(MOST_BYTES)
-        else:
-            data = path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MAX_BYTES)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be unpacked: {error}; download it again") from error
+        raise InputError(f"cannot unpack {path}: {error}; download it again") from error
     if len(data) < 4 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 3:
         raise InputError(f"{path} is not an idx file of bytes, as MNIST's are")
     dims = data[3]
     shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dims)]
     values = data[4 + 4 * dims :]
     if len(values) != np.prod(shape, dtype=object):
-        raise InputError(f"{path} holds {len(values)} bytes where its header says {shape}")
+        raise InputError(f"{path} holds {len(values)} bytes, but its header says {shape}")
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def find_idx(root: Path, split: str, what: str) -> Optional[Path]:
-    """MNIST's file of a split ("train", "t10k") and a kind ("images", "labels") under ``root``."""
-    return next(iter(sorted(root.rglob(f"{split}-{what}*idx?-ubyte*"))), None)
-
-
-def read_digits(root: Path, *, train: bool, size: int, channels: int) -> Optional[Digits]:
-    """MNIST from the idx files under ``root``; None where there are none.
+def read_digits(root: Path, *, train: bool, size: int, channels: int) -> Digits | None:
+    """Read MNIST from the idx files under ``root``; None if there are none.
 
     Raises:
-        InputError: the images are there and their labels are not, or a file is damaged.
+        InputError: the labels are missing, or a file is damaged.
     """
     split = "train" if train else "t10k"
-    images = find_idx(root, split, "images")
+    images, labels = (
+        next(iter(sorted(root.rglob(f"{split}-{what}*idx?-ubyte*"))), None)
+        for what in ("images", "labels")
+    )
     if images is None:
         return None
-    labels = find_idx(root, split, "labels")
     if labels is None:
-        raise InputError(f"{images} is there, but {split}-labels-idx1-ubyte.gz is not")
-    pictures, numbers = read_idx(images), read_idx(labels)
-    if pictures.ndim != 3 or len(pictures) != len(numbers):
+        raise InputError(f"{images} has no {split}-labels-idx1-ubyte.gz next to it")
+    pixels, numbers = read_idx(images), read_idx(labels)
+    if pixels.ndim != 3 or len(pixels) != len(numbers):
         raise InputError(
-            f"{images} {list(pictures.shape)} and {labels} {list(numbers.shape)} are not of one set"
+            f"{images} {list(pixels.shape)} and {labels} {list(numbers.shape)} do not match"
         )
-    return Digits(pictures, numbers, images, size=size, channels=channels)
+    return Digits(pixels, numbers, images, size=size, channels=channels)

@@ -1,46 +1,43 @@
-"""Pictures of several domains, for one generator that translates between all of them."""
+"""Images of several domains, for one generator that translates between all of them."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
 from . import transforms
-from .datasets import ImageDataset
+from .datasets import ImageDataset, enlarged
 from .errors import InputError
 from .images import read_image
 
 
 class Domains(ImageDataset):
-    """Pictures of two or more domains, each with references and latents of a domain to turn into.
+    """Images of two or more domains, each with references and latents of a target domain.
 
-    Items hold, all float32 in [-1, 1] where they are pictures:
+    Items hold (images are float32 in [-1, 1]):
 
-    * ``x_real`` [3, S, S] and its domain ``y_org``, an int64 array of shape [];
-    * ``x_ref`` and ``x_ref2`` [3, S, S], two pictures (different ones, if there are two) of the
-      domain ``y_trg``, int64 [], which is drawn evenly;
-    * ``z_trg`` and ``z_trg2`` [latent_dim], standard normal. They stand in the item, so that two
-      processes with half a batch each see what one would see.
-
-    ``domains`` are the names; a domain's number is its place among them.
+    * ``x_real`` [3, S, S] and its domain ``y_org``, int64 [];
+    * ``x_ref`` and ``x_ref2`` [3, S, S], two images (different ones, if there are two) of the
+      target domain ``y_trg``, int64 [], which is uniformly random;
+    * ``z_trg`` and ``z_trg2`` [latent_dim], standard normal, part of the item so that two
+      processes with half a batch each see what one process would.
 
     Args:
-        sources: pictures of each domain; the order of the names numbers the domains.
-        references: pictures of the same domains that styles are taken from.
-        image_size: S, pixels. Other proportions than a square are cropped, not squeezed (the
-            authors' loader squeezes; their faces are square, a photograph's would get narrow).
-
-        augment: half the time a random part of the picture, then a flip half the time; else the
-            middle of the picture.
-        fixed: an item depends on its index alone, and target domains take turns, for a test set;
-            None: where nothing is augmented.
+        sources: images of each domain; the order of the names numbers the domains.
+        references: images of the same domains that styles are taken from.
+        image_size: S, pixels. Images that are not square are cropped (the authors' loader squeezes
+            them; their faces are square, a photograph would get narrow).
+        augment: a random part of the image half the time, then a flip half the time; otherwise the
+            centre of the image.
+        fixed: an item depends on its index alone and target domains take turns, for a test set;
+            None: if nothing is augmented.
 
     Raises:
-        InputError: on reading an item whose pictures cannot be read.
+        InputError: on reading an item whose images are unreadable.
 
     Source: StarGAN v2, section 4 and appendix A; augmentation as in the authors' loader.
     """
@@ -52,7 +49,7 @@ class Domains(ImageDataset):
         *,
         image_size: int = 256,
         augment: bool = True,
-        fixed: Optional[bool] = None,
+        fixed: bool | None = None,
         latent_dim: int = 16,
         what: str = "domains",
     ):
@@ -65,8 +62,8 @@ class Domains(ImageDataset):
         self.domains = list(sources)
         self.sources = dict(sources)
         self.references = {name: references[name] for name in sources}
-        # Domains take turns, so that any first items (a panel, --limit) show them all.
-        numbered = ([(y, picture) for picture in sources[n]] for y, n in enumerate(sources))
+        # Interleave the domains, so that the first items (samples, --limit) show them all.
+        numbered = ([(y, image) for image in sources[n]] for y, n in enumerate(sources))
         self.items = [entry for turn in zip_longest(*numbered) for entry in turn if entry]
 
     def item(self, index, rng):
@@ -74,7 +71,7 @@ class Domains(ImageDataset):
             rng = np.random.default_rng([len(self.domains), index])
         y_org, source = self.items[index]
         y_trg, references = self.partners(index, rng)
-        x_ref, x_ref2 = (self.view(y_trg, picture, rng) for picture in references)
+        x_ref, x_ref2 = (self.view(y_trg, image, rng) for image in references)
         z_trg, z_trg2 = rng.standard_normal((2, self.latent_dim), dtype=np.float32)
         return {
             "x_real": self.view(y_org, source, rng),
@@ -87,27 +84,27 @@ class Domains(ImageDataset):
         }
 
     def partners(self, index: int, rng: np.random.Generator) -> tuple[int, list[Any]]:
-        """The domain that item ``index`` is turned into, and two references of it."""
+        """Return the target domain of item ``index``, and two references of it."""
         count = len(self.domains)
-        if self.fixed:  # every other domain in turn, then the own one
+        if self.fixed:  # every other domain in turn, then its own
             turn = index // count
             y_trg = (self.items[index][0] + 1 + turn) % count
-            pictures = self.references[self.domains[y_trg]]
-            two = (turn + 1) % len(pictures), (turn + 2) % len(pictures)
+            images = self.references[self.domains[y_trg]]
+            two = (turn + 1) % len(images), (turn + 2) % len(images)
         else:
             y_trg = int(rng.integers(count))
-            pictures = self.references[self.domains[y_trg]]
-            two = rng.choice(len(pictures), 2, replace=len(pictures) < 2)
-        return y_trg, [pictures[int(k)] for k in two]
+            images = self.references[self.domains[y_trg]]
+            two = rng.choice(len(images), 2, replace=len(images) < 2)
+        return y_trg, [images[int(k)] for k in two]
 
-    def read(self, domain: int, picture: Any) -> np.ndarray:
-        """A picture as it is stored, uint8 [H, W, 3]."""
-        return read_image(picture)
+    def read(self, domain: int, path: Any) -> np.ndarray:
+        """Return an image as stored, uint8 [H, W, 3]."""
+        return read_image(path)
 
-    def view(self, domain: int, picture: Any, rng: np.random.Generator) -> np.ndarray:
-        """A picture as items hold it, float32 [3, S, S] in [-1, 1]."""
-        image = self.read(domain, picture)
-        (image,) = transforms.crop([image], min(image.shape[:2]), "Center", rng, str(picture))
+    def view(self, domain: int, path: Any, rng: np.random.Generator) -> np.ndarray:
+        """Return an image as items hold it, float32 [3, S, S] in [-1, 1]."""
+        image = self.read(domain, path)
+        (image,) = transforms.crop([image], min(image.shape[:2]), "Center", rng, str(path))
         if self.augment and rng.random() < 0.5:
             image = transforms.random_resized_crop(image, self.image_size, rng)
         else:
@@ -117,10 +114,10 @@ class Domains(ImageDataset):
         return transforms.normalise(image)
 
     def order(self, rng):
-        """As many indices as there are items, every domain equally often (to within one).
+        """Return as many indices as there are items, every domain equally often (to within one).
 
-        The pictures of a small domain come several times, in a new order each time; of a large one,
-        other pictures are left out in each epoch.
+        The images of a small domain repeat, in a new order each time; of a large domain, each
+        epoch leaves out other images.
         """
         numbers = np.array([y for y, _ in self.items])
         members = [np.flatnonzero(numbers == y) for y in np.unique(numbers)]
@@ -133,26 +130,25 @@ class Domains(ImageDataset):
             epoch.append(np.concatenate(shuffled)[:count])
         return rng.permutation(np.concatenate(epoch))
 
-    def of(self, names: Sequence[str]) -> Domains:
-        """These domains alone, numbered in this order.
+    def select(self, names: Sequence[str]) -> Domains:
+        """Return these domains alone, numbered in this order.
 
         Raises:
-            InputError: there is no domain of one of the names.
+            InputError: a name is unknown.
         """
         missing = [name for name in names if name not in self.sources]
         if missing:
             raise InputError(
-                f"there is no domain {missing[0]!r} in this data; there are "
-                f"{', '.join(self.domains)}"
+                f"no domain {missing[0]!r} in this data; choose from {', '.join(self.domains)}"
             )
         some = copy.copy(self)
         some._arrange({name: self.sources[name] for name in names}, self.references)
         return some
 
     def limited(self, count):
-        """The first ``count`` items alone: domains take turns, so they stay about equal.
+        """Return the first ``count`` items; domains take turns, so they stay about equal.
 
-        References are limited alike; at least one of each domain is kept.
+        References are limited alike, to at least one per domain.
         """
         numbers = [y for y, _ in self.items[:count]]
         counts = {name: numbers.count(y) for y, name in enumerate(self.domains)}
@@ -166,7 +162,7 @@ class Domains(ImageDataset):
     def files(self, index, rng=None):
         _, source = self.items[index]
         _, references = self.partners(index, rng or np.random.default_rng(0))
-        return [str(source), *(str(picture) for picture in references)]
+        return [str(source), *(str(path) for path in references)]
 
     def paths(self):
         both = (self.sources, self.references)
@@ -175,20 +171,15 @@ class Domains(ImageDataset):
 
     def describe(self):
         sizes = ", ".join(f"{name} {len(found)}" for name, found in self.sources.items())
-        return f"{len(self)} pictures of {len(self.domains)} domains: {sizes}, {self.what}"
+        return f"{len(self)} images of {len(self.domains)} domains: {sizes}, {self.what}"
 
-    def remarks(self):
-        remarks, sizes = [], [len(found) for found in self.sources.values() if found]
+    def warnings(self):
+        warnings, sizes = [], [len(found) for found in self.sources.values() if found]
         if max(sizes) >= 2 * min(sizes):
-            remarks.append(
-                f"the domains differ in size ({min(sizes)} to {max(sizes)} pictures); they are "
-                "shown equally often, so that pictures of small ones repeat"
+            warnings.append(
+                f"the domains differ in size ({min(sizes)} to {max(sizes)} images); all are shown "
+                "equally often, so images of small ones repeat"
             )
         firsts = [(y, found[0]) for y, found in enumerate(self.references.values())]
         smallest = min(min(self.read(*first).shape[:2]) for first in firsts)
-        if smallest < self.image_size:
-            remarks.append(
-                f"pictures of {smallest} pixels are enlarged to {self.image_size}; with a smaller "
-                "--crop-size they are not"
-            )
-        return remarks
+        return warnings + enlarged(smallest, self.image_size)

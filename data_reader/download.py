@@ -1,7 +1,7 @@
-"""``python -m data_reader.download facades``: fetches a published data set, checks and unpacks it.
+"""``python -m data_reader.download facades``: download a published data set, verify and unpack it.
 
-A download that was cut off goes on where it stopped. What is unpacked is treated as hostile: most
-of these archives come over plain http, and for some no checksum is published.
+Interrupted downloads resume. Archives are treated as untrusted: most come over plain HTTP, and some
+have no published checksum.
 """
 
 from __future__ import annotations
@@ -12,130 +12,125 @@ import http.client
 import shlex
 import shutil
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Optional
 from urllib.parse import urlsplit
 
 from ._data_sets import DATA_SETS, DataSet
-from ._fetching import TIMEOUT_SECONDS, Unusable, again, discard, fetch, length_of, size_of
-from ._telling import amount, say, writing
+from ._fetching import (
+    HEADERS,
+    TIMEOUT_SECONDS,
+    Unusable,
+    discard,
+    fetch,
+    length_of,
+    retry_advice,
+    size_of,
+)
+from ._progress import format_size, log
 from ._unpacking import gather, unpack
-from .errors import InputError
+from .errors import InputError, disk_errors
 
 ASK_ABOVE = 5_000_000_000  # bytes
 
 
 def find(name: str) -> DataSet:
-    """The data set of that name.
-
-    Raises:
-        InputError: there is none; the message names the near ones and all.
-    """
+    """Return a data set by name, or raise InputError with the close names and all of them."""
     if name not in DATA_SETS:
         near = difflib.get_close_matches(name, DATA_SETS, n=3, cutoff=0.5)
         meant = f" (did you mean {' or '.join(near)}?)" if near else ""
-        raise InputError(f"there is no data set {name!r}{meant}; there are {', '.join(DATA_SETS)}")
+        raise InputError(f"unknown data set {name!r}{meant}; choose from {', '.join(DATA_SETS)}")
     return DATA_SETS[name]
 
 
-def addresses(data: DataSet, url: Optional[str]) -> list[str]:
-    """Where each file comes from; ``url`` is the file, or the folder of a set of several files.
-
-    Raises:
-        InputError: ``url`` is no web address.
-    """
+def addresses(data: DataSet, url: str | None) -> list[str]:
+    """Return the address of each file; ``url`` is the file, or the folder of several files."""
     if url is None:
         return [file.url for file in data.files]
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname.encode("idna")
         usable = usable and parts.port != 0
-    except (ValueError, AttributeError):  # no host, no such host name, no such port
+    except (ValueError, AttributeError):  # no host, an impossible host or port
         usable = False
     if not usable:
-        raise InputError(f"--url {url} is no address; it takes http://... or https://...")
+        raise InputError(f"--url {url} is not an address; use http://... or https://...")
     if len(data.files) == 1:
         return [url]
     return [f"{url.rstrip('/')}/{file.name}" for file in data.files]
 
 
 def is_complete(data: DataSet, target: Path) -> bool:
-    """Whether ``target`` holds the data set; an empty folder counts as none.
-
-    Raises:
-        InputError: something else is there.
-    """
+    """Return whether ``target`` holds the data set; raise InputError if it holds anything else."""
     if all((target / name).exists() for name in data.holds):
         return True
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(
-            f"{target} is there and holds no {' and '.join(data.holds)}; --to names "
-            "the data set's own folder, which must be new or empty"
+            f"{target} exists and holds no {' and '.join(data.holds)}; --to names the data set's "
+            "own folder, which must be new or empty"
         )
     return False
 
 
 def download(
     name: str,
-    to: Optional[Path] = None,
+    to: Path | None = None,
     *,
-    url: Optional[str] = None,
+    url: str | None = None,
     checked: bool = True,
     retries: int = 5,
 ) -> Path:
-    """Fetch, verify and unpack a data set; its folder is whole or absent, and is given back.
+    """Download, verify and unpack a data set; returns its folder, which is complete or absent.
 
     Raises:
-        InputError: the name, the address, the server, the disk or the archive stands against it.
+        InputError: the name, address, server, disk or archive is at fault.
     """
     data = find(name)
     target = Path(to or Path("data") / name)
     if is_complete(data, target):
         return target
-    beside = target.parent
-    with writing(beside):
-        beside.mkdir(parents=True, exist_ok=True)
+    with disk_errors(f"cannot write to {target.parent}"):
+        target.parent.mkdir(parents=True, exist_ok=True)
     archives = [
-        fetch(file, address, beside, checked=checked, retries=retries)
+        fetch(file, address, target.parent, checked=checked, retries=retries)
         for file, address in zip(data.files, addresses(data, url))
     ]
+    parts = [archive for archive in archives if archive.suffix == ".part"]
     try:
         build(data, archives, target)
     except Unusable:
-        drop(archives)
+        discard(*parts)
         raise
-    drop(archives)
+    discard(*parts)
     return target
 
 
 def build(data: DataSet, archives: list[Path], target: Path) -> None:
-    """Unpack beside ``target`` and rename at the end, so that it is whole or absent."""
+    """Unpack next to ``target`` and rename at the end, so that it is complete or absent."""
     work = target.parent / f".{target.name}.unpacking"
-    shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
-    whole = work / "whole"
+    shutil.rmtree(work, ignore_errors=True)  # left by a killed process
+    whole, writing = work / "whole", f"cannot write to {target.parent}"
     try:
-        with writing(target.parent):
+        with disk_errors(writing):
             whole.mkdir(parents=True)
         for file, archive in zip(data.files, archives):
             if file.name in data.holds:  # used as it is
-                with writing(target.parent):
+                with disk_errors(writing):
                     shutil.copyfile(archive, whole / file.name)
                 continue
             content = work / file.name
-            with writing(target.parent):
+            with disk_errors(writing):
                 content.mkdir()
-            say(f"unpacking {archive}")
+            log(f"unpacking {archive}")
             unpack(archive, content)
             gather(content, whole, data.holds)
         missing = [name for name in data.holds if not (whole / name).exists()]
         if missing:
             raise Unusable(
-                f"{archives[0]} holds no {' and no '.join(missing)}: it is another data "
-                f"set; {again(archives[0])}"
+                f"{archives[0]} holds no {' and no '.join(missing)}: it is another data set; "
+                f"{retry_advice(archives[0])}"
             )
-        with writing(target.parent):
+        with disk_errors(writing):
             if target.exists():
                 target.rmdir()
             whole.rename(target)
@@ -143,31 +138,20 @@ def build(data: DataSet, archives: list[Path], target: Path) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def drop(archives: list[Path]) -> None:
-    """Remove what was downloaded; what was put there by hand stays."""
-    for archive in archives:
-        if archive.suffix == ".part":
-            discard(archive)
-
-
 def ask(name: str, data: DataSet, urls: list[str], folder: Path, *, yes: bool) -> None:
-    """Say how much is to come and how long it takes; on a terminal, ask before a large one.
-
-    Raises:
-        InputError: the answer is no.
-    """
+    """Log size and duration of a large download; on a terminal, ask for confirmation."""
     sizes = [file.size for file in data.files]
     if 0 < sum(sizes) <= ASK_ABOVE:
         return
     sizes = [real_size(url) or size for url, size in zip(urls, sizes)]
     if 0 in sizes:
-        say(f"{name}: the size is not known before it starts")
+        log(f"{name}: size unknown")
     else:
-        here = sum(size_of(folder / f"{file.name}.part") for file in data.files)
-        rest = max(0, sum(sizes) - here)
-        say(
-            f"{name}: {amount(rest)} to download, about {rest / 6e8:.0f} minutes at 10 MB/s or "
-            f"{rest / 3.6e9:.1f} hours at 1 MB/s, and as much room again to unpack it"
+        done = sum(size_of(folder / f"{file.name}.part") for file in data.files)
+        rest = max(0, sum(sizes) - done)
+        log(
+            f"{name}: {format_size(rest)} to download, about {rest / 6e8:.0f} minutes at 10 MB/s "
+            f"or {rest / 3.6e9:.1f} hours at 1 MB/s; unpacking needs as much space again"
         )
     if yes or not sys.stdin.isatty():
         return
@@ -176,25 +160,25 @@ def ask(name: str, data: DataSet, urls: list[str], folder: Path, *, yes: bool) -
     except EOFError:  # Ctrl-D
         answer = ""
     if answer not in ("y", "yes"):
-        raise InputError(f"{name} was not downloaded: not confirmed; --yes asks no question")
+        raise InputError(f"{name} was not downloaded: answer y, or use --yes")
 
 
 def real_size(url: str) -> int:
-    """The size the server names, in bytes; 0 where it names none or cannot be reached."""
-    request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "paddle-gans"})
+    """Return the size in bytes that the server reports; 0 if it is unknown or unreachable."""
+    request = urllib.request.Request(url, method="HEAD", headers=HEADERS)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             return length_of(response) or 0
     except (OSError, http.client.HTTPException):
-        return 0  # the download will say what is wrong
+        return 0  # the download will report the error
 
 
 def listing() -> str:
-    lines = ["name                    article       size          checksum  what"]
+    lines = ["name                    model         size          checksum  what"]
     for name, data in DATA_SETS.items():
         size = sum(file.size for file in data.files)
         known = all(file.checksum for file in data.files)
-        shown = ("" if known else "about ") + amount(size) if size else "not known"
+        shown = ("" if known else "about ") + format_size(size) if size else "not known"
         lines.append(
             f"{name:<23} {data.model:<13} {shown:<13} {'yes' if known else 'none':<9} {data.what}"
         )
@@ -209,60 +193,44 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     result = _Parser(
         prog="python -m data_reader.download",
-        description="Fetch a published data set, check it and unpack it. A download that was cut "
-        "off goes on where it stopped.",
+        description="Download a published data set, verify and unpack it. Interrupted downloads "
+        "resume.",
         epilog=f"data sets: {', '.join(DATA_SETS)}",
     )
-    result.add_argument("name", nargs="?", help="the data set")
-    result.add_argument("--list", action="store_true", help="all data sets with size and article")
-    result.add_argument("--to", type=Path, metavar="DIR", help="its folder (default: data/<name>)")
-    result.add_argument(
-        "--url",
-        help="a mirror: the archive's address, or the address of the folder for coco2017 and mnist",
-    )
-    result.add_argument("--yes", action="store_true", help="do not ask before a large download")
-    result.add_argument(
-        "--no-check", action="store_true", help="take a file that differs from the published one"
-    )
-    result.add_argument(
-        "--retries",
-        type=int,
-        default=5,
-        metavar="N",
-        help="tries in a row that bring nothing (default: 5)",
-    )
+    add = result.add_argument
+    add("name", nargs="?", help="data set")
+    add("--list", action="store_true", help="list all data sets with size and model")
+    add("--to", type=Path, metavar="DIR", help="target folder (default: data/<name>)")
+    add("--url", help="mirror: address of the archive, or of the folder for coco2017 and mnist")
+    add("--yes", action="store_true", help="do not ask before a large download")
+    add("--no-check", action="store_true", help="accept a file that differs from the published one")
+    add("--retries", type=int, default=5, metavar="N",
+        help="consecutive retries that receive nothing (default: 5)")  # fmt: skip
     return result
 
 
 def run(options: argparse.Namespace) -> None:
     if options.list:
-        say(listing())
+        log(listing())
         return
     if options.name is None:
-        raise InputError(f"name a data set: {', '.join(DATA_SETS)}; --list says more of them")
-    data = find(options.name)
-    target = options.to or Path("data") / options.name
+        raise InputError(f"name a data set: {', '.join(DATA_SETS)}; --list describes them")
+    name, data = options.name, find(options.name)
+    target = options.to or Path("data") / name
     if is_complete(data, target):
-        say(f"{options.name} is already in {target}")
+        log(f"{name} is already in {target}")
     else:
-        ask(options.name, data, addresses(data, options.url), target.parent, yes=options.yes)
-        download(
-            options.name,
-            target,
-            url=options.url,
-            checked=not options.no_check,
-            retries=options.retries,
-        )
-        say(f"{options.name} is in {target}")
+        ask(name, data, addresses(data, options.url), target.parent, yes=options.yes)
+        checked, retries = not options.no_check, options.retries
+        download(name, target, url=options.url, checked=checked, retries=retries)
+        log(f"{name} is in {target}")
     where = shlex.quote(str(target / data.train_on))
-    say(
-        f"train on it: python -m paddle_gans.train --model {data.model} --data {where} "
-        f"{data.flags}".rstrip()
-    )
+    command = f"python -m paddle_gans.train --model {data.model} --data {where} {data.flags}"
+    log(f"train on it: {command.rstrip()}")
 
 
-def main(argv: Optional[list[str]] = None) -> int:
-    """Run the command; 0, or 2 where the user can mend it, or 130 after Ctrl-C."""
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns 0, 2 after a user error, or 130 after Ctrl-C."""
     try:
         run(parser().parse_args(argv))
         return 0
@@ -271,8 +239,7 @@ def main(argv: Optional[list[str]] = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            "stopped; what came so far stays beside the target, its name ends in .part; the same "
-            "command goes on from there",
+            "stopped; the partial download (*.part) is kept, run the same command again to resume",
             file=sys.stderr,
         )
         return 130

@@ -1,4 +1,4 @@
-"""The embedded data sets: small drawn images as ordinary files, in the layouts users have."""
+"""The embedded data sets: small synthetic images as ordinary files, in the layouts users have."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ STREET_LABELS: dict[str, tuple[int, int, int]] = {
 
 
 def demo_path(name: str) -> Path:
-    """Return the folder of an embedded data set, for the reader of its layout.
+    """Return the folder of an embedded data set.
 
-    ``streets``: pairs, photograph A and label map B. ``landscapes``: unpaired, photographs A and
+    ``streets``: pairs of photograph A and label map B. ``landscapes``: unpaired photographs A and
     paintings B. ``faces``: the domains cat, dog and rabbit. ``colours``: photographs. ``digits``:
     MNIST's four files.
     """

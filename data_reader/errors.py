@@ -1,9 +1,24 @@
-"""The one exception for what a user got wrong."""
+"""The exception for user errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message names the thing and the next step.
+    """Invalid user input; the message names what is wrong and what to do.
 
-    Commands print it as one line that starts with ``error:`` and end with exit code 2. Everything
-    else that is raised is a bug and keeps its traceback.
+    Commands print it as one line that starts with ``error:`` and exit with code 2. Any other
+    exception is a bug and keeps its traceback.
     """
+
+
+@contextmanager
+def disk_errors(failure: str) -> Iterator[None]:
+    """Turn an OSError into an InputError whose message starts with ``failure``."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise InputError(
+            f"{failure}: {error.strerror or error}{where}; check the permissions and the free space"
+        ) from error

@@ -1,4 +1,4 @@
-"""Prepares the process for Paddle; the one place for what must happen before its import."""
+"""Import Paddle, and configure the process of a command before that."""
 
 import contextlib
 import importlib.util
@@ -6,46 +6,82 @@ import io
 import os
 import sys
 import warnings
-import zlib  # noqa: F401  Paddle 2.6 crashes in the process's first decompression unless zlib is in first
+import zlib  # noqa: F401  Paddle 2.6 crashes on its first decompression unless zlib is loaded first
 
 INSTALL = (
     "PaddlePaddle is not installed: `pip install -e '.[cpu]'` installs it for the CPU, "
     "`pip install -e '.[gpu]'` for an NVIDIA GPU"
 )
+OPENCV = {  # OpenCV reads these when it is imported, FFmpeg when the first video is opened
+    "OPENCV_IO_MAX_IMAGE_PIXELS": str(2**28),  # for formats whose headers we do not read
+    "OPENCV_LOG_LEVEL": "SILENT",  # our exceptions contain what OpenCV would print
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "OPENCV_FOR_THREADS_NUM": "1",  # the loader has its own threads
+}
 
 
 def cores() -> int:
-    """Number of CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def prepare() -> None:
-    """Import Paddle with the cores of this machine and without its remarks about them.
+def thread_settings() -> dict[str, str]:
+    """Return the environment by which Paddle uses all cores; ranks of one machine share them."""
+    ranks = int(os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM") or 1)
+    threads = str(max(1, cores() // ranks))
+    return {
+        "OMP_NUM_THREADS": threads,
+        "FLAGS_paddle_num_threads": threads,
+        # Milliseconds that idle threads spin. The default of 200 keeps the loader off the cores.
+        "KMP_BLOCKTIME": "1",
+    }
 
-    Paddle's matrix products take one thread unless told before its import; a value that the user
-    set in the environment wins. Ranks of one machine share its cores.
+
+def prepare() -> None:
+    """Configure this process and import Paddle: for commands and notebooks, not for the library.
+
+    Sets environment variables of Paddle and OpenCV, unless the user has set them, and hides two
+    warnings of Paddle. Does nothing once Paddle is imported.
 
     Raises:
-        ImportError: the framework is not installed; the message says which command installs it.
+        ImportError: Paddle is not installed; the message names the command that installs it.
+    """
+    if "paddle" in sys.modules:
+        return
+    for name, value in {**thread_settings(), **OPENCV}.items():
+        os.environ.setdefault(name, value)
+    import_paddle()
+    # Batch norm warns at every first training step.
+    warnings.filterwarnings("ignore", message="When training, we now always track")
+    # Meant for users of another framework's `split`; we use Paddle's.
+    warnings.filterwarnings("ignore", message=r"\s*Non compatible API")
+
+
+def import_paddle() -> None:
+    """Import Paddle with all cores and without its messages; the environment stays as it was.
+
+    Paddle's matrix products use one thread unless the environment says otherwise on import.
+
+    Raises:
+        ImportError: Paddle is not installed; the message names the command that installs it.
     """
     if "paddle" in sys.modules:
         return
     if importlib.util.find_spec("paddle") is None:
         raise ImportError(INSTALL)
-    ranks = int(os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM") or 1)
-    threads = str(max(1, cores() // ranks))
-    os.environ.setdefault("OMP_NUM_THREADS", threads)
-    os.environ.setdefault("FLAGS_paddle_num_threads", threads)
-    # Milliseconds for which threads stay awake after their work; 200, the default, keeps whoever
-    # reads pictures from the core.
-    os.environ.setdefault("KMP_BLOCKTIME", "1")
-    remarks = io.StringIO()  # "OMP_NUM_THREADS set to 2, not 1", "No ccache found"
-    with contextlib.redirect_stderr(remarks), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import paddle  # noqa: F401
-    # Batch norm says this at every first training step.
-    warnings.filterwarnings("ignore", message="When training, we now always track")
-    # For those who come from another framework's `split`, and use Paddle's own.
-    warnings.filterwarnings("ignore", message=r"\s*Non compatible API")
+    settings = thread_settings()
+    before = {name: os.environ.get(name) for name in settings}
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
+    messages = io.StringIO()  # "OMP_NUM_THREADS set to 2, not 1", "No ccache found"
+    try:
+        with contextlib.redirect_stderr(messages), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import paddle  # noqa: F401
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

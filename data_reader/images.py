@@ -1,106 +1,98 @@
-"""Decode, encode and list pictures: uint8 and RGB everywhere, upright, whatever the file holds."""
+"""Decode, encode and list images: uint8 RGB and upright, whatever the file holds."""
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple
 
 import numpy as np
 
 from ._headers import UPRIGHT, Header, read_header
 from ._opencv import cv2
-from .errors import InputError
+from .atomic import atomic_path
+from .errors import InputError, disk_errors
 from .metadata import Metadata, add_metadata
 
-if "OPENCV_LOG_LEVEL" not in os.environ:  # our errors say what OpenCV would print
-    with suppress(AttributeError):  # OpenCV 4
-        cv2.setLogLevel(0)
-    with suppress(AttributeError):  # OpenCV 5
-        cv2.utils.logging.setLogLevel(0)
-
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff")
-    + (".ppm", ".pgm", ".pnm")
-)
 JPEG_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe"))
 ALPHA_SUFFIXES = frozenset((".png", ".webp", ".tif", ".tiff"))  # write_image keeps alpha in these
-MAX_PIXELS = 2**28  # a file that claims more is taken for a decompression bomb,
-UNSUSPECTED = 2**26  # and one that claims more than this many
-MAX_RATIO = 256  # and more pixels than this for each of its bytes; photographs have 2 to 50
+IMAGE_SUFFIXES = JPEG_SUFFIXES | ALPHA_SUFFIXES | {".bmp", ".dib", ".ppm", ".pgm", ".pnm"}
+# Decompression bombs: larger than MAX_PIXELS, or larger than CHECKED_PIXELS with more than
+# MAX_RATIO pixels per byte (photographs have 2 to 50).
+MAX_PIXELS = 2**28
+CHECKED_PIXELS = 2**26
+MAX_RATIO = 256
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike
 
 
-class Picture(NamedTuple):
-    """A decoded picture, upright."""
+class DecodedImage(NamedTuple):
+    """A decoded image, upright."""
 
     rgb: np.ndarray  # uint8 [H, W, 3]
-    alpha: Optional[np.ndarray]  # uint8 [H, W], 255 is opaque; None where the file has no alpha
+    alpha: np.ndarray | None  # uint8 [H, W], 255 is opaque; None if the file has no alpha
     grey: bool  # the file holds brightness only; a palette counts as colour
 
 
-def read_picture(path: PathLike) -> Picture:
-    """Decode a picture of any kind that OpenCV reads.
+def decode_image(path: PathLike) -> DecodedImage:
+    """Decode an image of any kind that OpenCV reads; the first frame of an animation.
 
     16-bit values are rounded to 8 bits, palettes and grey become RGB, the EXIF orientation is
-    applied, a CMYK JPEG is converted as OpenCV does it. Of an animation, the first picture.
+    applied, CMYK JPEGs are converted by OpenCV.
 
     Raises:
-        InputError: the file is missing, a folder, empty, no picture, truncated, damaged, of
-            floating-point values, claims more than ``MAX_PIXELS`` pixels, or, above
-            ``UNSUSPECTED``, more than ``MAX_RATIO`` a byte.
+        InputError: the file is missing, a folder, empty, not an image, truncated, damaged, of
+            floating-point values, or too large (``MAX_PIXELS``, ``MAX_RATIO``).
     """
     path = existing_file(path)
     with disk_errors(f"cannot read {path}"):
         data = path.read_bytes()
     header = read_header(data)
-    _refuse(path, data, header)
+    _check(path, data, header)
     pixels = _to_8_bits(path, _decode(path, data, header), header.white)
     pixels = np.ascontiguousarray(UPRIGHT[header.orientation](pixels))
     if pixels.ndim == 2:
-        return Picture(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, True)
+        return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, True)
     if pixels.shape[2] == 3:
-        return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), None, False)
+        return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), None, False)
     alpha = None if header.opaque else pixels[..., 3].copy()
-    return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), alpha, header.grey)
+    return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), alpha, header.grey)
 
 
 def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
-    """Decode a picture to uint8 [H, W, channels]: 3 is RGB, 1 is luma (ITU-R 601); no alpha.
+    """Decode an image to uint8 [H, W, channels]: 3 is RGB, 1 is luma (ITU-R 601); no alpha.
 
     Raises:
-        InputError: as ``read_picture``.
+        InputError: see ``decode_image``.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels is 1 or 3, not {channels}")
-    rgb = read_picture(path).rgb
+    rgb = decode_image(path).rgb
     return rgb if channels == 3 else cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None]
 
 
 def write_image(
     path: PathLike,
     rgb: np.ndarray,
-    alpha: Optional[np.ndarray] = None,
+    alpha: np.ndarray | None = None,
     quality: int = 95,
     *,
     fine_colour: bool = False,
-    metadata: Optional[Metadata] = None,
+    metadata: Metadata | None = None,
 ) -> None:
-    """Write uint8 RGB [H, W, 3] in the suffix's format: the whole file, or none; makes folders.
+    """Write uint8 RGB [H, W, 3] atomically in the format of the suffix; creates folders.
 
-    ``alpha`` is uint8 [H, W]; formats other than ``ALPHA_SUFFIXES`` drop it. ``quality`` is 1 to
-    100, for JPEG and WebP (both lossy at any quality); a ``.pgm`` holds the luma. ``fine_colour``
-    stores the colour of a JPEG for each pixel (4:4:4) instead of each four. ``metadata`` goes into
-    JPEG and PNG; other formats drop it.
+    Args:
+        alpha: uint8 [H, W], dropped by formats other than ``ALPHA_SUFFIXES``.
+        quality: 1 to 100, for JPEG and WebP (lossy at any quality). A ``.pgm`` holds the luma.
+        fine_colour: store the colour of a JPEG per pixel (4:4:4) instead of per 2 x 2 pixels.
+        metadata: for JPEG and PNG, dropped by other formats.
 
     Raises:
-        InputError: the suffix is none of ``IMAGE_SUFFIXES``, the format cannot hold a picture of
-            this size, or the disk refuses; what stood at ``path`` before is then untouched.
+        InputError: unknown suffix, an image too large for the format, or a disk error; an existing
+            file is then kept.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -108,15 +100,15 @@ def write_image(
         known = ", ".join(sorted(IMAGE_SUFFIXES))
         raise InputError(f"cannot write {path}: its suffix is none of {known}")
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
-        raise ValueError(f"a picture is uint8 [H, W, 3], not {rgb.dtype} {list(rgb.shape)}")
+        raise ValueError(f"an image is uint8 [H, W, 3], not {rgb.dtype} {list(rgb.shape)}")
     if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != rgb.shape[:2]):
-        raise ValueError(f"alpha is {alpha.dtype} {list(alpha.shape)}, the picture {rgb.shape}")
+        raise ValueError(f"alpha is {alpha.dtype} {list(alpha.shape)}, the image {rgb.shape}")
     pixels = cv2.cvtColor(
         np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY if suffix == ".pgm" else cv2.COLOR_RGB2BGR
     )
     if alpha is not None and suffix in ALPHA_SUFFIXES:
         pixels = np.dstack([pixels, alpha])
-    # OpenCV 4 heeds WebP's quality only as the first option.
+    # OpenCV 4 reads WebP's quality only from the first option.
     of_format = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
     options = [of_format, quality]
     if fine_colour and suffix in JPEG_SUFFIXES:
@@ -131,35 +123,34 @@ def write_image(
             f"cannot write {path}: {width} x {height} pixels do not fit {suffix}; try .png or .tif"
         )
     content = encoded.tobytes() if metadata is None else add_metadata(encoded.tobytes(), metadata)
-    with replacing(path) as temporary, disk_errors(f"cannot write {path}"):
+    with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
         temporary.write_bytes(content)
 
 
 def list_images(folder: PathLike) -> list[Path]:
-    """List the pictures in a folder and the folders in it, in natural order (2 before 10).
+    """List the images in a folder and its subfolders, in natural order (2 before 10).
 
-    A picture is a file with one of ``IMAGE_SUFFIXES`` in small or capital letters. Hidden files
-    and folders are left out, links to folders are followed.
+    Images are known by ``IMAGE_SUFFIXES``, in any case. Hidden files and folders are skipped,
+    links to folders are followed.
 
     Raises:
-        InputError: the folder is missing, a file, or may not be read.
+        InputError: the folder is missing, a file, or unreadable.
     """
     folder = Path(folder)
     with disk_errors(f"cannot list {folder}"):
         if not folder.exists():
             raise InputError(f"{folder} does not exist; check the spelling")
         if not folder.is_dir():
-            raise InputError(f"{folder} is a file; name the folder that it is in")
-        return sorted(_pictures_below(folder, frozenset()), key=natural_key)
+            raise InputError(f"{folder} is a file; name its folder")
+        return sorted(_images_below(folder, frozenset()), key=natural_key)
 
 
 def natural_key(path: PathLike) -> tuple:
-    """Return the sort key by which ``img2.png`` comes before ``img10.png``, folder by folder."""
-    parts = tuple(tuple(_with_numbers(part.casefold())) for part in Path(path).parts)
+    """Return a sort key by which ``img2.png`` comes before ``img10.png``, folder by folder."""
+    # Split into text, number, text, ...: text first, so that any two splits can be compared.
+    splits = (re.split("([0-9]+)", part.casefold()) for part in Path(path).parts)
+    parts = tuple(tuple(int(x) if i % 2 else x for i, x in enumerate(split)) for split in splits)
     return parts, str(path)  # the text decides between a1 and a01, a1 and A1
-
-
-# Files.
 
 
 def existing_file(path: PathLike) -> Path:
@@ -179,51 +170,8 @@ def existing_file(path: PathLike) -> Path:
     return path
 
 
-@contextmanager
-def replacing(path: Path, suffix: Optional[str] = None) -> Iterator[Path]:
-    """Yield a temporary sibling of ``path`` that takes its place when the block ends cleanly.
-
-    The sibling has a hidden name with the same suffix, by which encoders go, or with ``suffix``;
-    it is gone after the block in any case.
-
-    Raises:
-        InputError: the folder cannot be made, or the file not be put in place.
-    """
-    suffix = path.suffix if suffix is None else suffix
-    temporary = path.with_name(f".{secrets.token_hex(8)}{suffix}")
-    with disk_errors(f"cannot write {path}"):
-        if path.parent.is_file():
-            raise InputError(f"cannot write {path}: {path.parent} is a file, not a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield temporary
-        with disk_errors(f"cannot write {path}"):
-            temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-@contextmanager
-def disk_errors(failure: str) -> Iterator[None]:
-    """Turn what the operating system refuses into an InputError that begins with ``failure``."""
-    try:
-        yield
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise InputError(
-            f"{failure}: {error.strerror}{where}; check the permissions and the free space"
-        ) from error
-
-
-def _with_numbers(text: str) -> Iterator[Union[str, int]]:
-    """Split into text, number, text, ...: text first, so that two splits can be compared."""
-    for index, run in enumerate(re.split("([0-9]+)", text)):
-        yield int(run) if index % 2 else run
-
-
-def _pictures_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Yield the pictures; ``above`` are the real folders around, to which a link may lead back."""
+def _images_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """Yield the images; ``above`` are the enclosing folders, to which a link may lead back."""
     above = above | {folder.resolve()}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -232,30 +180,24 @@ def _pictures_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
             path = folder / entry.name
             if entry.is_dir():
                 if path.resolve() not in above:
-                    yield from _pictures_below(path, above)
+                    yield from _images_below(path, above)
             elif path.suffix.lower() in IMAGE_SUFFIXES:
                 yield path
 
 
-# Decoding.
-
-
-def _refuse(path: Path, data: bytes, header: Header) -> None:
+def _check(path: Path, data: bytes, header: Header) -> None:
     """Raise the InputErrors that need no decoding.
 
-    OpenCV fills what is missing of a truncated JPEG with grey: 4.8 in any, 5.0 still where zeros
-    follow, as in a broken-off download.
+    OpenCV fills the missing part of a truncated JPEG with grey: 4.8 always, 5.0 if zeros follow, as
+    in an interrupted download.
     """
-    claim = header.width * header.height
-    if claim > max(UNSUSPECTED, MAX_RATIO * len(data)) and claim <= MAX_PIXELS:
+    pixels = header.width * header.height
+    claim = f"{path} claims to be {header.width} x {header.height} pixels"
+    if pixels > MAX_PIXELS:
+        raise InputError(f"{claim}, more than the maximum of {MAX_PIXELS}; resize or split it")
+    if pixels > max(CHECKED_PIXELS, MAX_RATIO * len(data)):
         raise InputError(
-            f"{path} claims to be {header.width} x {header.height} pixels in {len(data)} bytes, as "
-            "a decompression bomb does; make it smaller or cut it into parts"
-        )
-    if claim > MAX_PIXELS:
-        raise InputError(
-            f"{path} claims to be {header.width} x {header.height} pixels, more than the "
-            f"{MAX_PIXELS} that are read; make it smaller or cut it into parts"
+            f"{claim} in {len(data)} bytes, like a decompression bomb; resize or split it"
         )
     if not header.complete:
         raise InputError(
@@ -265,17 +207,17 @@ def _refuse(path: Path, data: bytes, header: Header) -> None:
 
 
 def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
-    """Decode what the file holds: [H, W], or [H, W, 3 or 4] in OpenCV's order, blue first."""
-    reason = "damaged, or of a variant it does not know"
+    """Decode to [H, W], or to [H, W, 3 or 4] in OpenCV's order, blue first."""
+    reason = "damaged, or an unknown variant"
     try:
-        # IMREAD_UNCHANGED alone keeps alpha and 16 bits; it leaves EXIF's orientation to us.
+        # Only IMREAD_UNCHANGED keeps alpha and 16 bits; it ignores EXIF's orientation.
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         pixels, reason = None, error.err
     if pixels is None and not header.kind:
         raise InputError(
-            f"{path} is not a picture (it begins with {data[:16]!r}) that OpenCV reads; "
-            "leave it out, or convert it to PNG or JPEG"
+            f"{path} is not an image (it begins with {data[:16]!r}) that OpenCV reads; "
+            "remove it, or convert it to PNG or JPEG"
         )
     if pixels is None:
         raise InputError(
@@ -285,12 +227,12 @@ def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
     return pixels
 
 
-def _to_8_bits(path: Path, pixels: np.ndarray, white: Optional[int]) -> np.ndarray:
-    """Scale so that white is 255, rounding to nearest; of 16 bits that is v / 257."""
+def _to_8_bits(path: Path, pixels: np.ndarray, white: int | None) -> np.ndarray:
+    """Scale so that white is 255 and round; 16-bit values are divided by 257."""
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(
-            f"{path} holds {pixels.dtype} values, and does not say which is white; "
-            "convert it to 8 or 16 bits a channel"
+            f"{path} holds {pixels.dtype} values without a known white; convert it to 8 or "
+            "16 bits a channel"
         )
     if pixels.ndim == 3 and pixels.shape[2] not in (3, 4):
         raise InputError(f"{path} has {pixels.shape[2]} channels; convert it to grey, RGB or RGBA")

@@ -1,4 +1,4 @@
-"""Which layout does this folder have? The answer, or an error that lists what was looked for."""
+"""Find the layout of a data folder, or fail with a list of the layouts that were tried."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from .errors import InputError
 from .images import list_images, natural_key
 
-MOST_HELD_BACK = 500  # photographs of one folder that are kept for validation
+MAX_VALIDATION = 500  # photographs of one folder that are kept from training
 
 
 class Pair(NamedTuple):
-    """Files of one pair; ``b`` is None where one picture holds A and B side by side."""
+    """Files of one pair; ``b`` is None if one image holds A and B side by side."""
 
     a: Path
-    b: Optional[Path] = None
+    b: Path | None = None
 
 
 def paired(
     root: str | os.PathLike, *, train: bool, allow_outside: bool = False
 ) -> tuple[list[Pair], str]:
-    """The pairs under ``root`` in their natural order, and a description of the layout.
+    """Return the pairs under ``root`` in natural order, and a description of the layout.
 
-    Looked for, in this order: a list file (``A<TAB>B`` a line, relative to the file's folder);
+    Layouts, in this order: a list file (``A<TAB>B`` per line, relative to the file's folder);
     ``trainA/`` and ``trainB/`` with equal names (``testA``/``testB`` or ``valA``/``valB``);
-    ``train/A`` and ``train/B``; ``train/`` (``val/`` or ``test/``) with pictures that hold both
-    side by side; ``a/`` and ``b/``; pictures side by side in ``root`` itself. A test set that is
-    not there is an empty list. ``allow_outside`` as in ``read_list``.
+    ``train/A`` and ``train/B``; ``train/`` (``val/`` or ``test/``) with both sides in each image;
+    ``a/`` and ``b/``; images with both sides in ``root`` itself. Returns an empty list if there is
+    no test split. ``allow_outside``: see ``read_list``.
 
     Raises:
-        InputError: none of these is there, a pair is incomplete, or a list cannot be used.
+        InputError: no layout fits, a pair is incomplete, or a list is invalid.
     """
     root = one_path(root)
     if not root.exists():
@@ -44,63 +44,60 @@ def paired(
             return [], ""
         return read_list(listing, root.parent, allow_outside=allow_outside), f"list {listing}"
 
-    for split in ("train",) if train else ("test", "val"):
-        for a, b in ((f"{split}A", f"{split}B"), (f"{split}/A", f"{split}/B")):
+    for split in _splits(train):
+        for a, b in _sides(split):
             if (root / a).is_dir() or (root / b).is_dir():
                 return match_names(root, a, b), f"{a}/ and {b}/ with equal names"
-        if (root / split).is_dir():
-            images = list_images(root / split)
-            if images:
-                return [Pair(image) for image in images], f"{split}/ with A and B side by side"
+        found = list_images(root / split) if (root / split).is_dir() else []
+        if found:
+            return [Pair(image) for image in found], f"{split}/ with A and B side by side"
     if not train:
         return [], ""
     for a, b in (("a", "b"), ("A", "B")):
         if (root / a).is_dir() and (root / b).is_dir():
             return match_names(root, a, b), f"{a}/ and {b}/ with equal names"
-    images = [p for p in list_images(root) if p.parent == root]
-    if images:
-        return [Pair(image) for image in images], "pictures with A and B side by side"
-    raise InputError(
-        nothing_found(
-            root,
-            "trainA/ and trainB/ with equal names, a/ and b/ with equal "
-            "names, or train/ with A and B side by side in each picture",
+    found = [path for path in list_images(root) if path.parent == root]
+    if not found:
+        wanted = (
+            "trainA/ and trainB/ with equal names, a/ and b/ with equal names, or train/ with A "
+            "and B side by side in each image"
         )
-    )
+        raise InputError(nothing_found(root, wanted))
+    return [Pair(image) for image in found], "images with A and B side by side"
 
 
 def unpaired(
     roots: Sequence[str | os.PathLike], *, train: bool
 ) -> tuple[list[Path], list[Path], str] | None:
-    """The pictures of A, those of B, and a description of the layout.
+    """Return the images of A, those of B, and a description of the layout.
 
     One folder with ``trainA/`` and ``trainB/`` (``testA``/``testB`` or ``valA``/``valB``),
-    ``train/A`` and ``train/B``, or ``a/`` and ``b/``; or two folders, A first. None: no test set.
+    ``train/A`` and ``train/B``, or ``a/`` and ``b/``; or two folders, A first. Returns None if
+    there is no test split.
 
     Raises:
-        InputError: none of these is there, or a side holds no pictures.
+        InputError: no layout fits, or a side has no images.
     """
     if len(roots) > 2:
-        raise InputError(f"--data names {len(roots)} folders; two domains are one folder, or two")
+        raise InputError(f"--data names {len(roots)} folders; name one folder, or one for A and B")
     for root in map(Path, roots):
         if not root.is_dir():
             raise InputError(f"{root} is not a folder; --data takes a folder, two, or `demo`")
     if len(roots) == 2:
         a, b = map(Path, roots)
-        return (pictures_in(a), pictures_in(b), f"{a} and {b}") if train else None
+        return (images_in(a), images_in(b), f"{a} and {b}") if train else None
     root = Path(roots[0])
-    splits = ("train",) if train else ("test", "val")
-    names = [pair for s in splits for pair in ((f"{s}A", f"{s}B"), (f"{s}/A", f"{s}/B"))]
-    for a, b in names + ([("a", "b"), ("A", "B")] if train else []):
-        here = [(root / side).is_dir() for side in (a, b)]
-        if any(here) and train and not all(here):
-            there, missing = (a, b) if here[0] else (b, a)
+    sides = [pair for split in _splits(train) for pair in _sides(split)]
+    for a, b in sides + ([("a", "b"), ("A", "B")] if train else []):
+        exist = [(root / side).is_dir() for side in (a, b)]
+        if all(exist):
+            return images_in(root / a), images_in(root / b), f"{a}/ and {b}/"
+        if any(exist) and train:
+            found, missing = (a, b) if exist[0] else (b, a)
             raise InputError(
-                f"{root} holds {there}/ but there is no {missing}/; CycleGAN needs trainA/ and "
-                "trainB/, a/ and b/, or two --data folders"
+                f"{root} has {found}/, but no {missing}/; CycleGAN needs trainA/ and trainB/, a/ "
+                "and b/, or two --data folders"
             )
-        if all(here):
-            return pictures_in(root / a), pictures_in(root / b), f"{a}/ and {b}/"
     if train:
         raise InputError(
             nothing_found(root, "trainA/ and trainB/, a/ and b/ (or name two folders)")
@@ -108,63 +105,57 @@ def unpaired(
     return None
 
 
-def pictures(root: str | os.PathLike, *, train: bool) -> list[Path]:
-    """Single pictures: those of ``train/`` (``test/``, ``val/``), else all under ``root``.
+def images(root: str | os.PathLike, *, train: bool) -> list[Path]:
+    """Return the images of ``train/`` (``test/``, ``val/``), else all images under ``root``.
 
-    A test set that is not there is an empty list.
+    Returns an empty list if there is no test split.
 
     Raises:
-        InputError: ``root`` is not a folder, or there is no picture to train on.
+        InputError: ``root`` is not a folder, or has no images to train on.
     """
-    root = one_path(root)
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder; --data takes a folder of pictures, or `demo`")
-    for split in ("train",) if train else ("test", "val"):
+    root = _folder(root, "a folder of images")
+    for split in _splits(train):
         if (root / split).is_dir():
-            return pictures_in(root / split)
-    return pictures_in(root) if train else []
+            return images_in(root / split)
+    return images_in(root) if train else []
 
 
 def photos(
     root: str | os.PathLike | Sequence[str], *, train: bool, seed: int = 0
 ) -> tuple[list[Path], str]:
-    """The photographs to train on, or those held back for validation, and a description.
+    """Return the photographs of the training or the validation set, and a description.
 
-    ``train/`` and ``val/`` or ``test/`` (COCO's ``train2017/`` and ``val2017/`` too); where there
-    is no such ``train/``, all under ``root``, a twentieth of which is held back, see ``held_back``.
-    A validation set that is not there is an empty list.
+    Reads ``train/`` and ``val/`` or ``test/`` (COCO's ``train2017/`` and ``val2017/`` too). Without
+    ``train/``, ``choose_validation`` splits all images under ``root``. Returns an empty list if
+    there is no validation set.
 
     Raises:
-        InputError: ``root`` is not a folder, or there is no picture to train on.
+        InputError: ``root`` is not a folder, or has no images to train on.
     """
-    root = one_path(root)
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder; --data takes a folder of pictures, or `demo`")
+    root = _folder(root, "a folder of images")
     for year in ("", "2017"):
         if (root / f"train{year}").is_dir():
             names = [f"train{year}"] if train else [f"val{year}", f"test{year}"]
             found = next((name for name in names if (root / name).is_dir()), None)
-            return (pictures_in(root / found), f"photographs of {found}/") if found else ([], "")
-    everything = pictures_in(root)
-    back = held_back([path.relative_to(root).as_posix() for path in everything], seed)
-    chosen = [path for path, is_back in zip(everything, back) if is_back != train]
-    share, name = f"{sum(back)} of {len(everything)}", root.resolve().name
-    if train:
-        return chosen, f"photographs of {name}/, {share} held back"
-    return chosen, f"photographs held back of {name}/, {share}"
+            return (images_in(root / found), f"photographs of {found}/") if found else ([], "")
+    everything = images_in(root)
+    chosen = choose_validation([path.relative_to(root).as_posix() for path in everything], seed)
+    paths = [path for path, validates in zip(everything, chosen) if validates != train]
+    what, count = f"photographs of {root.resolve().name}/", f"{sum(chosen)} of {len(everything)}"
+    return paths, f"{what}, {count} {'kept for the' if train else 'in the'} validation set"
 
 
-def held_back(names: Sequence[str], seed: int) -> list[bool]:
-    """Which of these names are kept from training: about a twentieth, by a hash of name and seed.
+def choose_validation(names: Sequence[str], seed: int) -> list[bool]:
+    """Choose about a twentieth of these names for validation, by a hash of name and seed.
 
-    A name's fate does not depend on the other names, except for the bounds: at least 1 and at most
-    ``MOST_HELD_BACK``, and none of fewer than 5.
+    The choice of a name does not depend on the other names, except for the limits: at least 1, at
+    most ``MAX_VALIDATION``, and none of fewer than 5.
     """
     if len(names) < 5:
         return [False] * len(names)
     numbers = [hashlib.sha256(f"{seed}\t{name}".encode()).digest() for name in names]
     twentieth = (2**64 // 20).to_bytes(8, "big")
-    lowest = sorted(numbers)[:MOST_HELD_BACK]
+    lowest = sorted(numbers)[:MAX_VALIDATION]
     return [
         number == lowest[0] or (number < twentieth and number <= lowest[-1]) for number in numbers
     ]
@@ -173,35 +164,30 @@ def held_back(names: Sequence[str], seed: int) -> list[bool]:
 def domains(
     root: str | os.PathLike, *, train: bool
 ) -> tuple[dict[str, list[Path]], dict[str, list[Path]], str] | None:
-    """The pictures of each domain, those that styles are taken from, and a description.
+    """Return the source images of each domain, the reference images, and a description.
 
-    Looked for, in this order: ``train/<domain>/`` (for the test set ``test/`` or ``val/``);
-    ``src/<domain>/`` and ``ref/<domain>/`` with the same domains, which are one pool for training,
-    and sources and references for testing; ``<domain>/``, which has no test set: None. Elsewhere
-    the references are the sources. Domains stand in the natural order of their names; hidden
-    folders are none.
+    Layouts, in this order: ``train/<domain>/`` (``test/`` or ``val/``); ``src/<domain>/`` and
+    ``ref/<domain>/`` with the same domains, pooled for training; ``<domain>/``. Without ``ref/``
+    the sources are the references. Domains are in natural order; hidden folders are skipped.
+    Returns None if there is no test split.
 
     Raises:
-        InputError: none of these is there, there are fewer than two domains, a domain holds no
-            pictures, or the domains of two folders are not the same.
+        InputError: no layout fits, there are fewer than two domains, a domain has no images, or
+            the domains of two folders differ.
     """
-    root = one_path(root)
-    if not root.is_dir():
-        raise InputError(f"{root} is not a folder; --data takes a folder of folders, or `demo`")
+    root = _folder(root, "a folder of folders")
     train_folder, src, ref = (root / name for name in ("train", "src", "ref"))
     tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
     if train_folder.is_dir() or tests:
-        if train:
-            found = domain_folders(train_folder)
-            return found, found, "train/"
-        if not tests:
+        if not (train or tests):
             return None
-        if train_folder.is_dir():
-            same_domains(train_folder, tests[0])
-        found = domain_folders(tests[0])
-        return found, found, f"{tests[0].name}/"
+        folder = train_folder if train else tests[0]
+        if not train and train_folder.is_dir():
+            require_same_domains(train_folder, folder)
+        found = domain_folders(folder)
+        return found, found, f"{folder.name}/"
     if src.is_dir() or ref.is_dir():
-        same_domains(src, ref)
+        require_same_domains(src, ref)
         sources, references = domain_folders(src), domain_folders(ref)
         if not train:
             return sources, references, "src/ with references in ref/"
@@ -214,87 +200,69 @@ def domains(
 
 
 def domain_folders(root: Path) -> dict[str, list[Path]]:
-    """The pictures of every folder in ``root`` by its name, in natural order.
-
-    Raises:
-        InputError: there are fewer than two folders, or one holds no pictures.
-    """
-    folders = _subfolders(root)
-    if len(folders) < 2:
-        raise InputError(
-            nothing_found(
-                root,
-                "two folders or more, one a domain (in the folder itself, in train/ and test/ or "
-                "val/, or in src/ and ref/)",
-            )
+    """Return the images of every folder in ``root`` by its name, in natural order."""
+    found = {folder.name: list_images(folder) for folder in _subfolders(root)}
+    if len(found) < 2:
+        wanted = (
+            "two folders or more, one a domain (in the folder itself, in train/ and test/ or "
+            "val/, or in src/ and ref/)"
         )
-    found = {folder.name: list_images(folder) for folder in folders}
-    for name, images in found.items():
-        if not images:
+        raise InputError(nothing_found(root, wanted))
+    for name, paths in found.items():
+        if not paths:
             raise InputError(
-                f"{root / name} holds no pictures, and each folder in {root} is a domain; put some "
-                "in, or take it away"
+                f"{root / name} has no images, and each folder in {root} is a domain; add images "
+                "or remove the folder"
             )
     return found
 
 
-def same_domains(first: Path, second: Path) -> None:
-    """Raise InputError where two folders do not hold folders of the same names."""
+def require_same_domains(first: Path, second: Path) -> None:
+    """Raise InputError unless two folders have subfolders of the same names."""
     names = [{folder.name for folder in _subfolders(root)} for root in (first, second)]
-    for here, there, more in ((first, second, 0), (second, first, 1)):
-        alone = names[more] - names[1 - more]
-        if alone:
+    for here, there, extra in (
+        (first, second, names[0] - names[1]),
+        (second, first, names[1] - names[0]),
+    ):
+        if extra:
             raise InputError(
-                f"{here} holds {', '.join(sorted(alone))}, and {there} does not; both need a "
-                "folder for each domain"
+                f"{here} has {', '.join(sorted(extra))}, and {there} does not; both need a folder "
+                "for each domain"
             )
 
 
-def _subfolders(root: Path) -> list[Path]:
-    """The folders in ``root`` that are not hidden, in natural order."""
-    if not root.is_dir():
-        raise InputError(f"{root} is missing, but there are folders of domains beside it")
-    folders = (path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
-    return sorted(folders, key=natural_key)
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder in natural order; InputError where there are none."""
-    images = list_images(folder)
-    if not images:
-        raise InputError(f"{folder} holds no pictures")
-    return images
+def images_in(folder: Path) -> list[Path]:
+    """Return the images of a folder in natural order; InputError if there are none."""
+    found = list_images(folder)
+    if not found:
+        raise InputError(f"{folder} has no images")
+    return found
 
 
 def one_path(root: str | os.PathLike | Sequence[str]) -> Path:
-    """``root`` as a path; InputError where several were named."""
+    """Return ``root`` as a path; InputError if several are given."""
     if not isinstance(root, (str, os.PathLike)):
-        raise InputError(f"--data names {len(root)} places; this model reads one")
+        raise InputError(f"--data names {len(root)} paths; this model reads one")
     return Path(root)
 
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:
-    """Pairs of ``root/a`` and ``root/b``: the same name, whatever the suffix.
-
-    Raises:
-        InputError: a folder is missing or empty, or pictures have no partner.
-    """
+    """Pair the images of ``root/a`` and ``root/b`` by name, ignoring suffixes."""
     sides = []
-    for mine, other in ((a, b), (b, a)):
-        images = list_images(root / mine) if (root / mine).is_dir() else []
-        if not images:
-            state = "holds no pictures" if (root / mine).is_dir() else "is missing"
+    for folder, other in ((root / a, b), (root / b, a)):
+        found = list_images(folder) if folder.is_dir() else []
+        if not found:
             raise InputError(
-                f"{root / mine} {state}, but {other}/ is there; pairs need a picture of the same "
-                f"name in {a}/ and {b}/"
+                f"{folder} {'has no images' if folder.is_dir() else 'is missing'}, but {other}/ "
+                f"exists; pairs need an image of the same name in {a}/ and {b}/"
             )
-        sides.append({p.relative_to(root / mine).with_suffix("").as_posix(): p for p in images})
+        sides.append({p.relative_to(folder).with_suffix("").as_posix(): p for p in found})
     alone = sorted(set(sides[0]) ^ set(sides[1]))
     if alone:
         here, there = (a, b) if alone[0] in sides[0] else (b, a)
         raise InputError(
-            f"{root / here}: {alone[0]} has no partner in {there}/ ({len(alone)} pictures have "
-            "none); add the missing ones or take these away"
+            f"{root / here}: {alone[0]} has no partner in {there}/ ({len(alone)} images have "
+            "none); add the missing images or remove these"
         )
     return [Pair(path, sides[1][name]) for name, path in sides[0].items()]
 
@@ -302,49 +270,71 @@ def match_names(root: Path, a: str, b: str) -> list[Pair]:
 def read_list(
     path: str | os.PathLike, root: str | os.PathLike, *, allow_outside: bool = False
 ) -> list[Pair]:
-    """Pairs of a list file: ``A<TAB>B`` a line, relative to ``root``; one path: side by side.
+    """Read pairs from a list file: ``A<TAB>B`` per line, relative to ``root``; or one path.
 
-    A list comes with the data, perhaps from a stranger: by itself it names nothing outside
-    ``root``. Links in ``root`` are the user's, and followed.
+    Lists may come from strangers, so paths must stay inside ``root`` unless ``allow_outside``.
+    Links inside ``root`` are the user's and are followed.
 
     Raises:
-        InputError: the list cannot be read, is empty, or, without ``allow_outside``, names what
-            lies outside ``root``.
+        InputError: the list is unreadable or empty, or a path leaves ``root``.
     """
     path, root = Path(path), Path(root)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise InputError(f"the list {path} cannot be read: {reason}") from error
+        raise InputError(f"cannot read the list {path}: {reason}") from error
     pairs = []
     for number, line in enumerate(lines, 1):
+        names = line.rstrip("\r\n").split("\t")
         if not line.strip():
             continue
-        names = line.rstrip("\r\n").split("\t")
         if len(names) > 2:
             raise InputError(f"{path}, line {number}: {len(names)} columns; a pair is A<TAB>B")
         for name in names:
             if not allow_outside and leaves_folder(name.strip()):
                 raise InputError(
-                    f"{path}, line {number}: {name} lies outside {root}; paths in a list are "
-                    "relative to its folder. --allow-outside reads it nevertheless, if you trust "
-                    "the list"
+                    f"{path}, line {number}: {name} is outside {root}; paths are relative to the "
+                    "list's folder. Use --allow-outside if you trust the list"
                 )
         pairs.append(Pair(*(root / name.strip() for name in names)))
     if not pairs:
-        raise InputError(f"the list {path} names no pictures; each line is A<TAB>B")
+        raise InputError(f"the list {path} names no images; each line is A<TAB>B")
     return pairs
 
 
 def leaves_folder(name: str) -> bool:
-    """Whether a path is absolute or climbs, on this system or as Windows writes it."""
+    """Return whether a path is absolute or has "..", on this system or on Windows."""
     paths = (PurePosixPath(name), PureWindowsPath(name))
     return any(path.anchor or ".." in path.parts for path in paths)
 
 
 def nothing_found(root: Path, wanted: str) -> str:
-    """The sentence for a folder of no known layout: what was looked for, and what is there."""
+    """Return the message for a folder of no known layout: what was expected, what it contains."""
     names = sorted(p.name + ("/" if p.is_dir() else "") for p in root.iterdir())
-    there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    return f"{root} holds none of: {wanted}; what is there: {there or 'nothing, it is empty'}"
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    content = ", ".join(names[:8]) + more if names else "nothing, it is empty"
+    return f"{root} has none of: {wanted}; it contains: {content}"
+
+
+def _splits(train: bool) -> tuple[str, ...]:
+    return ("train",) if train else ("test", "val")
+
+
+def _sides(split: str) -> tuple[tuple[str, str], ...]:
+    return (f"{split}A", f"{split}B"), (f"{split}/A", f"{split}/B")
+
+
+def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
+    root = one_path(root)
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; --data takes {wanted}, or `demo`")
+    return root
+
+
+def _subfolders(root: Path) -> list[Path]:
+    """Return the folders in ``root`` that are not hidden, in natural order."""
+    if not root.is_dir():
+        raise InputError(f"{root} is missing, but there are folders of domains next to it")
+    folders = (path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    return sorted(folders, key=natural_key)

@@ -1,9 +1,9 @@
-"""Batches for training: endless, shuffled, sharded by rank, and able to start at any step.
+"""Batches for training: endless, shuffled, shared by ranks, starting at any step.
 
-Batch ``step`` is a pure function of (dataset, batch size, seed, step): a run that starts again at
-step n sees what an uninterrupted one would have seen, and two ranks together see what one process
-would. Threads read ahead; decoding and resizing run outside Python's lock, there are no processes
-to be killed or to hang, and an error keeps its type and its words.
+Batch ``step`` is a pure function of (dataset, batch size, seed, step): a resumed run sees what an
+uninterrupted one would have seen, and two ranks together see what one process would. Threads read
+ahead: decoding and resizing release Python's lock, no worker process can hang, and exceptions keep
+their type and message.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Optional
 
 import numpy as np
 
@@ -20,39 +19,39 @@ from .datasets import ImageDataset
 from .errors import InputError
 
 READ_AHEAD = 3  # batches
-TRIES = 100  # items that are tried in place of one that cannot be read
+MAX_TRIES = 100  # items tried in place of an unreadable one
 
 
 def read_item(
     dataset: ImageDataset,
     index: int,
     rng: np.random.Generator,
-    bad: Optional[dict[str, None]] = None,
+    bad: dict[str, None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Item ``index``; with ``bad``, one that cannot be read is replaced by another, drawn by rng.
+    """Return item ``index``; with ``bad``, replace an unreadable one by a random other.
 
-    ``bad`` then gets the reason as a key. So the same bad files give the same replacements.
+    ``bad`` collects the reasons as keys. The same unreadable files get the same replacements.
 
     Raises:
-        InputError: the item, or with ``bad`` none of ``TRIES`` in its place, can be read.
+        InputError: the item, or with ``bad`` all of ``MAX_TRIES`` replacements, are unreadable.
     """
     if bad is None:
         return dataset.item(index, rng)
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         try:
             return dataset.item(index, rng)
         except InputError as error:
-            bad[str(error)] = None  # a dict, for several threads may write at once
+            bad[str(error)] = None  # a dict, since several threads may write at once
             index, last = int(rng.integers(len(dataset))), error
-    raise InputError(f"{TRIES} items in turn cannot be read; the last: {last}") from last
+    raise InputError(f"{MAX_TRIES} items in a row are unreadable; the last: {last}") from last
 
 
 class Loader:
     """Batches of a dataset, each a dict of arrays [N, ...] with the dataset's keys.
 
-    ``batch_size`` is the whole batch, of which this rank reads its ``1 / world_size``; the last
-    incomplete batch of an epoch is dropped, except that a set smaller than one batch repeats its
-    items to fill it. With ``bad``, items that cannot be read are replaced: see ``read_item``.
+    ``batch_size`` is the whole batch, of which this rank reads ``1 / world_size``. The last
+    incomplete batch of an epoch is dropped; a set smaller than one batch repeats its items. With
+    ``bad``, unreadable items are replaced: see ``read_item``.
 
     Raises:
         InputError: no items, or a batch that the ranks cannot share evenly.
@@ -68,14 +67,14 @@ class Loader:
         workers: int = 2,
         rank: int = 0,
         world_size: int = 1,
-        bad: Optional[dict[str, None]] = None,
+        bad: dict[str, None] | None = None,
     ):
         if len(dataset) == 0:
-            raise InputError("the data set holds no items")
+            raise InputError("the data set has no items")
         if batch_size < 1 or batch_size % world_size:
             raise InputError(
-                f"a --batch-size of {batch_size} cannot be shared by {world_size} process(es); "
-                f"choose a positive multiple of {world_size}"
+                f"{world_size} process(es) cannot share a --batch-size of {batch_size}; choose a "
+                f"positive multiple of {world_size}"
             )
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
         self.shuffle, self.workers = shuffle, workers
@@ -84,21 +83,21 @@ class Loader:
         self._order = lru_cache(maxsize=2)(self._order_of_epoch)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
-        """Batch ``step`` of the endless stream, read now."""
+        """Read batch ``step`` of the endless stream."""
         draws = self._draws(step)
         items = [read_item(self.dataset, index, rng, self.bad) for index, rng in draws]
         return {key: np.stack([item[key] for item in items]) for key in items[0]}
 
     def files(self, step: int) -> list[str]:
-        """Names of the files behind batch ``step``, before any is replaced."""
+        """Return the names of the files of batch ``step``, before any replacement."""
         draws = self._draws(step)
         return [name for index, rng in draws for name in self.dataset.files(index, rng)]
 
     def batches(self, start: int = 0) -> Iterator[dict[str, np.ndarray]]:
-        """The endless stream from batch ``start`` on, read ahead by ``workers`` threads.
+        """Yield the batches from ``start`` on, read ahead by ``workers`` threads.
 
         Raises:
-            InputError: a picture cannot be read; the message names the file.
+            InputError: an image is unreadable; the message names the file.
         """
         if self.workers == 0:
             while True:
@@ -125,7 +124,7 @@ class Loader:
         return np.tile(order, repeats)
 
     def _draws(self, step: int) -> list[tuple[int, np.random.Generator]]:
-        """This rank's items of batch ``step``, each with random numbers of its own."""
+        """Return this rank's items of batch ``step``, each with its own generator."""
         epoch, within = divmod(step, self.steps_per_epoch)
         share = self.batch_size // self.world_size
         first = within * self.batch_size + self.rank * share

@@ -1,8 +1,8 @@
-"""What a photograph's file says besides its pixels: EXIF, XMP, captions, resolution, profile.
+"""Read and write EXIF, XMP, captions, resolution and colour profile of JPEG and PNG files.
 
-What is read is made true of another picture of the same scene: one that is upright, of sRGB and of
-other colours. Broken parts are left out. Sources: ITU-T T.81 annex B (JPEG), JFIF 1.02, CIPA DC-008
-(EXIF), W3C PNG third edition, ICC.1:2010, Adobe's XMP part 3 and Photoshop file format.
+What is read is adapted to another image of the same scene: upright, in sRGB, with other colours.
+Broken parts are dropped. Sources: ITU-T T.81 annex B (JPEG), JFIF 1.02, CIPA DC-008 (EXIF), W3C PNG
+third edition, ICC.1:2010, Adobe's XMP part 3 and Photoshop file format.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterator
-from typing import Callable, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from ._headers import tiff_places
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
-EXIF = b"Exif\0\0"  # what a JPEG's segments of each kind begin with
+EXIF = b"Exif\0\0"  # the first bytes of a JPEG's segments
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
-MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 ICC = b"ICC_PROFILE\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
-XMP_KEYWORD = b"XML:com.adobe.xmp\0"  # of a PNG's text
-SEGMENT = 65533  # bytes that fit into one of a JPEG
-INFLATED = 2**24  # bytes; a text that claims more is taken for a decompression bomb
+XMP_KEYWORD = b"XML:com.adobe.xmp\0"  # of a PNG's text chunk
+MAX_SEGMENT = 65533  # bytes in one segment of a JPEG
+MAX_INFLATED = 2**24  # bytes; a longer text is taken for a decompression bomb
 INCH = 0.0254  # metres
 
 # Tags of TIFF and EXIF.
@@ -33,48 +33,45 @@ COLOUR_SPACE, EXIF_WIDTH, EXIF_HEIGHT = 0xA001, 0xA002, 0xA003
 THUMBNAIL, THUMBNAIL_LENGTH = 0x201, 0x202
 IPTC = 0x404  # of Photoshop's resources
 
-# The primaries of sRGB as a profile tells them, adapted to D50. Source: IEC 61966-2-1.
+# The primaries of sRGB in a profile, adapted to D50. Source: IEC 61966-2-1.
 SRGB = {
     b"rXYZ": (0.4361, 0.2225, 0.0139),
     b"gXYZ": (0.3851, 0.7169, 0.0971),
     b"bXYZ": (0.1431, 0.0606, 0.7141),
 }
-SRGB_OFF = 0.003  # profiles differ in how they round
+SRGB_TOLERANCE = 0.003  # profiles round differently
 
 
 class Metadata(NamedTuple):
-    """What can be copied into another file; what is not there is empty."""
+    """What can be copied into another file; missing parts are empty."""
 
     exif: bytes = b""  # a TIFF structure
     xmp: bytes = b""  # a packet
     profile: bytes = b""  # ICC, of sRGB
     dots_per_metre: float = 0.0
-    segments: bytes = b""  # of a JPEG, for a JPEG alone: IPTC captions, comments, further XMP
-    chunks: bytes = b""  # of a PNG, for a PNG alone: texts
+    segments: bytes = b""  # for JPEG only: IPTC captions, comments, extended XMP
+    chunks: bytes = b""  # for PNG only: texts
 
 
 def read_metadata(data: bytes) -> Metadata:
-    """What a JPEG or PNG file says of itself; nothing of other formats.
+    """Read the metadata of a JPEG or PNG file; empty for other formats.
 
-    The orientation is set to upright, the thumbnail is left out, and so is a colour profile unless
-    it is one of sRGB.
+    The orientation is set to upright. The thumbnail is dropped, and so are colour profiles other
+    than sRGB.
     """
     if data.startswith(JPEG):
-        return _of_jpeg(data)
-    return _of_png(data) if data.startswith(PNG) else Metadata()
+        return _from_jpeg(data)
+    return _from_png(data) if data.startswith(PNG) else Metadata()
 
 
 def add_metadata(encoded: bytes, metadata: Metadata) -> bytes:
-    """Put it into a JPEG or PNG that OpenCV has encoded; other formats stay as they are."""
+    """Insert metadata into a JPEG or PNG encoded by OpenCV; other formats are unchanged."""
     if encoded.startswith(JPEG):
         return _into_jpeg(encoded, metadata)
     return _into_png(encoded, metadata) if encoded.startswith(PNG) else encoded
 
 
-# JPEG.
-
-
-def _of_jpeg(data: bytes) -> Metadata:
+def _from_jpeg(data: bytes) -> Metadata:
     exif = xmp = rest = b""
     dots, profile = 0.0, {}
     for code, body in _segments(data):
@@ -82,21 +79,21 @@ def _of_jpeg(data: bytes) -> Metadata:
             unit, x, y = struct.unpack_from(">BHH", body, 7)
             dots = {1: x / INCH, 2: x * 100}.get(unit, 0.0) if x == y else 0.0
         elif code == 0xE1 and body.startswith(EXIF):
-            exif = _sound(tidy_exif, body[len(EXIF) :])
+            exif = _or_empty(tidy_exif, body[len(EXIF) :])
         elif code == 0xE1 and body.startswith(XMP):
             xmp = tidy_xmp(body[len(XMP) :])
         elif code == 0xE2 and body.startswith(ICC) and len(body) > 14:
-            profile[body[12]] = body[14:]  # its number; the count follows
+            profile[body[12]] = body[14:]  # its number, followed by the count
         elif code == 0xED and body.startswith(PHOTOSHOP):
-            rest += _sound(lambda body: _segment(0xED, captions(body)), body)
-        elif code == 0xFE or (code == 0xE1 and body.startswith(MORE_XMP)):
+            rest += _or_empty(lambda body: _segment(0xED, captions(body)), body)
+        elif code == 0xFE or (code == 0xE1 and body.startswith(EXTENDED_XMP)):
             rest += _segment(code, body)
     whole = b"".join(profile[number] for number in sorted(profile))
-    return Metadata(exif, xmp, _sound(only_srgb, whole), dots, segments=rest)
+    return Metadata(exif, xmp, _or_empty(only_srgb, whole), dots, segments=rest)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The segments in front of the coded picture: code and body."""
+    """Yield the code and body of the segments before the coded image."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
         code = data[position + 1]
@@ -111,8 +108,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _segment(code: int, body: bytes) -> bytes:
-    """A segment; nothing if the body is empty, or does not fit."""
-    if not 0 < len(body) <= SEGMENT:
+    """Return a segment; nothing if the body is empty or too long."""
+    if not 0 < len(body) <= MAX_SEGMENT:
         return b""
     return struct.pack(">BBH", 0xFF, code, len(body) + 2) + body
 
@@ -134,21 +131,18 @@ def _into_jpeg(encoded: bytes, m: Metadata) -> bytes:
     return bytes(start) + b"".join(added) + encoded[end:]
 
 
-# PNG.
-
-
-def _of_png(data: bytes) -> Metadata:
+def _from_png(data: bytes) -> Metadata:
     exif = xmp = profile = texts = b""
     dots = 0.0
     for name, body in _chunks(data):
         if name == b"eXIf":
-            exif = _sound(tidy_exif, body)
+            exif = _or_empty(tidy_exif, body)
         elif name == b"iTXt" and body.startswith(XMP_KEYWORD):
-            xmp = tidy_xmp(_sound(_packet, body))
+            xmp = tidy_xmp(_or_empty(_packet, body))
         elif name in (b"tEXt", b"zTXt", b"iTXt"):
             texts += _chunk(name, body)
         elif name == b"iCCP":
-            profile = _sound(lambda body: only_srgb(inflate(body.split(b"\0", 1)[1][1:])), body)
+            profile = _or_empty(lambda body: only_srgb(inflate(body.split(b"\0", 1)[1][1:])), body)
         elif name == b"pHYs" and len(body) == 9:
             x, y, unit = struct.unpack(">IIB", body)
             dots = float(x) if unit == 1 and x == y else 0.0
@@ -156,7 +150,7 @@ def _of_png(data: bytes) -> Metadata:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The whole chunks of a PNG: name and body."""
+    """Yield the name and body of the intact chunks of a PNG."""
     position = len(PNG)
     while position + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, position)
@@ -171,7 +165,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _packet(body: bytes) -> bytes:
-    """The XMP in a PNG's text."""
+    """Return the XMP in a PNG's text chunk."""
     packed = body[len(XMP_KEYWORD)]
     _, _, text = body[len(XMP_KEYWORD) + 2 :].split(b"\0", 2)  # language, translated keyword
     return inflate(text) if packed else text
@@ -191,11 +185,8 @@ def _into_png(encoded: bytes, m: Metadata) -> bytes:
     return encoded[:end] + added + m.chunks + encoded[end:]
 
 
-# What is inside.
-
-
-def _sound(read: Callable[[bytes], bytes], body: bytes) -> bytes:
-    """What ``read`` makes of it; nothing if it is broken."""
+def _or_empty(read: Callable[[bytes], bytes], body: bytes) -> bytes:
+    """Return ``read(body)``; nothing if the body is broken."""
     try:
         return read(body)
     except (struct.error, ValueError, IndexError, zlib.error):
@@ -203,25 +194,18 @@ def _sound(read: Callable[[bytes], bytes], body: bytes) -> bytes:
 
 
 def inflate(packed: bytes) -> bytes:
-    """What a PNG has compressed.
-
-    Raises:
-        ValueError: it is longer than ``INFLATED``.
-    """
+    """Decompress data of a PNG; raises ValueError above ``MAX_INFLATED``."""
     unpacking = zlib.decompressobj()
-    text = unpacking.decompress(packed, INFLATED)
+    text = unpacking.decompress(packed, MAX_INFLATED)
     if unpacking.unconsumed_tail:
-        raise ValueError(f"more than {INFLATED} bytes")
+        raise ValueError(f"more than {MAX_INFLATED} bytes")
     return text
 
 
 def tidy_exif(exif: bytes) -> bytes:
-    """EXIF for the picture as it was read: upright, in sRGB, without the old one's thumbnail.
+    """Adapt EXIF to the decoded image: upright, in sRGB, without the thumbnail.
 
-    Everything else stays in its place, as makers' notes need it.
-
-    Raises:
-        ValueError, struct.error: it is broken.
+    Everything else keeps its place: offsets in makers' notes are absolute.
     """
     data = bytearray(exif)
     order, main, end = tiff_places(exif)
@@ -234,7 +218,7 @@ def tidy_exif(exif: bytes) -> bytes:
     _set(data, main, ORIENTATION, 1)
     _set(data, inner, COLOUR_SPACE, 1)
 
-    # The second directory, to which the first one leads, is of the thumbnail.
+    # The first directory is followed by that of the thumbnail.
     (second,) = struct.unpack_from(order + "I", data, end)
     if second:
         thumbnail = tiff_places(exif, second)[1]
@@ -246,7 +230,7 @@ def tidy_exif(exif: bytes) -> bytes:
     return bytes(data)
 
 
-Places = dict[int, tuple[str, int]]  # of numbers: tag -> (format, position)
+Places = dict[int, tuple[str, int]]  # tag -> (format, position) of its number
 
 
 def _get(data: bytearray, places: Places, tag: int) -> int:
@@ -266,16 +250,16 @@ def _swap(data: bytearray, places: Places, one: int, other: int) -> None:
 
 
 def tidy_xmp(packet: bytes) -> bytes:
-    """The same for XMP, which may repeat the orientation and hold thumbnails."""
+    """Remove the orientation and thumbnails that XMP may contain."""
     packet = re.sub(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", b"", packet, flags=re.DOTALL)
     return re.sub(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[2-8]", rb"\g<1>1", packet)
 
 
 def only_srgb(profile: bytes) -> bytes:
-    """An ICC profile if it is one of RGB with the primaries of sRGB, else nothing.
+    """Return an ICC profile if it has the primaries of sRGB, else nothing.
 
-    Pixels are read, and results made, as if they were sRGB: any other profile would alter colours
-    that were not made for it, and one of grey or CMYK does not fit RGB at all.
+    Images are read and written as sRGB: any other profile would change their colours, and one of
+    grey or CMYK does not fit RGB.
     """
     if profile[16:20] != b"RGB " or profile[36:40] != b"acsp":
         return b""
@@ -285,13 +269,13 @@ def only_srgb(profile: bytes) -> bytes:
         if name not in places:
             return b""
         found = struct.unpack_from(">3i", profile, places[name] + 8)
-        if any(abs(x / 2**16 - y) > SRGB_OFF for x, y in zip(found, expected)):
+        if any(abs(x / 2**16 - y) > SRGB_TOLERANCE for x, y in zip(found, expected)):
             return b""
     return profile
 
 
 def captions(body: bytes) -> bytes:
-    """Of Photoshop's resources in a JPEG the IPTC captions; others hold a thumbnail, paths ..."""
+    """Return the IPTC captions of Photoshop's resources; others are thumbnails, paths ..."""
     position = len(PHOTOSHOP)
     while body[position : position + 4] == b"8BIM":
         number, name = struct.unpack_from(">HB", body, position + 4)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -19,30 +19,33 @@ from .datasets import ImageDataset
 from .errors import InputError
 from .images import MAX_PIXELS, read_image
 
-SCANNED = 200  # pictures that are looked at for the statistics of a set
-GREY_SPREAD = 2.4  # Lab units; grey photographs and their JPEG noise stay below, see `colour_of`
-GREY_TINT = 17.0  # Lab units; paper that has yellowed stays below
-THUMBNAIL = 32  # pixels of the longer side; averages over the noise that JPEG has
+MAX_SCANNED = 200  # images that the statistics of a set are computed from
+MAX_GREY_SPREAD = 2.4  # Lab units; grey photographs and their JPEG noise stay below
+MAX_GREY_TINT = 17.0  # Lab units; yellowed paper stays below
+THUMBNAIL = 32  # pixels of the longer side; averages out JPEG noise
 
 
-class Colour(NamedTuple):
-    """What a look at a small version of a picture tells."""
+class ColourStats(NamedTuple):
+    """Statistics of a small version of an image."""
 
-    chroma: float  # the mean, in Lab units
+    chroma: float  # mean, in Lab units
     grey: bool
 
 
 class Photos(ImageDataset):
-    """Photographs as lightness and colour: what colorization sees, and what it is to give.
+    """Photographs as lightness and colour: the input and the target of colorization.
 
     Items hold ``l``, float32 [1, S, S] in [-1, 1] (L / 50 - 1), and ``ab``, [2, S, S] (ab / 110).
-    ``load_size`` (pixels, 0: as they are) brings the short side to that length, ``crop_type`` is
-    "Random", "Center" or "None" (the whole picture). ``grey`` is "keep", or "skip", which looks at
-    every picture and leaves the grey ones out. Source: the colorization article.
+    Source: the colorization paper.
+
+    Args:
+        load_size: pixels of the short side; 0 keeps the size.
+        crop_type: "Random", "Center" or "None" (the whole image).
+        grey: "keep", or "skip", which scans all images and leaves the grey ones out.
 
     Raises:
-        InputError: every picture is grey; on reading an item that cannot be read or is smaller
-            than the crop.
+        InputError: every image is grey; on reading an item that is unreadable or smaller than the
+            crop.
     """
 
     def __init__(
@@ -61,17 +64,17 @@ class Photos(ImageDataset):
         self.items = paths
         self.load_size, self.crop_size, self.crop_type = load_size, crop_size, crop_type
         self.flip, self.what = flip, what
-        self._looks: Optional[list[Optional[Colour]]] = None
+        self._stats: list[ColourStats | None] | None = None
         if grey == "skip":
-            self._leave_out_grey()
+            self._skip_grey()
 
     def read(self, index: int) -> np.ndarray:
-        """The whole picture as it is stored, uint8 [H, W, 3]."""
+        """Return the whole image as stored, uint8 [H, W, 3]."""
         return read_image(self.items[index])
 
-    def look(self, index: int) -> Optional[Colour]:
-        """Whether the picture is grey, and how colourful; None where it cannot be read."""
-        return look_at(self.items[index])
+    def colour_stats(self, index: int) -> ColourStats | None:
+        """Return the statistics of an image; None if it is unreadable."""
+        return read_colour_stats(self.items[index])
 
     def item(self, index, rng):
         image = self.read(index)
@@ -84,83 +87,71 @@ class Photos(ImageDataset):
         l, ab = encode(rgb_to_lab(images[0]))  # noqa: E741
         return {"l": l, "ab": ab}
 
-    def files(self, index, rng=None):
-        return [str(self.items[index])]
-
     def paths(self):
         return [(f"{path.parent.name}/{path.name}", path) for path in self.items]
 
-    def describe(self):
-        return self.what
-
     def limited(self, count):
         few = super().limited(count)
-        few._looks = None
+        few._stats = None
         return few
 
-    def remarks(self):
-        looks = self._looked_at()
-        grey = sum(look.grey for look in looks)
+    def warnings(self):
+        stats = self._scanned()
+        grey = sum(image.grey for image in stats)
         if not grey:
             return []
         return [
-            f"{grey} of the {len(looks)} pictures that were looked at are grey, which teaches a "
-            "network to leave the colour out; --grey skip trains without them"
+            f"{grey} of {len(stats)} scanned images are grey, which teaches the network to leave "
+            "colour out; --grey skip trains without them"
         ]
 
     def chroma_statistics(self) -> dict[str, float]:
-        """Chroma of the pictures in Lab units, over at most ``SCANNED`` of them.
+        """Return statistics of the images' mean chroma, in Lab units.
 
-        ``mean``, ``p5``, ``p50`` and ``p95`` (percentiles) of the pictures' mean chroma, the share
-        of ``grey`` ones, and how many were ``scanned``. Pictures that cannot be read do not count.
+        ``mean``, ``p5``, ``p50`` and ``p95`` (percentiles), the share of ``grey`` images, and the
+        number ``scanned``: at most ``MAX_SCANNED``, without the unreadable ones.
         """
-        looks = self._looked_at()
-        chroma = [look.chroma for look in looks] or [0.0]
+        stats = self._scanned()
+        chroma = [image.chroma for image in stats] or [0.0]
         low, middle, high = (float(value) for value in np.percentile(chroma, (5, 50, 95)))
         return {
             "mean": float(np.mean(chroma)),
             "p5": low,
             "p50": middle,
             "p95": high,
-            "grey": float(np.mean([look.grey for look in looks] or [0.0])),
-            "scanned": len(looks),
+            "grey": float(np.mean([image.grey for image in stats] or [0.0])),
+            "scanned": len(stats),
         }
 
     def statistics(self):
         s = self.chroma_statistics()
         return [
-            f"chroma {s['mean']:.1f} in the mean; of the pictures 5 % are below {s['p5']:.1f}, "
-            f"half below {s['p50']:.1f}, 95 % below {s['p95']:.1f}",
-            f"{s['grey']:.1%} grey, of {s['scanned']} pictures looked at",
+            f"mean chroma {s['mean']:.1f}; 5th percentile {s['p5']:.1f}, median {s['p50']:.1f}, "
+            f"95th percentile {s['p95']:.1f}",
+            f"{s['grey']:.1%} grey, of {s['scanned']} scanned images",
         ]
 
-    def _looked_at(self) -> list[Colour]:
-        if self._looks is None:
-            count = min(SCANNED, len(self))
+    def _scanned(self) -> list[ColourStats]:
+        if self._stats is None:
+            count = min(MAX_SCANNED, len(self))
             spread = np.linspace(0, len(self) - 1, count).round().astype(int).tolist()
-            self._looks = in_threads(self.look, spread)
-        return [look for look in self._looks if look is not None]
+            self._stats = in_threads(self.colour_stats, spread)
+        return [stats for stats in self._stats if stats is not None]
 
-    def _leave_out_grey(self) -> None:
-        looks = in_threads(self.look, range(len(self)))
-        kept = [i for i, look in enumerate(looks) if look is None or not look.grey]
+    def _skip_grey(self) -> None:
+        stats = in_threads(self.colour_stats, range(len(self)))
+        kept = [i for i, image in enumerate(stats) if image is None or not image.grey]
         count = len(self) - len(kept)
         if self.items and not kept:
             raise InputError(f"all {count} {self.what} are grey; --grey keep trains on them")
         if count:
-            self.what = f"{self.what}, {count} grey ones left out"
+            self.what = f"{self.what}, {count} grey ones skipped"
         self.items = [self.items[i] for i in kept]
-        self._looks = [looks[i] for i in kept]
+        self._stats = [stats[i] for i in kept]
 
 
-def find_grey(paths: Sequence[Path]) -> np.ndarray:
-    """Which of these pictures are grey, bool [N]; False where one cannot be read."""
-    looks = in_threads(look_at, paths)
-    return np.array([look is not None and look.grey for look in looks], bool)
-
-
-def look_at(path: Path) -> Optional[Colour]:
-    """``colour_of`` a file, decoded at an eighth where it is large; None: it cannot be read."""
+def read_colour_stats(path: Path) -> ColourStats | None:
+    """Return ``colour_stats`` of a file, decoded at 1/8 if it is large; None if unreadable."""
     try:
         data = Path(path).read_bytes()
     except OSError:
@@ -174,16 +165,17 @@ def look_at(path: Path) -> Optional[Colour]:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error:
         return None
-    return None if pixels is None else colour_of(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    return None if pixels is None else colour_stats(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
 
-def colour_of(rgb: np.ndarray) -> Colour:
-    """Mean chroma of a picture, uint8 [H, W, 3], and whether it is grey.
+def colour_stats(rgb: np.ndarray) -> ColourStats:
+    """Return the mean chroma of an image, uint8 [H, W, 3], and whether it is grey.
 
-    Grey is one whose colour follows from its lightness, as a slight tint of the paper does: of the
-    pixels, 95 % are within ``GREY_SPREAD`` of ab = p + q L + r L^2, fitted to the picture, and
-    95 % have less chroma than ``GREY_TINT``. (Of 300 photographs of BSDS500 that calls none grey;
-    made grey, with noise, yellowed by 5 to 15 %, as JPEG of quality 40 to 95, all.)
+    In a grey image the colour follows from the lightness, as a slight tint of the paper does: 95 %
+    of the pixels are within ``MAX_GREY_SPREAD`` of ab = p + q L + r L^2, fitted to the image, and
+    95 % have less chroma than ``MAX_GREY_TINT``. (None of 300 photographs of BSDS500 is found
+    grey; with the colour removed, noise added, yellowed by 5 to 15 % and saved as JPEG of quality
+    40 to 95, all are.)
     """
     scale = THUMBNAIL / max(rgb.shape[:2])
     if scale < 1:
@@ -195,11 +187,13 @@ def colour_of(rgb: np.ndarray) -> Colour:
     off = ab - curve @ np.linalg.lstsq(curve, ab, rcond=None)[0]
     chroma = np.hypot(*ab.T)
     tint, spread = np.percentile(chroma, 95), np.percentile(np.hypot(*off.T), 95)
-    return Colour(float(chroma.mean()), bool(spread < GREY_SPREAD and tint < GREY_TINT))
+    return ColourStats(
+        float(chroma.mean()), bool(spread < MAX_GREY_SPREAD and tint < MAX_GREY_TINT)
+    )
 
 
-def in_threads(function, values: Iterable[Any]) -> list[Any]:
-    """``[function(value) for value in values]``, in threads; a bar on a terminal if it is long."""
+def in_threads(function: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+    """Map a function over values in threads; shows a bar on a terminal after a second."""
     values = list(values)
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         done = pool.map(function, values)

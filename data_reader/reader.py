@@ -1,10 +1,10 @@
-"""The pix2pix article's reader: ``data_reader(cfg).make_data()``."""
+"""The reader of the pix2pix paper's card: ``data_reader(cfg).make_data()``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from .layout import read_list
 
 CROP_TYPES = {
     "Random": "Random",
-    "Centor": "Center",
+    "Centor": "Center",  # the old reader's spelling
     "Center": "Center",
     "None": "None",
     None: "None",
@@ -24,16 +24,15 @@ Reader = Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]
 
 
 class data_reader:
-    """Readers of aligned picture pairs, as the pix2pix article configures them.
+    """Readers of aligned image pairs, configured as in the pix2pix paper's code.
 
     ``cfg`` is any object with ``data_dir``, ``dataset``, ``train_list``, ``batch_size``,
     ``shuffle``, ``drop_last``, ``run_test``, ``load_size``, ``crop_size`` (pixels) and
-    ``crop_type`` ("Random", "Centor" as the old reader spells it, "Center" or None); optional are
-    ``test_list`` (default ``test.txt`` beside the train list), ``flip`` (off) and ``seed`` (0).
-    ``model_net`` is read by nothing: every list of pairs is read alike.
+    ``crop_type`` ("Random", "Centor", "Center" or None); optional are ``test_list`` (default
+    ``test.txt`` next to the train list), ``flip`` (off) and ``seed`` (0). ``model_net`` is ignored.
 
     Raises:
-        InputError: an attribute is missing, or a list cannot be used.
+        InputError: an attribute is missing, or a list is invalid.
     """
 
     def __init__(self, cfg: Any):
@@ -42,17 +41,15 @@ class data_reader:
         if missing:
             raise InputError(f"the reader's configuration lacks {', '.join(missing)}")
         if getattr(cfg, "crop_type", "Random") not in CROP_TYPES:
-            raise InputError(
-                f"crop_type {cfg.crop_type!r} is not known; it is 'Random', 'Center' or None"
-            )
+            raise InputError(f"unknown crop_type {cfg.crop_type!r}; use 'Random', 'Center' or None")
         self.cfg = cfg
 
-    def make_data(self) -> tuple[Reader, Optional[Reader], int]:
-        """``(train_reader, test_reader, batch_num)``.
+    def make_data(self) -> tuple[Reader, Reader | None, int]:
+        """Return ``(train_reader, test_reader, batch_num)``.
 
-        A reader is called for one pass over the data; it yields pairs (A, B) of float32
-        [N, C, H, W] in [-1, 1], as an array [2, N, C, H, W]. ``batch_num`` is the number of
-        batches of a training pass. ``test_reader`` is None unless ``cfg.run_test``.
+        Call a reader for one pass over the data: it yields pairs (A, B) of float32 [N, C, H, W] in
+        [-1, 1]. ``batch_num`` is the number of batches of a training pass. ``test_reader`` is None
+        unless ``cfg.run_test``.
         """
         cfg = self.cfg
         root = Path(cfg.data_dir) / cfg.dataset
@@ -78,7 +75,7 @@ class data_reader:
 
     def _reader(self, dataset: Paired, *, shuffle: bool, drop_last: bool) -> Reader:
         batch_size, seed = self.cfg.batch_size, getattr(self.cfg, "seed", 0)
-        passes = iter(range(2**31))  # every pass has an order and crops of its own
+        passes = iter(range(2**31))  # every pass has its own order and crops
 
         def reader():
             rng = np.random.default_rng([seed, next(passes)])

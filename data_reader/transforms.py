@@ -1,7 +1,7 @@
 """Crop, flip, resize and normalise: pure functions of (images, rng).
 
-Images are uint8 [H, W, C] in RGB; several images of one call share every random decision, so that
-a pair stays aligned.
+Images are uint8 [H, W, C] in RGB. The images of one call share every random decision, which keeps
+pairs aligned.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import numpy as np
 from ._opencv import cv2
 from .errors import InputError
 
-# The loader reads with threads of its own; OpenCV's would only get in their way.
-cv2.setNumThreads(1)
-
 
 def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cubic") -> np.ndarray:
-    """The image at ``width`` x ``height`` pixels; the same array when it is that size already.
+    """Resize to ``width`` x ``height`` pixels; returns the same array if it has that size.
 
-    ``interpolation`` is "cubic" (area averaging when shrinking, against aliasing) or "nearest"
-    (label maps: no colour that was not there).
+    ``interpolation`` is "cubic" (area averaging when shrinking, against aliasing) or "nearest" (for
+    label maps: adds no colours).
     """
     if image.shape[:2] == (height, width):
         return image
@@ -35,7 +32,7 @@ def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cub
 
 
 def short_side(image: np.ndarray, size: int, interpolation: str = "cubic") -> np.ndarray:
-    """The image with its shorter side at ``size`` pixels, in its own proportions."""
+    """Resize the shorter side to ``size`` pixels, keeping the aspect ratio."""
     height, width = image.shape[:2]
     scale = size / min(height, width)
     return resize(image, round(width * scale), round(height * scale), interpolation)
@@ -44,10 +41,10 @@ def short_side(image: np.ndarray, size: int, interpolation: str = "cubic") -> np
 def crop(
     images: list[np.ndarray], size: int, how: str, rng: np.random.Generator, name: str
 ) -> list[np.ndarray]:
-    """The same ``size`` x ``size`` window of every image.
+    """Crop the same ``size`` x ``size`` window from every image.
 
-    ``how`` is "Random" (every window equally likely, the last one included), "Center" or "None"
-    (the whole image). ``name`` stands in the error.
+    ``how`` is "Random" (every window equally likely), "Center" or "None" (the whole image).
+    ``name`` is for the error message.
 
     Raises:
         InputError: the images are smaller than the window, or of different sizes.
@@ -56,8 +53,8 @@ def crop(
     for other in images[1:]:
         if other.shape[:2] != (height, width):
             raise InputError(
-                f"{name}: the two pictures of a pair differ in size ({width}x{height} and "
-                f"{other.shape[1]}x{other.shape[0]}); a --load-size brings them to the same"
+                f"{name}: the images of a pair differ in size ({width}x{height} and "
+                f"{other.shape[1]}x{other.shape[0]}); --load-size resizes them"
             )
     if how == "None":
         return images
@@ -75,7 +72,7 @@ def crop(
 
 
 def flip(images: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-    """All images mirrored left to right, half the time."""
+    """Mirror all images left to right, half the time."""
     return [image[:, ::-1] for image in images] if rng.random() < 0.5 else images
 
 
@@ -86,7 +83,7 @@ def random_resized_crop(
     scale: tuple[float, float] = (0.8, 1.0),
     ratio: tuple[float, float] = (0.9, 1.1),
 ) -> np.ndarray:
-    """A random part of the image at ``size`` x ``size`` pixels; see ``resized_crop_box``."""
+    """Resize a random part of the image to ``size`` x ``size`` pixels; see ``resized_crop_box``."""
     top, left, height, width = resized_crop_box(*image.shape[:2], rng, scale, ratio)
     return resize(image[top : top + height, left : left + width], size, size)
 
@@ -98,10 +95,10 @@ def resized_crop_box(
     scale: tuple[float, float],
     ratio: tuple[float, float],
 ) -> tuple[int, int, int, int]:
-    """A random part of an image of this size: (top, left, height, width), pixels.
+    """Return a random part of an image of this size: (top, left, height, width), pixels.
 
-    ``scale`` bounds its share of the area, ``ratio`` its width over its height, even in its
-    logarithm. Where ten tries do not fit in, the largest middle part whose ratio does.
+    ``scale`` limits its share of the area, ``ratio`` its width / height (log-uniform). If ten tries
+    do not fit, returns the largest centre part within ``ratio``.
     """
     for _ in range(10):
         area = height * width * rng.uniform(*scale)
@@ -116,7 +113,7 @@ def resized_crop_box(
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, C] to float32 [C, H, W] in [-1, 1]: x / 127.5 - 1."""
+    """Convert uint8 [H, W, C] to float32 [C, H, W] in [-1, 1]: x / 127.5 - 1."""
     if image.dtype != np.uint8 or image.ndim != 3:
         raise ValueError(f"an image is uint8 [H, W, C], not {image.dtype} {list(image.shape)}")
     planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
@@ -124,7 +121,7 @@ def normalise(image: np.ndarray) -> np.ndarray:
 
 
 def denormalise(image: np.ndarray) -> np.ndarray:
-    """Floats [C, H, W] in [-1, 1] to uint8 [H, W, C]: clipped, rounded to nearest."""
+    """Convert floats [C, H, W] in [-1, 1] to uint8 [H, W, C]: clipped, rounded."""
     if image.ndim != 3:
         raise ValueError(f"an image is [C, H, W], not {list(image.shape)}")
     levels = np.rint((np.clip(image, -1, 1).astype(np.float32) + 1) * np.float32(127.5))
@@ -132,9 +129,9 @@ def denormalise(image: np.ndarray) -> np.ndarray:
 
 
 def looks_like_labels(image: np.ndarray) -> bool:
-    """Whether an image is a label map: at most 256 colours, neighbours nearly always equal.
+    """Return whether an image is a label map: at most 256 colours, neighbours mostly equal.
 
-    A label map that was saved as JPEG is not known by this; its colours are no longer flat.
+    Does not detect label maps saved as JPEG, whose colours are no longer flat.
     """
     if (image[:, 1:] == image[:, :-1]).all(axis=2).mean() < 0.8:
         return False

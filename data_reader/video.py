@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
-from .errors import InputError
-from .images import MAX_PIXELS, PathLike, cv2, disk_errors, existing_file, replacing
-
-# FFmpeg reads it when the first video is opened; the exceptions below say what it would print.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+from .atomic import atomic_path
+from .errors import InputError, disk_errors
+from .images import MAX_PIXELS, PathLike, cv2, existing_file
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
 )
-MIN_SIDE = 16  # pixels; below, some encoders write beyond their memory (MJPG, 4 x 4)
+MIN_SIDE = 16  # pixels; below, some encoders write out of bounds (MJPG, 4 x 4)
 
-# What the FFmpeg inside OpenCV's wheels can write (it has no H.264), the most widely played first.
+# Codecs of the FFmpeg in OpenCV's wheels (it has no H.264), the most widely supported first.
 _CODECS = {
     ".mp4": ("mp4v", "vp09"),
     ".m4v": ("mp4v",),
@@ -34,15 +30,14 @@ _CODECS = {
 
 
 class VideoReader:
-    """The frames of a video, uint8 RGB [H, W, 3], upright, from the first one at each iteration.
+    """The frames of a video, uint8 RGB [H, W, 3], upright; each iteration starts at the first.
 
-    ``fps`` is frames a second (25 where the file does not say), ``size`` is (width, height) in
-    pixels. ``frames`` is the number of frames by the file's header, None where it does not say;
-    a damaged file can have fewer.
+    ``fps`` is frames per second (25 if unknown), ``size`` is (width, height) in pixels. ``frames``
+    is the number of frames in the file's header (None if unknown); a damaged file can have fewer.
 
     Raises:
-        InputError: the file is missing, a folder, empty, not one frame of it can be decoded, or a
-            frame claims more than ``MAX_PIXELS`` pixels.
+        InputError: the file is missing, a folder, empty, has no frame that can be decoded, or
+            claims more than ``MAX_PIXELS`` pixels per frame.
     """
 
     def __init__(self, path: PathLike):
@@ -58,18 +53,18 @@ class VideoReader:
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.fps: float = fps if math.isfinite(fps) and fps > 0 else 25.0
-        self.frames: Optional[int] = int(count) if count > 0 else None
+        self.frames: int | None = int(count) if count > 0 else None
         self.size: tuple[int, int] = (first.shape[1], first.shape[0])
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        # An absolute path: FFmpeg takes what stands before a colon for a protocol.
+        # An absolute path: FFmpeg takes a name before a colon for a protocol.
         self._capture.open(str(self.path.resolve()), cv2.CAP_FFMPEG)
         size = [self._capture.get(x) for x in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         if size[0] * size[1] > MAX_PIXELS:
             self.close()
             raise InputError(
                 f"{self.path} claims to have {size[0]:.0f} x {size[1]:.0f} pixels a frame, more "
-                f"than the {MAX_PIXELS} that are read; make it smaller"
+                f"than the maximum of {MAX_PIXELS}; make it smaller"
             )
         while True:
             decoded, frame = self._capture.read()
@@ -78,7 +73,7 @@ class VideoReader:
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._capture.release()
 
     def __enter__(self) -> VideoReader:
@@ -89,16 +84,16 @@ class VideoReader:
 
 
 class VideoWriter:
-    """Write frames to a video that is there as a whole when the ``with`` block ends, or not at all.
+    """Write a video atomically: it appears under its name when the ``with`` block ends.
 
-    ``fps`` is frames a second, ``size`` is (width, height) in pixels, at least ``MIN_SIDE``; the
-    suffix chooses the format. Codecs need even sides, and OpenCV would cut off a last odd column
-    or row: here it is doubled instead, so that a video of 63 x 47 is written as 64 x 48.
+    ``fps`` is frames per second, ``size`` is (width, height) in pixels, at least ``MIN_SIDE``; the
+    suffix selects the format. Codecs need even sides, and OpenCV would drop an odd last column or
+    row: it is repeated instead, so a video of 63 x 47 becomes 64 x 48.
 
     Raises:
-        InputError: at the start of the block, when the suffix or the size cannot be written; at
-            its end, when there was no frame or the disk is full. No file is left, and what stood
-            at ``path`` before is untouched, as after any exception in the block.
+        InputError: on creation or entry, if the suffix or size is not supported; on exit, if there
+            was no frame or the disk is full. No partial file is left, and an existing file is kept,
+            as after any exception in the block.
     """
 
     def __init__(self, path: PathLike, fps: float, size: tuple[int, int]):
@@ -106,7 +101,7 @@ class VideoWriter:
         self.fps = float(fps)
         self.size = (int(size[0]), int(size[1]))
         self.frames = 0  # written so far
-        self._encoder: Optional[cv2.VideoWriter] = None  # within the block
+        self._encoder: cv2.VideoWriter | None = None  # within the block
         suffixes = ", ".join(_CODECS)
         if self.path.suffix.lower() not in _CODECS:
             raise InputError(f"cannot write {self.path}: its suffix is none of {suffixes}")
@@ -144,10 +139,10 @@ class VideoWriter:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Encode to a temporary sibling and check it before it takes the video's place."""
-        with replacing(self.path) as temporary:
+        """Encode to a temporary file and verify it before it gets the video's name."""
+        with atomic_path(self.path) as temporary:
             with disk_errors(f"cannot write {self.path}"):
-                temporary.touch()  # OpenCV would not say why it cannot
+                temporary.touch()  # OpenCV would not report the reason
             self._encoder = self._open(temporary)
             try:
                 yield
@@ -155,7 +150,7 @@ class VideoWriter:
                 self._encoder.release()
                 self._encoder = None
             if self.frames == 0:
-                raise InputError(f"cannot write {self.path}: there was no frame to write")
+                raise InputError(f"cannot write {self.path}: there is no frame to write")
             if not _has_frame(temporary, self.frames - 1):
                 raise InputError(
                     f"cannot write {self.path}: not all of its {self.frames} frames reached the "
@@ -163,7 +158,7 @@ class VideoWriter:
                 )
 
     def _open(self, temporary: Path) -> cv2.VideoWriter:
-        """Return an encoder with the first codec that takes this rate and size."""
+        """Return an encoder with the first codec that supports this rate and size."""
         width, height = self.size
         even = (width + width % 2, height + height % 2)
         encoder = cv2.VideoWriter()
@@ -179,7 +174,7 @@ class VideoWriter:
 
 
 def _has_frame(path: Path, index: int) -> bool:
-    """Tell whether a frame can be decoded; OpenCV does not report what the disk refuses."""
+    """Return whether a frame can be decoded; OpenCV does not report failed writes."""
     capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
     try:
         capture.set(cv2.CAP_PROP_POS_FRAMES, index)

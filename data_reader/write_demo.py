@@ -7,10 +7,9 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 from .embedded import demo_path
-from .errors import InputError
+from .errors import InputError, disk_errors
 
 SIZE = 128  # pixels a side of the embedded images
 # For each set, the folders of a split.
@@ -22,7 +21,7 @@ FOLDERS = {
 }
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Copy images of an embedded data set in the layout that its model reads."""
     parser = argparse.ArgumentParser(
         prog="python -m data_reader.write_demo",
@@ -30,46 +29,41 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         "label maps to <split>B/. Landscapes: photographs to <split>A/, paintings to <split>B/. "
         "Faces: to <split>/cat/, <split>/dog/ and <split>/rabbit/. Colours: scenes to <split>/.",
     )
-    parser.add_argument("folder", metavar="DIR", help="target folder; created if missing")
-    parser.add_argument("--what", choices=list(FOLDERS), default="streets", help="(streets)")
-    parser.add_argument("--split", choices=("train", "test"), default="test", help="(test)")
-    parser.add_argument(
-        "--count", type=int, default=12, metavar="N", help="scenes, or faces of each kind (12)"
-    )
-    parser.add_argument(
-        "--size", type=int, default=SIZE, metavar="N",
-        help=f"pixels a side; other sizes than {SIZE} are resized, and written as PNG ({SIZE})",
+    add = parser.add_argument
+    add("folder", metavar="DIR", help="target folder; created if missing")
+    add("--what", choices=list(FOLDERS), default="streets", help="(streets)")
+    add("--split", choices=("train", "test"), default="test", help="(test)")
+    add("--count", type=int, default=12, metavar="N", help="scenes, or faces of each kind (12)")
+    add("--size", type=int, default=SIZE, metavar="N",
+        help=f"pixels a side; other sizes than {SIZE} are resized and written as PNG ({SIZE})",
     )  # fmt: skip
     arguments = parser.parse_args(argv)
     if arguments.count < 1 or arguments.size < 32:
         raise InputError("--count is at least 1, and --size at least 32")
-    from .images import disk_errors, list_images
-
-    root, source = Path(arguments.folder), demo_path(arguments.what)
-    has_val = (source / "val").is_dir()
-    stored = "val" if has_val and arguments.split == "test" else arguments.split
+    source, split = demo_path(arguments.what), arguments.split
+    stored = "val" if split == "test" and (source / "val").is_dir() else split
     for pattern in FOLDERS[arguments.what]:
-        target = root / pattern.format(arguments.split)
-        images = list_images(source / pattern.format(stored))[: arguments.count]
+        target = Path(arguments.folder) / pattern.format(split)
+        images = sorted((source / pattern.format(stored)).iterdir())[: arguments.count]
         with disk_errors(f"cannot write to {target}"):
             target.mkdir(parents=True, exist_ok=True)
             for path in images:
                 if arguments.size == SIZE:
                     shutil.copyfile(path, target / path.name)
                 else:
-                    write_resized(path, target, arguments.size)
+                    copy_resized(path, target / f"{path.stem}.png", arguments.size)
         print(f"{len(images)} images in {target}")
     return 0
 
 
-def write_resized(path: Path, target: Path, size: int) -> None:
-    """Write an image at another size; a label map keeps its colours."""
+def copy_resized(path: Path, target: Path, size: int) -> None:
+    """Write an image at another size; label maps keep their colours."""
     from .images import read_image, write_image
     from .transforms import looks_like_labels, resize
 
     image = read_image(path)
     how = "nearest" if looks_like_labels(image) else "cubic"
-    write_image(target / f"{path.stem}.png", resize(image, size, size, how))
+    write_image(target, resize(image, size, size, how))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def train(model: str, **settings: Any):
     """
     from data_reader import framework
 
-    framework.prepare()
+    framework.import_paddle()
     from paddle_gans import models
     from paddle_gans.training import trainer
 
@@ -61,7 +61,7 @@ def load(weights: str | os.PathLike[str], *, device: str = "auto"):
     """
     from data_reader import framework
 
-    framework.prepare()
+    framework.import_paddle()
     from paddle_gans.inference import loading
 
     return loading.load(weights, device=device)

@@ -20,7 +20,7 @@ from data_reader.colour import (
 
 
 def cube(step):
-    """A picture of RGB colours that fill the cube."""
+    """An image of RGB colours that fill the cube."""
     levels = np.append(np.arange(0, 255, step), 255).astype(np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
     return grid.reshape(len(levels), -1, 3)
@@ -42,7 +42,7 @@ def formula(rgb):
 
 
 def hue_between(first, second):
-    """Degrees between the hues of two Lab pictures."""
+    """Degrees between the hues of two Lab images."""
     angles = [np.degrees(np.arctan2(lab[..., 2], lab[..., 1])) for lab in (first, second)]
     return np.abs((angles[1] - angles[0] + 180) % 360 - 180)
 
@@ -173,7 +173,7 @@ def test_other_shapes_are_refused(convert, shape):
 # ------------------------------------------------------------------------- planes and figures
 
 
-def test_planes_have_the_ranges_of_the_article():
+def test_planes_have_the_ranges_of_the_paper():
     lab = np.array([[[0, -110, 110], [50, 0, 0], [100, 55, -11]]], np.float32)
     l, ab = encode(lab)  # noqa: E741
     assert (l.shape, ab.shape, l.dtype, ab.dtype) == ((1, 1, 3), (2, 1, 3), np.float32, np.float32)
@@ -234,7 +234,7 @@ def test_ciede2000_gives_the_published_differences():
     np.testing.assert_allclose(ciede2000(second, first), published, atol=6e-5)
 
 
-def test_ciede2000_of_pictures():
+def test_ciede2000_of_images():
     lab = rgb_to_lab(cube(51))
     assert ciede2000(lab, lab).shape == lab.shape[:2]
     assert ciede2000(lab, lab).max() == 0

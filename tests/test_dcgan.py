@@ -124,7 +124,7 @@ def test_damaged_idx_files_are_named(tmp_path):
     file = root / "raw" / "train-images-idx3-ubyte.gz"
     whole = file.read_bytes()
     file.write_bytes(whole[:-40])
-    with pytest.raises(InputError, match="cannot be unpacked"):
+    with pytest.raises(InputError, match="cannot unpack"):
         read_idx(file)
     file.write_bytes(gzip.compress(idx(digits)[:-5]))
     with pytest.raises(InputError, match=r"its header says \[6, 28, 28\]"):
@@ -156,7 +156,7 @@ def test_a_folder_of_pictures_trains_in_colour(tmp_path):
     )  # fmt: skip
     assert set(result.losses) == {"d_loss_fake", "d_loss_real", "g_loss"}
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="has no images"):
         paddle_gans.train("dcgan", data=str(tmp_path / "empty"), out=str(tmp_path / "x"), steps=1)
 
 

@@ -12,13 +12,13 @@ from data_reader.layout import domains
 
 
 def write(root, **counts):
-    """Folders of plain pictures of 12 x 12; each picture of a tree has a level of its own."""
+    """Folders of plain images of 12 x 12; each image of a tree has a level of its own."""
     for name, count in counts.items():
         (root / name).mkdir(parents=True)
         for i in range(count):
             level = 20 * list(counts).index(name) + i
-            picture = np.full((12, 12, 3), level, "uint8")
-            write_image(root / name / f"{i}.png", picture)
+            image = np.full((12, 12, 3), level, "uint8")
+            write_image(root / name / f"{i}.png", image)
     return root
 
 
@@ -28,7 +28,7 @@ def domains_of(root, **settings):
 
 
 def levels(images):
-    """The levels of plain pictures in [-1, 1]."""
+    """The levels of plain images in [-1, 1]."""
     return np.rint((np.asarray(images)[..., 0, 0, 0] + 1) * 127.5).astype(int).tolist()
 
 
@@ -76,10 +76,8 @@ def test_published_samples_are_read_as_they_are():
     root = real_data("afhq_representative")
     sources, references, what = domains(root, train=True)
     dataset = Domains(sources, references, image_size=64, what=what)
-    assert dataset.describe() == (
-        "43 pictures of 3 domains: cat 15, dog 13, wild 15, src/ and ref/"
-    )
-    assert dataset.remarks() == []
+    assert dataset.describe() == ("43 images of 3 domains: cat 15, dog 13, wild 15, src/ and ref/")
+    assert dataset.warnings() == []
     item = dataset.item(0, np.random.default_rng(0))
     assert item["x_real"].shape == (3, 64, 64)
     assert item["x_real"].std() > 0.1
@@ -94,23 +92,23 @@ def test_what_is_no_set_of_domains_is_named(tmp_path):
     with pytest.raises(InputError, match=r"one a domain.*it is empty"):
         domains(tmp_path, train=True)
     write(tmp_path, cat=1)
-    with pytest.raises(InputError, match=r"two folders or more.*there: cat/"):
+    with pytest.raises(InputError, match=r"two folders or more.*contains: cat/"):
         domains(tmp_path, train=True)
     (tmp_path / "dog").mkdir()
-    with pytest.raises(InputError, match="dog holds no pictures, and each folder"):
+    with pytest.raises(InputError, match="dog has no images, and each folder"):
         domains(tmp_path, train=True)
 
 
 def test_folders_that_belong_together_have_the_same_domains(tmp_path):
     write(tmp_path / "a" / "train", cat=1, dog=1, wild=1)
     write(tmp_path / "a" / "test", cat=1, dog=1)
-    with pytest.raises(InputError, match=r"train holds wild, and .*test does not"):
+    with pytest.raises(InputError, match=r"train has wild, and .*test does not"):
         domains(tmp_path / "a", train=False)
     write(tmp_path / "b" / "src", cat=1, dog=1)
     with pytest.raises(InputError, match="ref is missing"):
         domains(tmp_path / "b", train=True)
     write(tmp_path / "b" / "ref", cat=1, cow=1)
-    with pytest.raises(InputError, match=r"src holds dog, and .*ref does not"):
+    with pytest.raises(InputError, match=r"src has dog, and .*ref does not"):
         domains(tmp_path / "b", train=True)
     write(tmp_path / "c" / "test", cat=1, dog=1)
     with pytest.raises(InputError, match="train is missing"):
@@ -132,7 +130,7 @@ def test_an_item_has_a_source_and_two_references_of_one_domain(tmp_path):
         real, first, second = levels([item["x_real"], item["x_ref"], item["x_ref2"]])
         assert real // 20 == item["y_org"]
         assert first // 20 == second // 20 == item["y_trg"]
-        assert (first != second) == (item["y_trg"] < 2)  # there is one picture of `wild`
+        assert (first != second) == (item["y_trg"] < 2)  # there is one image of `wild`
 
 
 def test_targets_and_references_are_drawn_evenly_and_latents_are_normal(tmp_path):
@@ -190,7 +188,7 @@ def test_training_without_augmentation_still_draws_latents_and_references(tmp_pa
     assert len({item["x_real"].tobytes() for item in items}) == 1
 
 
-def test_training_pictures_are_mirrored_half_the_time_and_cut_half_the_time(tmp_path):
+def test_training_images_are_mirrored_half_the_time_and_cut_half_the_time(tmp_path):
     root = write(tmp_path, cat=0, dog=0)
     ramp = np.repeat(np.arange(40, dtype="uint8")[None, :, None] * 6, 3, axis=2).repeat(40, 0)
     for name in ("cat", "dog"):
@@ -251,7 +249,7 @@ def test_every_epoch_shows_all_domains_equally_often(tmp_path):
         assert sorted(counts) == [5, 6, 6]
         favoured.add(int(counts.argmin()))
         uses = np.bincount(order, minlength=17)
-        for y, most in ((0, 3), (1, 2), (2, 1)):  # pictures of a domain differ by one use at most
+        for y, most in ((0, 3), (1, 2), (2, 1)):  # images of a domain differ by one use at most
             assert np.ptp(uses[numbers == y]) <= 1
             assert uses[numbers == y].max() <= most
     assert favoured == {0, 1, 2}  # no domain is always the one that comes less often
@@ -294,7 +292,7 @@ def test_limited_takes_the_domains_in_turn(tmp_path):
     rng = np.random.default_rng(0)
     seen = {name for i in range(6) for _ in range(20) for name in few.files(i, rng)}
     assert seen == set(names)  # the references are limited too
-    assert few.describe().startswith("6 pictures of 3 domains: cat 3, dog 1, wild 2")
+    assert few.describe().startswith("6 images of 3 domains: cat 3, dog 1, wild 2")
     assert len(few.paths()) == few.fingerprint()["items"] == 6
     assert len(dataset) == 10
     assert few.fingerprint() != dataset.fingerprint()
@@ -306,24 +304,24 @@ def test_limited_takes_the_domains_in_turn(tmp_path):
 
 
 def test_chosen_domains_are_numbered_as_they_are_named(tmp_path):
-    dataset = domains_of(write(tmp_path, cat=2, dog=3, wild=4)).of(["wild", "cat"])
+    dataset = domains_of(write(tmp_path, cat=2, dog=3, wild=4)).select(["wild", "cat"])
     assert dataset.domains == ["wild", "cat"]
     assert len(dataset) == 6
     item = dataset.item(1, np.random.default_rng(0))
     assert item["y_org"] == 1
     assert levels([item["x_real"]]) == [0]
-    with pytest.raises(InputError, match=r"no domain 'cow'.*there are wild, cat"):
-        dataset.of(["cow", "cat"])
+    with pytest.raises(InputError, match=r"no domain 'cow'.*wild, cat"):
+        dataset.select(["cow", "cat"])
 
 
 def test_what_is_to_be_known_of_the_data_is_said(tmp_path):
     root = write(tmp_path, cat=2, dog=4)
-    said = Domains(*domains(root, train=True)[:2], image_size=64).remarks()
+    said = Domains(*domains(root, train=True)[:2], image_size=64).warnings()
     assert len(said) == 2
-    assert "2 to 4 pictures" in said[0]
+    assert "2 to 4 images" in said[0]
     assert "12 pixels are enlarged to 64" in said[1]
     write_image(root / "cat" / "2.png", noise_image(0, 12, 12))
-    assert domains_of(root).remarks() == []
-    (root / "dog" / "1.png").write_text("not a picture")
+    assert domains_of(root).warnings() == []
+    (root / "dog" / "1.png").write_text("not an image")
     with pytest.raises(InputError, match=r"1\.png"):
         domains_of(root).item(3, np.random.default_rng(0))

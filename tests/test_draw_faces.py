@@ -9,8 +9,8 @@ from data_reader.errors import InputError
 from draw_demo.faces import FACE_COUNTS, KINDS, animal_face
 
 
-def digest(*pictures):
-    return hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()[:16]
+def digest(*images):
+    return hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()[:16]
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +42,15 @@ def test_a_face_has_any_size_and_no_two_are_alike(faces):
 def test_kinds_differ_in_shape_and_share_their_colours(faces):
     """Outlines tell the kinds apart where colours do not."""
 
-    def outlines(pictures):
-        grey = pictures.astype(float).mean(-1)
+    def outlines(images):
+        grey = images.astype(float).mean(-1)
         across = np.abs(grey[:, :, 2:] - grey[:, :, :-2])[:, 1:-1]
         edges = np.minimum(across + np.abs(grey[:, 2:] - grey[:, :-2])[:, :, 1:-1], 60)
         edges = edges.reshape(len(edges), 10, 3, 10, 3).mean((2, 4)).reshape(len(edges), -1)
         return edges / np.linalg.norm(edges, axis=1, keepdims=True)
 
-    def colours(pictures):
-        return pictures[:, 12:24, 8:24].astype(float).mean((1, 2))
+    def colours(images):
+        return images[:, 12:24, 8:24].astype(float).mean((1, 2))
 
     def recognised(describe):
         """The share of the second half whose nearest mean of the first half is their kind's."""
@@ -64,10 +64,10 @@ def test_kinds_differ_in_shape_and_share_their_colours(faces):
 
 
 def test_coats_vary_within_a_kind(faces):
-    for pictures in faces.values():
-        brow = pictures[:, 12:18, 12:20].mean((1, 2))
+    for images in faces.values():
+        brow = images[:, 12:18, 12:20].mean((1, 2))
         assert brow.std(0).min() > 25
-        border = pictures[:, :4, :4].mean((1, 2))
+        border = images[:, :4, :4].mean((1, 2))
         assert border.std(0).min() > 20
 
 

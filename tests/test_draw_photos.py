@@ -18,8 +18,8 @@ SURFACES = [*drawings.WALLS, *drawings.TABLES, *drawings.FIELDS]
 THINGS = [*drawings.FRUIT, *drawings.FLOWERS]
 
 
-def digest(*pictures):
-    return hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()[:16]
+def digest(*images):
+    return hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()[:16]
 
 
 @pytest.fixture(scope="module")

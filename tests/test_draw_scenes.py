@@ -18,8 +18,8 @@ PALETTE = np.array(list(STREET_LABELS.values()))
 NAMES = list(STREET_LABELS)
 
 
-def digest(*pictures):
-    return hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()[:16]
+def digest(*images):
+    return hashlib.sha256(b"".join(image.tobytes() for image in images)).hexdigest()[:16]
 
 
 def class_numbers(labels):
@@ -59,8 +59,8 @@ def test_another_process_draws_the_same():
 def test_every_supported_opencv_and_numpy_draws_the_same():
     # Recorded with OpenCV 4.8, 4.11 (NumPy 1.26) and 5.0 (NumPy 2.4).
     assert digest(*demo.street_scene(0)) == "e6686e03c4658b25"
-    pictures = [demo_scenes.landscape(0, 64, style) for style in demo_scenes.STYLES]
-    assert digest(*pictures) == "aa5d11470ca7c2bf"
+    images = [demo_scenes.landscape(0, 64, style) for style in demo_scenes.STYLES]
+    assert digest(*images) == "aa5d11470ca7c2bf"
     assert digest(*(demo_scenes.digit(index)[0] for index in range(50))) == "77844efcc655100b"
 
 
@@ -163,9 +163,9 @@ def landscapes():
 
 
 def test_a_threshold_on_roughness_tells_paintings_from_photos(landscapes):
-    def roughness(picture):
+    def roughness(image):
         # Neighbouring dabs differ in hue; the median leaves outlines out of account.
-        hue = picture[..., 0].astype(int) - picture[..., 2]
+        hue = image[..., 0].astype(int) - image[..., 2]
         return np.median(np.abs(np.diff(hue, axis=1)))
 
     photos, paintings = ([roughness(p) for p in landscapes[style]] for style in demo_scenes.STYLES)
@@ -173,8 +173,8 @@ def test_a_threshold_on_roughness_tells_paintings_from_photos(landscapes):
 
 
 def test_paintings_are_more_vivid_and_warmer(landscapes):
-    def vividness(pictures):
-        return np.ptp(pictures.astype(int), axis=-1).mean()
+    def vividness(images):
+        return np.ptp(images.astype(int), axis=-1).mean()
 
     photos, paintings = (landscapes[style] for style in demo_scenes.STYLES)
     assert vividness(paintings) > vividness(photos) + 5
@@ -182,8 +182,8 @@ def test_paintings_are_more_vivid_and_warmer(landscapes):
 
 
 def test_photos_and_paintings_show_different_places(landscapes):
-    def sketch(pictures):
-        grey = pictures.mean(-1).reshape(20, 8, 8, 8, 8).mean((2, 4)).reshape(20, -1)
+    def sketch(images):
+        grey = images.mean(-1).reshape(20, 8, 8, 8, 8).mean((2, 4)).reshape(20, -1)
         return (grey - grey.mean(0)) / grey.std(0)
 
     photos, paintings = (sketch(landscapes[style]) for style in demo_scenes.STYLES)
@@ -199,9 +199,9 @@ def test_photos_and_paintings_show_different_places(landscapes):
 def test_a_landscape_has_any_size():
     for size in (32, 96, 128):
         for style in demo_scenes.STYLES:
-            picture = demo_scenes.landscape(2, size, style)
-            assert picture.shape == (size, size, 3)
-            assert picture.dtype == np.uint8
+            image = demo_scenes.landscape(2, size, style)
+            assert image.shape == (size, size, 3)
+            assert image.dtype == np.uint8
     small = demo_scenes.landscape(2, 64).astype(int)
     large = cv2.resize(demo_scenes.landscape(2, 128), (64, 64), interpolation=cv2.INTER_AREA)
     assert np.abs(small - large).mean() < 10

@@ -122,7 +122,7 @@ def test_a_model_without_data_reads_them_as_it_reads_other_files(name):
     items = [dataset.item(3, rng) for dataset, rng in zip((train, same), rngs)]
     for key, value in items[0].items():
         np.testing.assert_array_equal(value, items[1][key])
-    assert train.remarks() == []
+    assert train.warnings() == []
 
 
 # python -m data_reader.write_demo

@@ -18,6 +18,7 @@ from conftest import ROOT, TINY, small_disk
 from paddle import nn
 
 from data_reader import InputError
+from data_reader.atomic import remove_folder, remove_stale
 from data_reader.loader import Loader
 from paddle_gans.models.pix2pix import Pix2Pix
 from paddle_gans.training import checkpoint, panels, progress, trainer
@@ -83,7 +84,7 @@ def test_a_file_that_vanishes_is_replaced_and_nothing_else_changes(pairs):
 def test_when_every_file_is_bad_it_ends(pairs, tmp_path):
     for path in pairs.glob("trainA/*.png"):
         cut(path)
-    with pytest.raises(InputError, match="100 items in turn cannot be read"):
+    with pytest.raises(InputError, match="100 items in a row are unreadable"):
         train(pairs, tmp_path / "run", steps=2, on_bad_file="skip")
 
 
@@ -294,17 +295,17 @@ def test_a_read_only_disk_is_said_at_the_start(pairs, tmp_path):
 
 
 def test_what_a_kill_moved_aside_is_put_back(tmp_path):
-    """The moments of whole_folder and discard at which a kill may come."""
+    """The moments of atomic_folder and remove_folder at which a kill may come."""
     folder = tmp_path / "checkpoints"
     for name in (".000004.77.old.part", ".000006.77.old.part", ".000006.77.part", "000008",
                  ".000008.77.old.part", ".000002.77.part"):  # fmt: skip
         (folder / name).mkdir(parents=True)
         (folder / name / "state.json").write_text(name)
-    checkpoint.sweep(folder)
+    remove_stale(folder)
     assert sorted(p.name for p in folder.iterdir()) == ["000004", "000006", "000008"]
     assert (folder / "000006" / "state.json").read_text() == ".000006.77.old.part"
     assert (folder / "000008" / "state.json").read_text() == "000008"
-    checkpoint.discard(folder / "000004")
+    remove_folder(folder / "000004")
     assert sorted(p.name for p in folder.iterdir()) == ["000006", "000008"]
 
 

@@ -1,4 +1,4 @@
-"""Pictures, videos, lists and states from strangers: refused in a sentence, and cheaply."""
+"""Images, videos, lists and states from strangers: refused in a sentence, and cheaply."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from conftest import ROOT, noise_image
 from benchmarks import fuzz_pickles
 from data_reader import video
 from data_reader.errors import InputError
-from data_reader.images import cv2, read_picture, write_image
+from data_reader.images import cv2, decode_image, write_image
 from data_reader.layout import Pair, paired, read_list
 from data_reader.metadata import read_metadata
 from data_reader.video import VideoReader, VideoWriter
@@ -84,13 +84,13 @@ def bombs():
         "png_profile.png": (png_of(8, 8, black, 8, 2, profile), ""),
         "png_text.png": (png_of(8, 8, black, 8, 2, text), ""),
         "lossless.webp": (webp_of(2**28 - 1), "decompression bomb"),
-        "big.tif": (big_tiff(2**19), "cannot decode|not a picture"),
+        "big.tif": (big_tiff(2**19), "cannot decode|not an image"),
         "huge.bmp": (b"BM" + bytes(12) + largest + bytes(28), "claims to be"),
         "many.gif": (b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(20), "claims to be"),
         "digits.pnm": (b"P6 999999999 999999999 255\n", "claims to be"),
         "no_sides.png": (png_of(0, 0, b""), "cannot decode"),
-        "svg.png": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9e9'/>", "not a picture"),
-        "film.avi": (b"RIFF\xff\xff\xff\xffAVI " + bytes(99), "not a picture"),
+        "svg.png": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9e9'/>", "not an image"),
+        "film.avi": (b"RIFF\xff\xff\xff\xffAVI " + bytes(99), "not an image"),
     }
 
 
@@ -98,7 +98,7 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 from data_reader.errors import InputError
-from data_reader.images import read_picture
+from data_reader.images import decode_image
 from data_reader.metadata import read_metadata
 
 def memory(what):  # MiB
@@ -109,7 +109,7 @@ for path in sys.argv[1:]:
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = memory("VmRSS")
     try:
-        read_picture(path)
+        decode_image(path)
         read_metadata(Path(path).read_bytes())
         outcome = "read"
     except InputError as error:
@@ -121,7 +121,7 @@ for path in sys.argv[1:]:
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="measures with Linux's /proc"
 )
-def test_picture_bombs_are_refused_without_taking_memory(tmp_path):
+def test_image_bombs_are_refused_without_taking_memory(tmp_path):
     cases = bombs()
     for name, (data, _) in cases.items():
         (tmp_path / name).write_bytes(data)
@@ -137,8 +137,8 @@ def test_picture_bombs_are_refused_without_taking_memory(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".bmp", ".ppm"])
-def test_damaged_pictures_are_refused_or_read(tmp_path, suffix):
-    """Byte by byte at random; a picture with noise in it may well be read."""
+def test_damaged_images_are_refused_or_read(tmp_path, suffix):
+    """Byte by byte at random; an image with noise in it may well be read."""
     rng = np.random.default_rng(len(suffix))
     sound = encoded(suffix)
     if suffix == ".jpg":  # with EXIF, whose offsets break too
@@ -152,9 +152,9 @@ def test_damaged_pictures_are_refused_or_read(tmp_path, suffix):
             data[position] = rng.choice([0, 1, 127, 128, 255, rng.integers(256)])
         path.write_bytes(data)
         try:
-            picture = read_picture(path)
+            image = decode_image(path)
             read_metadata(bytes(data))
-            assert picture.rgb.dtype == np.uint8
+            assert image.rgb.dtype == np.uint8
         except InputError as error:
             refusals.append(str(error))
     assert len(refusals) > 0  # of a PNG all, for each chunk has a checksum
@@ -207,9 +207,9 @@ OUTSIDE = ["/etc/a.png", " /etc/a.png", "../a.png", "b/../../a.png", "C:\\a.png"
 def test_a_list_names_nothing_outside_unless_it_may(tmp_path, name):
     listing = tmp_path / "list.txt"
     listing.write_text(f"a.png\t{name}\n")
-    with pytest.raises(InputError, match=r"lies outside .* --allow-outside"):
+    with pytest.raises(InputError, match=r"is outside .* --allow-outside"):
         read_list(listing, tmp_path)
-    with pytest.raises(InputError, match="lies outside"):
+    with pytest.raises(InputError, match="is outside"):
         paired(listing, train=True)
     (pair,), _ = paired(listing, train=True, allow_outside=True)
     assert pair == Pair(tmp_path / "a.png", tmp_path / name.strip())

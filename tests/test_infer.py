@@ -20,7 +20,7 @@ from paddle import nn
 
 import paddle_gans
 from data_reader import InputError
-from data_reader.images import read_image, read_picture, write_image
+from data_reader.images import decode_image, read_image, write_image
 from data_reader.video import VideoReader, VideoWriter
 from paddle_gans import command
 from paddle_gans.infer import main, translate_all
@@ -579,7 +579,7 @@ def test_bad_inputs_are_skipped_and_the_rest_is_done(weights, tmp_path, capsys):
     skipped = said.err.splitlines()
     assert len(skipped) == 3
     for line, name, reason in zip(
-        skipped, ("cut.jpg", "text.jpg", "zero.png"), ("truncated", "not a picture", "0 bytes")
+        skipped, ("cut.jpg", "text.jpg", "zero.png"), ("truncated", "not an image", "0 bytes")
     ):
         assert line.startswith("skipped: ")
         assert name in line
@@ -615,7 +615,7 @@ def test_every_kind_of_picture_is_read_as_it_looks(weights, translate, tmp_path)
     assert infer(weights, kinds, out) == 0
 
     assert np.array_equal(read_image(out / "alpha.png"), translate(rgb))
-    assert np.array_equal(read_picture(out / "alpha.png").alpha, grey)
+    assert np.array_equal(decode_image(out / "alpha.png").alpha, grey)
     assert np.array_equal(read_image(out / "grey.png"), translate(grey))
     assert np.array_equal(read_image(out / "deep.png"), translate(rgb))
     assert np.array_equal(read_image(out / "dot.png"), translate(rgb[:1, :1]))

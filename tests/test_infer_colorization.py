@@ -13,7 +13,7 @@ from test_metadata import FULL_JPEG, TIDY_PACKET, chunk, png
 
 import paddle_gans
 from data_reader import InputError, colour
-from data_reader.images import read_image, read_picture, write_image
+from data_reader.images import decode_image, read_image, write_image
 from data_reader.metadata import read_metadata
 from data_reader.transforms import normalise
 from data_reader.video import VideoReader, VideoWriter
@@ -228,7 +228,7 @@ def test_formats_and_metadata(run_folder, translate, tmp_path):
     expected = translate(GREY_SCENE)
     assert np.array_equal(read_image(out / "scan.png"), expected)
     assert np.array_equal(read_image(out / "deep.png"), expected)
-    assert np.array_equal(read_picture(out / "clear.png").alpha, GREY_SCENE[..., 0])
+    assert np.array_equal(decode_image(out / "clear.png").alpha, GREY_SCENE[..., 0])
     assert distance(read_image(out / "A.jpg"), translate(read_image(photos / "A.JPG"))) < 2
 
     data = (out / "in" / "lying.jpg").read_bytes()

@@ -10,7 +10,7 @@ from conftest import ROOT, TINY, below, infer, noise_image, refused
 
 import paddle_gans
 from data_reader import InputError, transforms
-from data_reader.images import read_image, read_picture, write_image
+from data_reader.images import decode_image, read_image, write_image
 from data_reader.video import VideoReader, VideoWriter
 from draw_demo import faces as demo_faces
 from paddle_gans.infer import main, translate_all
@@ -245,7 +245,7 @@ def test_align_from_the_command(run_folder, translate, tmp_path, capsys):
     assert message == "2 of 2 pictures could not be read or aligned"
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"skipped: {photos / 'a.png'}: no face is seen")
-    assert second.startswith(f"skipped: {photos / 'b.png'} is not a picture")
+    assert second.startswith(f"skipped: {photos / 'b.png'} is not an image")
     assert not (tmp_path / "no").exists()
     words = [run_folder, photos, tmp_path / "no", *flags, unsure, "--reference", photos / "a.png"]
     assert refused(*words).startswith(f"{photos / 'a.png'}: no face is seen")
@@ -485,7 +485,7 @@ def test_nothing_is_replaced_and_references_never(run_folder, faces, tmp_path):
     assert "1 of 2 outputs exist already" in message
     assert below(out) == ["latent.png"]
     infer(run_folder, source, out, "--domain", "dog", "--overwrite")
-    assert read_picture(out / "latent.png").rgb.shape[2] == 3
+    assert decode_image(out / "latent.png").rgb.shape[2] == 3
 
     reference = tmp_path / "dog" / "reference.png"
     write_image(reference, noise_image(0))

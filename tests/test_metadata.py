@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from conftest import noise_image
 
-from data_reader.images import read_picture, write_image
+from data_reader.images import decode_image, write_image
 from data_reader.metadata import Metadata, add_metadata, inflate, only_srgb, read_metadata
 
 RGB = noise_image(0, 20, 30)
 PACKET = (
     b'<x:xmpmeta><rdf:Description tiff:Orientation="6" dc:creator="Ada"/>'
     b"<tiff:Orientation>8</tiff:Orientation>"
-    b"<xmp:Thumbnails>old\npicture</xmp:Thumbnails></x:xmpmeta>"
+    b"<xmp:Thumbnails>old\nimage</xmp:Thumbnails></x:xmpmeta>"
 )
 TIDY_PACKET = (
     b'<x:xmpmeta><rdf:Description tiff:Orientation="1" dc:creator="Ada"/>'
@@ -27,7 +27,7 @@ COLORANTS = {  # rXYZ, gXYZ, bXYZ of ICC profiles that are in use
 }
 
 
-def exif(order="<", orientation=6, thumbnail=b"the old picture"):
+def exif(order="<", orientation=6, thumbnail=b"the old image"):
     """EXIF as cameras write it: a directory, one inside it, one for the thumbnail, its bytes."""
 
     def directory(entries, following):
@@ -130,10 +130,10 @@ def number(data, tag, order="<"):
 
 
 @pytest.mark.parametrize(("data", "order"), [(FULL_JPEG, "<"), (FULL_PNG, ">")])
-def test_what_is_true_of_the_upright_picture_is_read(data, order):
+def test_what_is_true_of_the_upright_image_is_read(data, order):
     found = read_metadata(data)
     old = exif(order)
-    assert len(found.exif) == len(old) - len(b"the old picture")
+    assert len(found.exif) == len(old) - len(b"the old image")
     assert number(found.exif, 0x112, order) == 1
     assert [number(old, tag, order) for tag in (0x100, 0x101, 0xA002, 0xA003)] == [30, 20, 30, 20]
     new = [number(found.exif, tag, order) for tag in (0x100, 0x101, 0xA002, 0xA003)]
@@ -160,7 +160,7 @@ def test_upright_exif_keeps_its_sides_and_a_thumbnail_inside_is_blanked():
     found = read_metadata(jpeg(segment(0xE1, b"Exif\0\0" + turned))).exif
     assert len(found) == len(turned)
     assert [number(found, tag) for tag in (0x112, 0x100, 0x101, 0xA002)] == [1, 30, 20, 30]
-    assert found.endswith(bytes(len(b"the old picture")) + b"a later note")
+    assert found.endswith(bytes(len(b"the old image")) + b"a later note")
     plain = exif(orientation=1, thumbnail=b"")
     found = read_metadata(png(chunk(b"eXIf", plain))).exif
     assert found == plain.replace(b"\1\xa0\3\0\1\0\0\0\xff\xff", b"\1\xa0\3\0\1\0\0\0\1\0")
@@ -181,8 +181,8 @@ def test_what_was_read_is_written_and_read_again(tmp_path, source, suffix):
 
     write_image(tmp_path / f"plain{suffix}", RGB)
     assert read_metadata((tmp_path / f"plain{suffix}").read_bytes()) == Metadata()
-    picture, plain = read_picture(path), read_picture(tmp_path / f"plain{suffix}")
-    assert np.array_equal(picture.rgb, plain.rgb)  # the same pixels, not turned again
+    image, plain = decode_image(path), decode_image(tmp_path / f"plain{suffix}")
+    assert np.array_equal(image.rgb, plain.rgb)  # the same pixels, not turned again
 
 
 def test_other_formats_drop_it(tmp_path):
@@ -265,4 +265,4 @@ def test_colour_for_each_pixel(tmp_path, fine, factors):
     frame = data.find(b"\xff\xc0")
     assert [data[frame + 11 + 3 * i] for i in range(3)] == factors
     write_image(tmp_path / "a.png", RGB, fine_colour=fine)
-    assert np.array_equal(read_picture(tmp_path / "a.png").rgb, RGB)
+    assert np.array_equal(decode_image(tmp_path / "a.png").rgb, RGB)

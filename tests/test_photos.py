@@ -11,8 +11,8 @@ from data_reader import InputError, Loader, Photos
 from data_reader.colour import chroma, decode, encode, lab_to_rgb, rgb_to_lab
 from data_reader.datasets import ImageDataset
 from data_reader.images import read_image, write_image
-from data_reader.layout import MOST_HELD_BACK, held_back, photos
-from data_reader.photos import colour_of, find_grey
+from data_reader.layout import MAX_VALIDATION, choose_validation, photos
+from data_reader.photos import colour_stats, read_colour_stats
 from draw_demo.photos import colour_scene
 
 
@@ -77,7 +77,7 @@ def test_the_short_side_is_brought_to_load_size(tmp_path):
         Photos(paths, load_size=0, crop_size=10).item(1, rng())
 
 
-def test_a_grey_file_is_a_picture_without_colour(tmp_path):
+def test_a_grey_file_is_a_image_without_colour(tmp_path):
     path = tmp_path / "grey.png"
     cv2.imwrite(str(path), noise_image(5)[..., 0])
     item = Photos([path], load_size=0, crop_size=40).item(0, rng())
@@ -100,23 +100,23 @@ def test_data_is_known_by_its_files(tmp_path):
     assert batch["ab"].shape == (2, 2, 32, 32)
 
 
-# ------------------------------------------------------------------------- grey pictures
+# ------------------------------------------------------------------------- grey images
 
 
 @pytest.mark.parametrize("tint", [(255, 255, 255), (255, 250, 238), (255, 243, 218)])
-def test_grey_pictures_are_known_for_what_they_are(tint):
-    assert all(colour_of(grey_photo(seed, 40 + 10 * seed, tint)).grey for seed in range(6))
+def test_grey_images_are_known_for_what_they_are(tint):
+    assert all(colour_stats(grey_photo(seed, 40 + 10 * seed, tint)).grey for seed in range(6))
 
 
-def test_coloured_pictures_are_not_grey():
-    assert not any(colour_of(colour_scene(index, 64)).grey for index in range(30))
+def test_coloured_images_are_not_grey():
+    assert not any(colour_stats(colour_scene(index, 64)).grey for index in range(30))
     sky = np.linspace((90, 140, 210), (200, 220, 245), 64)[:, None].repeat(64, 1).astype(np.uint8)
-    assert not colour_of(sky).grey  # its colour follows from its lightness, but it is no tint
+    assert not colour_stats(sky).grey  # its colour follows from its lightness, but it is no tint
     grey = np.full((64, 64, 3), 128, np.uint8)
-    assert colour_of(grey) == (pytest.approx(0, abs=1e-3), True)
+    assert colour_stats(grey) == (pytest.approx(0, abs=1e-3), True)
     poppy = grey.copy()
     poppy[20:40, 20:40] = (200, 30, 40)
-    assert not colour_of(poppy).grey
+    assert not colour_stats(poppy).grey
 
 
 def test_chroma_is_measured_on_small_and_large_files(tmp_path):
@@ -124,12 +124,12 @@ def test_chroma_is_measured_on_small_and_large_files(tmp_path):
     expected = float(chroma(rgb_to_lab(flat[:1, :1]).transpose(2, 0, 1)[1:]).mean())
     small, large = saved(tmp_path, flat[:20, :30], flat, suffix=".jpg")
     for path in (small, large):
-        assert Photos([path]).look(0).chroma == pytest.approx(expected, abs=1)
+        assert Photos([path]).colour_stats(0).chroma == pytest.approx(expected, abs=1)
 
 
 @pytest.fixture
 def mixed(tmp_path):
-    """Two coloured pictures, two grey ones, a damaged one and one that is not there."""
+    """Two coloured images, two grey ones, a damaged one and one that is not there."""
     images = [colour_scene(0, 64), grey_photo(1), colour_scene(1, 64), grey_photo(2)]
     paths = saved(tmp_path / "mixed", *images, suffix=".jpg")
     broken = tmp_path / "mixed" / "broken.jpg"
@@ -137,21 +137,21 @@ def mixed(tmp_path):
     return [*paths, broken, tmp_path / "mixed" / "gone.jpg"]
 
 
-def test_grey_pictures_are_found_and_files_that_cannot_be_read_are_passed_over(mixed):
-    assert find_grey(mixed).tolist() == [False, True, False, True, False, False]
-    assert find_grey([]).tolist() == []
+def test_grey_images_are_found_and_files_that_cannot_be_read_are_passed_over(mixed):
+    stats = [read_colour_stats(path) for path in mixed]
+    assert [found and found.grey for found in stats] == [False, True, False, True, None, None]
 
 
-def test_grey_pictures_are_counted_and_an_option_leaves_them_out(mixed):
+def test_grey_images_are_counted_and_an_option_leaves_them_out(mixed):
     kept = Photos(mixed, load_size=0, crop_size=32)
     assert len(kept) == 6
-    (remark,) = kept.remarks()
-    assert remark.startswith("2 of the 4 pictures")
-    assert "--grey skip" in remark
+    (warning,) = kept.warnings()
+    assert warning.startswith("2 of 4 scanned images")
+    assert "--grey skip" in warning
     skipped = Photos(mixed, load_size=0, crop_size=32, grey="skip", what="photographs of mixed/")
     assert [path.name for path in skipped.items] == ["0.jpg", "2.jpg", "broken.jpg", "gone.jpg"]
-    assert skipped.describe() == "photographs of mixed/, 2 grey ones left out"
-    assert skipped.remarks() == []
+    assert skipped.describe() == "photographs of mixed/, 2 grey ones skipped"
+    assert skipped.warnings() == []
     with pytest.raises(InputError, match=r"broken\.jpg is truncated"):
         skipped.item(2, rng())
     with pytest.raises(InputError, match="gone"):
@@ -163,7 +163,7 @@ def test_grey_pictures_are_counted_and_an_option_leaves_them_out(mixed):
         Photos(mixed, grey="drop")
 
 
-def test_chroma_statistics_are_those_of_the_pictures(tmp_path, mixed):
+def test_chroma_statistics_are_those_of_the_images(tmp_path, mixed):
     levels = ((200, 40, 40), (60, 120, 200), (128, 128, 128))
     flat = [np.full((40, 40, 3), level, np.uint8) for level in levels]
     paths = saved(tmp_path / "flat", *flat)
@@ -174,21 +174,21 @@ def test_chroma_statistics_are_those_of_the_pictures(tmp_path, mixed):
     assert found == pytest.approx(expected, abs=1e-3)
     unreadable = Photos([mixed[-1]])
     assert unreadable.chroma_statistics()["scanned"] == 0
-    assert unreadable.remarks() == []
+    assert unreadable.warnings() == []
 
 
-def test_a_large_set_is_looked_at_here_and_there(tmp_path, monkeypatch):
+def test_a_large_set_is_sampled(tmp_path, monkeypatch):
     data = Photos(range(1001))
     seen = []
-    monkeypatch.setattr(data, "look", lambda index: seen.append(index))
-    data.remarks()
-    data.statistics()  # the second one looks at nothing again
+    monkeypatch.setattr(data, "colour_stats", lambda index: seen.append(index))
+    data.warnings()
+    data.statistics()  # the second one scans nothing again
     assert len(seen) == len(set(seen)) == 200
     assert {0, 1000} <= set(seen)
     assert np.ptp(np.diff(sorted(seen))) <= 1
     few = data.limited(10)
     seen.clear()
-    few.remarks()
+    few.warnings()
     assert len(seen) == 10
 
 
@@ -197,8 +197,8 @@ def test_a_dry_run_prints_the_statistics(mixed):
 
     data = Photos(mixed[:4], load_size=0, crop_size=32)
     text = "\n".join(describe_data(SimpleNamespace(loader=Loader(data, 2))))
-    assert "50.0% grey, of 4 pictures looked at" in text
-    assert f"chroma {data.chroma_statistics()['mean']:.1f} in the mean" in text
+    assert "50.0% grey, of 4 scanned images" in text
+    assert f"mean chroma {data.chroma_statistics()['mean']:.1f};" in text
     assert ImageDataset().statistics() == []
 
 
@@ -236,8 +236,8 @@ def test_any_other_tree_is_split_the_same_way_every_time(tmp_path):
     assert len(train) + len(test) == 60
     assert 1 <= len(test) <= 8
     assert not set(train) & set(test)
-    assert what == f"photographs of {tmp_path.name}/, {len(test)} of 60 held back"
-    assert what_test == f"photographs held back of {tmp_path.name}/, {len(test)} of 60"
+    assert what == f"photographs of {tmp_path.name}/, {len(test)} of 60 kept for the validation set"
+    assert what_test == f"photographs of {tmp_path.name}/, {len(test)} of 60 in the validation set"
     assert photos(tmp_path, train=True)[0] == train
     splits = {tuple(photos(tmp_path, train=False, seed=seed)[0]) for seed in range(5)}
     assert len(splits) == 5
@@ -247,24 +247,24 @@ def test_any_other_tree_is_split_the_same_way_every_time(tmp_path):
     assert [p.relative_to(moved) for p in again] == [p.relative_to(tmp_path) for p in test]
 
 
-def test_more_pictures_do_not_move_the_others():
+def test_more_images_do_not_move_the_others():
     names = [f"{i:05}.jpg" for i in range(6000)]
-    few, many = (dict(zip(names, held_back(names[:n], 0))) for n in (2000, 6000))
+    few, many = (dict(zip(names, choose_validation(names[:n], 0))) for n in (2000, 6000))
     assert all(many[name] == few[name] for name in few)
     assert 70 < sum(few.values()) < 130
-    shuffled = dict(zip(names[::-1], held_back(names[::-1], 0)))
+    shuffled = dict(zip(names[::-1], choose_validation(names[::-1], 0)))
     assert shuffled == many
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_bounds_of_what_is_held_back(seed):
-    names = [f"picture {i}" for i in range(30_000)]
-    assert held_back(names[:4], seed) == [False] * 4
-    assert all(sum(held_back(names[:count], seed)) >= 1 for count in range(5, 60))
-    assert sum(held_back(names, seed)) == MOST_HELD_BACK == 500
+def test_size_of_the_validation_set(seed):
+    names = [f"image {i}" for i in range(30_000)]
+    assert choose_validation(names[:4], seed) == [False] * 4
+    assert all(sum(choose_validation(names[:count], seed)) >= 1 for count in range(5, 60))
+    assert sum(choose_validation(names, seed)) == MAX_VALIDATION == 500
 
 
-def test_few_pictures_are_all_for_training(tmp_path):
+def test_few_images_are_all_for_training(tmp_path):
     saved(tmp_path, *[noise_image(0)] * 4)
     assert len(photos(tmp_path, train=True)[0]) == 4
     assert photos(tmp_path, train=False)[0] == []
@@ -273,9 +273,9 @@ def test_few_pictures_are_all_for_training(tmp_path):
 def test_what_is_no_folder_of_photographs_is_said(tmp_path):
     with pytest.raises(InputError, match="nowhere is not a folder"):
         photos(tmp_path / "nowhere", train=True)
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="has no images"):
         photos(tmp_path, train=True)
-    with pytest.raises(InputError, match="2 places"):
+    with pytest.raises(InputError, match="2 paths"):
         photos(["a", "b"], train=True)
 
 

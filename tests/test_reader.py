@@ -1,18 +1,21 @@
-"""The paired reader: the article's interface, layouts, windows, batches."""
+"""The paired reader: the paper's interface, layouts, windows, batches."""
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import noise_image, real_data
+from conftest import ROOT, noise_image, real_data
 
-from data_reader import InputError, Loader, Paired, data_reader
+from data_reader import InputError, Loader, Paired, data_reader, framework
 from data_reader.images import write_image
 from data_reader.layout import Pair, paired, read_list
 
 
 def listed(tmp_path, count=5, size=16):
-    """A data set as the article has it: a list file of A<TAB>B pairs; B is A's negative."""
+    """A data set as the paper has it: a list file of A<TAB>B pairs; B is A's negative."""
     root = tmp_path / "data" / "city"
     lines = []
     for i in range(count):
@@ -25,7 +28,7 @@ def listed(tmp_path, count=5, size=16):
     return root
 
 
-def article_cfg(root, **changes):
+def paper_cfg(root, **changes):
     settings = {
         "data_dir": str(root.parent), "shuffle": True, "dataset": root.name,
         "model_net": "Pix2pix", "train_list": str(root / "train.txt"), "batch_size": 1,
@@ -35,8 +38,8 @@ def article_cfg(root, **changes):
     return SimpleNamespace(**{**settings, **changes})
 
 
-def test_article_interface_gives_pairs_of_one_window(tmp_path):
-    train_reader, test_reader, batch_num = data_reader(article_cfg(listed(tmp_path))).make_data()
+def test_paper_interface_gives_pairs_of_one_window(tmp_path):
+    train_reader, test_reader, batch_num = data_reader(paper_cfg(listed(tmp_path))).make_data()
     data = np.array(next(train_reader()))
     assert data.shape == (2, 1, 3, 12, 12)
     assert data.dtype == np.float32
@@ -46,7 +49,7 @@ def test_article_interface_gives_pairs_of_one_window(tmp_path):
 
 
 def test_a_pass_covers_every_pair_once_and_passes_differ(tmp_path):
-    train_reader, _, _ = data_reader(article_cfg(listed(tmp_path), crop_size=16)).make_data()
+    train_reader, _, _ = data_reader(paper_cfg(listed(tmp_path), crop_size=16)).make_data()
     passes = [[a.tobytes() for a, _ in train_reader()] for _ in range(2)]
     assert len(passes[0]) == 5
     assert sorted(passes[0]) == sorted(passes[1])
@@ -55,7 +58,7 @@ def test_a_pass_covers_every_pair_once_and_passes_differ(tmp_path):
 
 @pytest.mark.parametrize(("drop_last", "sizes"), [(False, [2, 2, 1]), (True, [2, 2])])
 def test_drop_last_and_batch_num(tmp_path, drop_last, sizes):
-    cfg = article_cfg(listed(tmp_path), batch_size=2, drop_last=drop_last)
+    cfg = paper_cfg(listed(tmp_path), batch_size=2, drop_last=drop_last)
     train_reader, _, batch_num = data_reader(cfg).make_data()
     assert [len(a) for a, _ in train_reader()] == sizes
     assert batch_num == len(sizes)
@@ -63,36 +66,36 @@ def test_drop_last_and_batch_num(tmp_path, drop_last, sizes):
 
 def test_test_reader_shows_whole_images_at_crop_size_in_order(tmp_path):
     root = listed(tmp_path)
-    cfg = article_cfg(root, run_test=True, crop_size=16)
+    cfg = paper_cfg(root, run_test=True, crop_size=16)
     _, test_reader, _ = data_reader(cfg).make_data()
     first, second = list(test_reader())
     expected = noise_image(0, 16, 16).transpose(2, 0, 1) / 127.5 - 1
     np.testing.assert_allclose(first[0][0], expected, atol=1e-6)
     assert len(second) == 2
-    smaller = article_cfg(root, run_test=True, crop_size=8)
+    smaller = paper_cfg(root, run_test=True, crop_size=8)
     assert next(data_reader(smaller).make_data()[1]())[0].shape == (1, 3, 8, 8)
 
 
 @pytest.mark.parametrize("spelling", ["Centor", "Center"])
 def test_centre_crop_in_either_spelling(tmp_path, spelling):
-    cfg = article_cfg(listed(tmp_path, 1), crop_type=spelling)
+    cfg = paper_cfg(listed(tmp_path, 1), crop_type=spelling)
     a, _ = next(data_reader(cfg).make_data()[0]())
     expected = noise_image(0, 16, 16)[2:14, 2:14].transpose(2, 0, 1) / 127.5 - 1
     np.testing.assert_allclose(a[0], expected, atol=1e-6)
 
 
 def test_no_crop_keeps_the_loaded_image(tmp_path):
-    cfg = article_cfg(listed(tmp_path), crop_type=None)
+    cfg = paper_cfg(listed(tmp_path), crop_type=None)
     assert next(data_reader(cfg).make_data()[0]())[0].shape == (1, 3, 16, 16)
 
 
 def test_missing_setting_and_unknown_crop_are_named(tmp_path):
-    cfg = article_cfg(listed(tmp_path))
+    cfg = paper_cfg(listed(tmp_path))
     del cfg.load_size
     with pytest.raises(InputError, match="load_size"):
         data_reader(cfg)
     with pytest.raises(InputError, match="'Middle'"):
-        data_reader(article_cfg(listed(tmp_path), crop_type="Middle"))
+        data_reader(paper_cfg(listed(tmp_path), crop_type="Middle"))
 
 
 def test_load_size_equal_to_crop_size_and_the_last_window():
@@ -147,7 +150,7 @@ def test_flip_mirrors_both():
 # Layouts
 
 
-def test_side_by_side_pictures_split_in_the_middle(tmp_path):
+def test_side_by_side_images_split_in_the_middle(tmp_path):
     both = noise_image(0, 8, 20)
     write_image(tmp_path / "train" / "1.png", both)
     write_image(tmp_path / "val" / "2.png", both)
@@ -178,7 +181,7 @@ def test_half_a_pair_is_named(tmp_path):
     with pytest.raises(InputError, match="y has no partner in trainB/"):
         paired(tmp_path, train=True)
     (tmp_path / "trainB" / "x.png").unlink()
-    with pytest.raises(InputError, match="trainB holds no pictures"):
+    with pytest.raises(InputError, match="trainB has no images"):
         paired(tmp_path, train=True)
     (tmp_path / "trainB").rmdir()
     with pytest.raises(InputError, match="trainB is missing"):
@@ -198,7 +201,7 @@ def test_missing_empty_and_foreign_folders_say_what_was_looked_for(tmp_path):
 def test_lists_are_relative_and_stay_inside(tmp_path):
     listing = tmp_path / "list.txt"
     for line, word in [("/etc/a.png\tb.png", "outside"), ("../a.png\tb.png", "outside"),
-                       ("a\tb\tc", "3 columns"), ("", "names no pictures")]:  # fmt: skip
+                       ("a\tb\tc", "3 columns"), ("", "names no images")]:  # fmt: skip
         listing.write_text(line + "\n")
         with pytest.raises(InputError, match=word):
             read_list(listing, tmp_path)
@@ -251,7 +254,7 @@ def test_which_side_holds_labels_can_be_said(tmp_path):
 
 
 class Numbers:
-    """Item i is the number i beside a random one; stands for any data set of pictures."""
+    """Item i is the number i beside a random one; stands for any data set of images."""
 
     def __init__(self, count):
         self.count = count
@@ -314,7 +317,7 @@ def test_files_behind_a_batch():
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_file_is_named_in_its_turn(pairs, workers):
-    (pairs / "trainA" / "3.png").write_text("not a picture")
+    (pairs / "trainA" / "3.png").write_text("not an image")
     found, _ = paired(pairs, train=True)
     loader = Loader(Paired(found, load_size=0, crop_size=32), 1, seed=0, workers=workers)
     turn = [str(pairs / "trainA" / "3.png") in loader.files(step) for step in range(6)].index(True)
@@ -339,3 +342,49 @@ def test_paddle_reads_the_same_data_sets(pairs):
     loader = DataLoader(Paired(found, load_size=0, crop_size=32), batch_size=3, drop_last=True)
     batch = next(iter(loader))
     assert batch["a"].shape == [3, 3, 32, 32]
+
+
+UNTOUCHED = """
+import os, sys, warnings, zlib
+import cv2, matplotlib
+before = dict(os.environ), list(warnings.filters), cv2.getNumThreads()
+import data_reader, paddle_gans
+from data_reader import layout, photos, video
+paths, _ = layout.photos(data_reader.demo_path("colours"), train=True)
+data_reader.Photos(paths[:1], load_size=0, crop_size=64)[0]
+paddle_gans.train("dcgan", steps=1, batch_size=2, base_dim=4, out=sys.argv[1])
+changed = {name for name in os.environ if before[0].get(name) != os.environ[name]}
+prefixes = ("OMP_", "KMP_", "FLAGS_", "OPENCV_", "MPL")
+assert not [name for name in changed if name.startswith(prefixes)], changed
+assert warnings.filters == before[1], warnings.filters
+assert cv2.getNumThreads() == before[2]
+"""
+
+
+def test_the_library_leaves_the_process_as_it_was(tmp_path):
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OMP_", "KMP_", "FLAGS_", "OPENCV_"))
+    }
+    command = [sys.executable, "-c", UNTOUCHED, str(tmp_path / "run")]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_command_sets_threads_before_paddle_is_imported():
+    script = (
+        "from data_reader import framework; framework.prepare(); import os, cv2; "
+        "print(os.environ['OMP_NUM_THREADS'], os.environ['FLAGS_paddle_num_threads'], "
+        "cv2.getNumThreads())"
+    )
+    environment = {**os.environ, "FLAGS_paddle_num_threads": "3"}
+    environment.pop("OMP_NUM_THREADS", None)
+    environment.pop("OPENCV_FOR_THREADS_NUM", None)
+    command = [sys.executable, "-c", script]
+    output = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert output.split() == [str(framework.cores()), "3", "1"]

@@ -196,7 +196,7 @@ def test_large_pictures_are_reduced_and_large_files_refused(tmp_path):
 
 def test_what_is_no_picture_is_refused_in_words(tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
-    with pytest.raises(InputError, match=r"^notes.png is not a picture"):
+    with pytest.raises(InputError, match=r"^notes.png is not an image"):
         read_upload(str(tmp_path / "notes.png"), LIMITS)
     with pytest.raises(InputError, match="a picture is missing"):
         read_upload(None, LIMITS)
@@ -419,7 +419,7 @@ def test_errors_stand_on_the_page_in_words(browser_page, tmp_path):
     page.set_input_files("[role=tabpanel]:visible input[type=file]", tmp_path / "notes.png")
     time.sleep(1)  # the upload has no sign of its end
     page.click(f"#{name}-run")
-    page.wait_for_selector("text=notes.png is not a picture")
+    page.wait_for_selector("text=notes.png is not an image")
     write_image(tmp_path / "large.png", noise_image(0, 1200, 1200))
     page.click("[role=tabpanel]:visible button[aria-label='Clear']")
     page.set_input_files("[role=tabpanel]:visible input[type=file]", tmp_path / "large.png")

@@ -17,6 +17,7 @@ from conftest import ROOT, TINY, noise_image
 
 import paddle_gans
 from data_reader import InputError
+from data_reader.atomic import atomic_folder
 from data_reader.datasets import without_randomness
 from data_reader.images import read_image, write_image
 from paddle_gans.models.pix2pix import Pix2Pix
@@ -567,19 +568,19 @@ def test_a_test_file_that_goes_bad_loses_nothing(pairs, tmp_path):
 
 
 def test_a_folder_takes_the_others_place_whole(tmp_path):
-    with checkpoint.whole_folder(tmp_path / "best") as folder:
+    with atomic_folder(tmp_path / "best") as folder:
         (folder / "one").write_text("1")
         assert not (tmp_path / "best").exists()
     with pytest.raises(InputError, match="cannot write"):
         write_badly(tmp_path / "best")
     assert [p.name for p in tmp_path.rglob("*")] == ["best", "one"]
-    with checkpoint.whole_folder(tmp_path / "best") as folder:
+    with atomic_folder(tmp_path / "best") as folder:
         (folder / "two").write_text("2")
     assert [p.name for p in tmp_path.rglob("*")] == ["best", "two"]
 
 
 def write_badly(path):
-    with checkpoint.whole_folder(path) as folder:
+    with atomic_folder(path) as folder:
         (folder / "two").write_text("2")
         (folder / "three" / "four").write_text("there is no folder three")
 

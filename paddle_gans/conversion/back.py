@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from data_reader.atomic import atomic_write
 from data_reader.errors import InputError
 from paddle_gans.inference import loading
 from paddle_gans.interop import names
@@ -166,7 +167,7 @@ def write(planned: Mapping[Path, Export]) -> None:
     """
     for path, export in planned.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with checkpoint.whole_file(path) as file:
+        with atomic_write(path) as file:
             torch_write.dump(export.state, file)
 
 

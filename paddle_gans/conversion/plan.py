@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
+from data_reader.atomic import atomic_folder
 from data_reader.errors import InputError
 from paddle_gans import models
 from paddle_gans.models import stargan_v2
@@ -284,7 +285,7 @@ def write(result: Result, folder: Path) -> list[Path]:
         usable = dict(models.find(result.model).inference_for(result.options))
         if "fan_weights" in result.options and result.options["w_hpf"] > 0:
             result.options["fan_weights"] = str(folder / "fan.pdparams")
-    with checkpoint.whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         for one in result.networks:
             # Without an entry `load` leaves a file alone, and `--init-from` goes by its name.
             entry = {}

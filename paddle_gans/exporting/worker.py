@@ -31,10 +31,11 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
         InputError: the weights cannot be opened, a program not be written, or it is wrong.
     """
     framework.prepare()
-    from paddle_gans.training.checkpoint import whole_folder, write_json
+    from data_reader.atomic import atomic_folder
+    from paddle_gans.training.checkpoint import write_json
 
     output = Path(request["output"])
-    with whole_folder(output) as partial:
+    with atomic_folder(output) as partial:
         about = written(request, partial, output)
         about["files"] = sorted(path.name for path in partial.iterdir())
         write_json(partial / "export.json", about)

@@ -10,9 +10,9 @@ import numpy as np
 
 from data_reader import colour
 from data_reader.errors import InputError
-from data_reader.images import JPEG_SUFFIXES, read_picture, write_image
+from data_reader.images import JPEG_SUFFIXES, decode_image, write_image
 from data_reader.metadata import read_metadata
-from data_reader.photos import colour_of
+from data_reader.photos import colour_stats
 from data_reader.transforms import normalise, resize
 from paddle_gans.training import panels
 
@@ -105,7 +105,7 @@ class Task(task.Task):
 
     def picture(self, job):
         with files.reading():
-            picture = read_picture(job.source)
+            picture = decode_image(job.source)
             metadata = read_metadata(job.source.read_bytes())
         if self.compared:
             write_image(job.target, self.comparison(picture.rgb))
@@ -128,7 +128,7 @@ class Task(task.Task):
 
     def comparison(self, rgb: np.ndarray) -> np.ndarray:
         """A picture as it is (unless that is grey), grey, and as each network colours it."""
-        columns = [] if colour_of(rgb).grey else [("truth", rgb)]
+        columns = [] if colour_stats(rgb).grey else [("truth", rgb)]
         columns.append(("grey", without_colour(rgb)))
         for name, translate in self.compared:
             columns.append((name, self.colorized(translate, rgb)))

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import numpy as np
 
 from data_reader.errors import InputError
-from data_reader.images import read_image, read_picture, write_image
+from data_reader.images import decode_image, read_image, write_image
 from data_reader.video import VideoWriter
 from paddle_gans.training.options import resolve
 
@@ -232,7 +232,7 @@ class Task(task.Task):
         """
         own = {key: self.chosen[key] for key in self.translate.own_options}
         with files.reading(), naming(path):
-            rgb, alpha, _ = read_picture(path)
+            rgb, alpha, _ = decode_image(path)
             image = rgb if alpha is None else np.dstack([rgb, alpha])
             return self.translate.prepare(image, **own)
 

@@ -14,10 +14,10 @@ import numpy as np
 from data_reader.errors import InputError
 from data_reader.images import (
     IMAGE_SUFFIXES,
+    decode_image,
     disk_errors,
     list_images,
     natural_key,
-    read_picture,
     write_image,
 )
 from data_reader.video import VIDEO_SUFFIXES, VideoReader, VideoWriter
@@ -263,7 +263,7 @@ def translate_picture(translate: Translate, job: Job) -> tuple[int, int]:
         InputError: the output cannot be written, or the picture not be translated.
     """
     with reading():
-        picture = read_picture(job.source)
+        picture = decode_image(job.source)
     write_image(job.target, translate(picture.rgb), picture.alpha)
     return picture.rgb.shape[1], picture.rgb.shape[0]
 

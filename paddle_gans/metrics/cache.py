@@ -11,9 +11,9 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
+from data_reader.atomic import atomic_write
 from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
-from paddle_gans.training.checkpoint import whole_file
 
 from .features import Features
 from .pictures import lattice
@@ -105,7 +105,7 @@ class Cache:
         if self.folder is None:
             return
         make_folder(self.folder)
-        with whole_file(self.folder / name) as file:
+        with atomic_write(self.folder / name) as file:
             np.save(file, self.known[name], allow_pickle=False)
 
 

@@ -77,7 +77,7 @@ def of_domains(translate: Translator, data: Data, choice: Choice) -> list[Subjec
 def reals_of(dataset: Domains, domain: str) -> Reals:
     """The pictures of one domain."""
     y, pictures = dataset.domains.index(domain), dataset.sources[domain]
-    one = dataset.of([domain])
+    one = dataset.select([domain])
     key = {**identity(one), "domain": domain, "view": dataset.image_size}
     return Reals(key, len(pictures), lambda i: to_rgb(view(dataset, y, pictures[i])))
 

@@ -10,7 +10,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from data_reader import layout
-from data_reader.digits import Pictures, read_digits
+from data_reader.digits import Images, read_digits
 from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
@@ -181,8 +181,8 @@ class DCGAN(GANModel):
         digits = read_digits(layout.one_path(root), train=train, **shape)
         if digits is not None:
             return digits
-        pictures = layout.pictures(root, train=train)
-        return Pictures(pictures, **shape) if pictures else None
+        images = layout.images(root, train=train)
+        return Images(images, **shape) if images else None
 
 
 WALK_STEPS = 8  # images from one noise vector to the next

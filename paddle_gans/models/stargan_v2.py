@@ -336,7 +336,7 @@ class StarGANv2(GANModel):
         sources, references, what = found
         augment = self.augment and train
         made = Domains(sources, references, augment=augment, fixed=not train, what=what, **sizes)
-        return made.of(self.domains)
+        return made.select(self.domains)
 
 
 class Guide(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 
 from data_reader._headers import read_header
 from data_reader.errors import InputError
-from data_reader.images import read_picture
+from data_reader.images import decode_image
 from data_reader.transforms import resize
 
 DECODED = 2**26  # pixels; a file of more is not decoded at all, 64 megapixels are 200 MB
@@ -67,7 +67,7 @@ def read_upload(path: Optional[str], limits: Limits, what: str = "a picture") ->
                 f"{file} is {header.width} x {header.height} pixels, more than are read here "
                 f"({DECODED >> 20} megapixels); make it smaller"
             )
-        rgb = read_picture(file).rgb
+        rgb = decode_image(file).rgb
     except InputError as error:
         raise InputError(str(error).replace(str(file), file.name)) from error
     return within(rgb, limits)

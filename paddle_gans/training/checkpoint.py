@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -18,8 +15,8 @@ from paddle import nn
 from paddle.base.layer_helper import LayerHelper
 from paddle.optimizer import Optimizer
 
-from data_reader.errors import InputError
-from data_reader.images import disk_errors, replacing
+from data_reader.atomic import atomic_folder, atomic_write, remove_folder
+from data_reader.errors import InputError, disk_errors
 
 from . import parallel, safe_pickle
 from .image_pool import ImagePool, name_of
@@ -27,73 +24,14 @@ from .model import NONE, GANModel
 from .weights import fill, layer_arrays
 
 ENTRY = "__paddle_gans__"  # a JSON string beside the weights: model, options, network
-PART = ".part"  # the suffix of what is being written
 MAX_JSON = 2**24  # bytes
 STATE = {"step": (int,), "world_size": (int,), "seconds": (int, float), "scaler": (dict,),
          "sha256": (dict,)}  # what a state is taken up by; numbers from 0 on  # fmt: skip
-OLD = f".old{PART}"  # of what stood there before, until the new stands in its place
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Any]:
-    """A binary file for writing that appears under its name only when it is complete.
-
-    Raises:
-        InputError: it cannot be written (disk full, no permission); nothing stays behind.
-    """
-    # Named .part, so that what a killed process leaves is not taken for weights.
-    with replacing(path, PART) as partial, disk_errors(f"cannot write {path}"):
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder for writing that takes the place of ``path`` only when it is complete.
-
-    Raises:
-        InputError: it cannot be written; what was there before stays.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-    old = path.with_name(f".{path.name}.{os.getpid()}{OLD}")
-    try:
-        with disk_errors(f"cannot write {path}"):
-            partial.mkdir(parents=True, exist_ok=True)
-            yield partial
-            # No folder is renamed onto another. Deleting in place, a kill would leave half of it.
-            if path.exists():
-                path.rename(old)
-            partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half-written in a folder; put back what it had moved."""
-    for left in list(folder.glob(f".*{PART}")):
-        moved_from = left.with_name(left.name.split(".")[1])
-        if left.name.endswith(OLD) and not moved_from.exists():
-            left.rename(moved_from)  # killed before the new one stood in its place
-        elif left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink()
-
-
-def discard(path: Path) -> None:
-    """Delete a folder so that a kill leaves it whole, or as something to sweep."""
-    hidden = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-    with contextlib.suppress(OSError):
-        path.rename(hidden)
-    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
@@ -101,7 +39,7 @@ def save_network(path: Path, layer: nn.Layer, entry: Mapping[str, Any]) -> None:
     """Write a layer as ``.pdparams``, with what is needed to build it again as one extra entry."""
     state: dict[str, Any] = layer_arrays(layer)
     state[ENTRY] = json.dumps(entry, sort_keys=True)
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         safe_pickle.dump(state, file)
 
 
@@ -186,7 +124,7 @@ def save_checkpoint(
     write_checkpoint(final, model, state, others=others)
     if keep > 0:
         for old in [p for p in checkpoints(folder) if int(p.name) != spare][:-keep]:
-            discard(old)
+            remove_folder(old)
     return final
 
 
@@ -210,13 +148,13 @@ def write_checkpoint(
         buffer = io.BytesIO()
         write(buffer)
         sums[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
-        with whole_file(partial / name) as file:
+        with atomic_write(partial / name) as file:
             file.write(buffer.getbuffer())
 
     def put_arrays(name: str, arrays: Mapping[str, Any]) -> None:
         put(name, lambda buffer: safe_pickle.dump(arrays, buffer))
 
-    with whole_folder(path) as partial:
+    with atomic_folder(path) as partial:
         for name, layer in model.named_children():
             put_arrays(f"{name}.pdparams", layer_arrays(layer))
         for name, optimizer in model.optimizers.items():

@@ -142,7 +142,7 @@ def data_warnings(
         "trains on your own images"
     )
     try:
-        found = dataset.remarks()
+        found = dataset.warnings()
     except InputError as error:  # an image could not be read
         if bad_files is None:
             raise

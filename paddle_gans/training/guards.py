@@ -14,8 +14,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
-from data_reader.errors import InputError
-from data_reader.images import disk_errors
+from data_reader.errors import InputError, disk_errors
 
 from . import parallel
 

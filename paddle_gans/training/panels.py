@@ -11,7 +11,8 @@ from typing import Callable
 import numpy as np
 
 from data_reader._opencv import cv2
-from data_reader.images import disk_errors, replacing
+from data_reader.atomic import atomic_path
+from data_reader.errors import disk_errors
 from data_reader.transforms import denormalise
 
 CAPTION = 18  # pixels
@@ -133,7 +134,7 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
         if figure is None:
             return
         figure.savefig(buffer, format="png", dpi=90)
-    with replacing(path) as temporary, disk_errors(f"cannot write {path}"):
+    with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
         temporary.write_bytes(buffer.getbuffer())
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import paddle
 
 from data_reader._opencv import cv2
-from data_reader.errors import InputError
-from data_reader.images import disk_errors
+from data_reader.atomic import atomic_write, remove_stale
+from data_reader.errors import InputError, disk_errors
 from paddle_gans import __version__
 
-from .checkpoint import read_json, sweep, whole_file, write_json
+from .checkpoint import read_json, write_json
 from .loggers import Loggers
 from .panels import Curves, read_log
 
@@ -66,7 +66,7 @@ class RunFolder:
             if fcntl:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for folder in (self.path, self.checkpoints, self.path / "not_finite"):
-                sweep(folder)
+                remove_stale(folder)
             for left in [*self.path.glob(".*.png"), *self.path.glob("samples/.*.png")]:
                 left.unlink()
         except BlockingIOError as error:
@@ -153,7 +153,7 @@ class RunFolder:
     def truncate_log(self, step: int) -> None:
         """Drop what was logged after ``step``, which will be done again."""
         lines = [line for line in self.log() if line["step"] <= step]
-        with whole_file(self.path / "log.jsonl") as file:
+        with atomic_write(self.path / "log.jsonl") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
         self._curves = None
 

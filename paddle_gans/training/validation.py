@@ -16,12 +16,13 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
+from data_reader.atomic import atomic_folder
 from data_reader.datasets import ImageDataset, without_randomness
 from data_reader.errors import InputError
 from data_reader.loader import read_item
 from paddle_gans.fast_cpu.memory import from_numpy
 
-from .checkpoint import read_json, whole_folder, write_json
+from .checkpoint import read_json, write_json
 from .config import RunConfig
 from .model import GANModel
 from .run_folder import RunFolder
@@ -302,7 +303,7 @@ class Validation:
             InputError: they cannot be written; the ones before stay.
         """
         best = Best(self.best_by, metrics[self.best_by], done)
-        with whole_folder(self.folder.best) as partial:
+        with atomic_folder(self.folder.best) as partial:
             save_networks(partial, done)
             write_json(partial / "best.json", asdict(best))
         self.best = best
