@@ -5,6 +5,7 @@ except its images, and the networks of the other two. ``translated.png`` is ever
 what that version made of ``noise_image(0, 64, 64)``.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -35,10 +36,15 @@ def test_an_old_run_folder_translates(name):
     assert np.abs(made.astype(int) - expected).max() <= 1
 
 
+def model_of(name: str):
+    options = json.loads((OLD / name / "config.json").read_text())["options"]
+    return models.find(name)(**options)
+
+
 def test_an_old_checkpoint_restores_the_networks_and_the_optimizers():
     source, state, damaged = checkpoint.newest(OLD / "pix2pix" / "checkpoints")
     assert (state["step"], damaged) == (2, [])
-    model = models.find("pix2pix")(base_dim=1, residual_num=1, crop_size=32)
+    model = model_of("pix2pix")
     checkpoint.load_checkpoint(source, model)
     for name, layer in model.named_children():
         saved = paddle.load(str(source / f"{name}.pdparams"), return_numpy=True)
@@ -56,7 +62,7 @@ def test_an_old_checkpoint_restores_the_networks_and_the_optimizers():
 
 
 def test_training_starts_from_old_weights(tmp_path):
-    model = models.find("cyclegan")(base_dim=1, residual_num=1, crop_size=32)
+    model = model_of("cyclegan")
     shutil.copytree(OLD / "cyclegan", tmp_path / "old")
     assert "generator_ba.pdparams" in resume.init_from(model, tmp_path / "old")
     saved = paddle.load(str(OLD / "cyclegan" / "generator_ba.pdparams"), return_numpy=True)
