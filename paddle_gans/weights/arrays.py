@@ -1,4 +1,4 @@
-"""A network's weights and other state as arrays by name, and back, strictly."""
+"""A network's parameters and buffers as arrays by name, and back."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from data_reader.errors import InputError
 
 
 def layer_arrays(layer: nn.Layer) -> dict[str, np.ndarray]:
-    """Everything a layer holds, parameters and buffers, by structured name."""
+    """All parameters and buffers of a layer by structured name."""
     return {name: np.asarray(tensor.numpy()) for name, tensor in layer.state_dict().items()}
 
 
-def fill(layer: nn.Layer, arrays: Mapping[str, np.ndarray], source: str = "these arrays") -> None:
-    """Set everything a layer holds; ``source`` stands in the error.
+def load_state_strict(
+    layer: nn.Layer, arrays: Mapping[str, np.ndarray], source: str = "these arrays"
+) -> None:
+    """Set all parameters and buffers of a layer; ``source`` is for messages.
 
     Raises:
-        InputError: a name is missing, unexpected or of another shape; nothing is set then.
+        InputError: a name is missing, unexpected or of another shape; nothing is set.
     """
     state = layer.state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
@@ -36,12 +38,12 @@ def require_equal(
     found = difference(expected, given)
     if found:
         raise InputError(
-            f"{complaint}; {found}. Build the network with the options that they were trained with"
+            f"{complaint}; {found}. Build the network with the options it was trained with"
         )
 
 
 def difference(expected: Mapping[str, tuple], given: Mapping[str, np.ndarray]) -> str:
-    """What is missing, unexpected or of another shape; "" where nothing is."""
+    """What is missing, unexpected or of another shape; "" if the names and shapes are equal."""
     wrong = {
         "missing": [name for name in expected if name not in given],
         "unexpected": [name for name in given if name not in expected],
@@ -55,6 +57,6 @@ def difference(expected: Mapping[str, tuple], given: Mapping[str, np.ndarray]) -
 
 
 def listed(names: list[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -1,4 +1,4 @@
-"""Writes what ``torch.load`` opens, with ``weights_only=True`` too, without PyTorch."""
+"""Writes what ``torch.load`` opens, also with ``weights_only=True``, without PyTorch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 FOLDER = "archive"
-ALIGNED = 64  # bytes; PyTorch lays its records so, for maps of the file into memory
-HEADER = 30  # bytes of a record's head in front of its name
+ALIGNED = 64  # bytes; PyTorch aligns its records, so that the file can be memory-mapped
+HEADER = 30  # bytes of a record's header before its name
 STORAGES = {"<f4": "FloatStorage", "<i8": "LongStorage"}
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the same weights are the same bytes
+EPOCH = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal weights give equal bytes
 
 
 def dump(state: Mapping[str, Any], file: BinaryIO) -> None:
@@ -30,7 +30,7 @@ def dump(state: Mapping[str, Any], file: BinaryIO) -> None:
 
 
 def put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    """Add a record whose data begins at a multiple of ``ALIGNED``."""
+    """Add a record whose data starts at a multiple of ``ALIGNED``."""
     record = zipfile.ZipInfo(f"{FOLDER}/{name}", EPOCH)
     start = archive.fp.tell() + HEADER + len(record.filename)
     padding = -(start + 4) % ALIGNED
@@ -38,11 +38,11 @@ def put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(record, data)
 
 
-# The pickle's instructions, without a memo: nothing in the state is there twice.
+# The pickle's instructions, without a memo, because nothing in the state is repeated.
 
 
 def dict_of(state: Mapping[str, Any], arrays: list[np.ndarray]) -> bytes:
-    """An OrderedDict, which ``load_state_dict`` wants; adds to ``arrays`` what is in it."""
+    """An OrderedDict, which ``load_state_dict`` expects; adds its arrays to ``arrays``."""
     items = b"".join(
         text(key) + (dict_of if isinstance(value, Mapping) else tensor)(value, arrays)
         for key, value in state.items()

@@ -1,8 +1,7 @@
-"""Reads a ``.pdparams`` or ``.pdopt`` file without running code from it, and writes one.
+"""Reads and writes ``.pdparams`` and ``.pdopt`` files without running code from them.
 
 ``paddle.load`` runs whatever a file says, and ``paddle.save`` names a function that has moved
-between versions of NumPy; these two do neither. How a pickle is read without ``pickle`` stands in
-``pickle_machine.py``; this file knows what Paddle puts into one.
+between versions of NumPy; these two do neither.
 """
 
 from __future__ import annotations
@@ -10,31 +9,30 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
-from typing import Any, BinaryIO, Union
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from data_reader.errors import InputError
 
-from .pickle_file import NUMERIC, TAKE_AGAIN
-from .pickle_machine import PickleMachine
+from .unpickler import COPY_AGAIN, NUMERIC, SafeUnpickler
 
 NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it, paddle.load drops it
-SPLIT_TABLE = "UnpackBigParamInfor@@"  # protocols 2 and 3 cut arrays of more than 1 GiB in pieces
+SPLIT_TABLE = "UnpackBigParamInfor@@"  # protocols 2 and 3 split arrays of more than 1 GiB
 GIVE_WEIGHTS = "give the path of a .pdparams or .pdopt file"
 
 
-def load(path: Union[str, os.PathLike]) -> dict[str, Any]:
+def load(path: str | os.PathLike) -> dict[str, Any]:
     """Return what ``paddle.save(state_dict, path)`` saved, without running code from the file.
 
     Values are NumPy arrays (writable; bfloat16 as uint16), strings, numbers, None, and dicts, lists
-    and tuples of these. An OrderedDict comes back as a dict, a tensor saved with its name as its
-    array, a file of one bare tensor as ``{name: array}``; the table of parameter names is left out.
+    and tuples of these. An OrderedDict is read as a dict, a tensor saved with its name as its
+    array, a file of one tensor as ``{name: array}``; the table of parameter names is dropped.
     Memory: the size of the file, and 64 MiB more at most.
 
     Raises:
-        InputError: the file is absent, cut short, damaged, no file of ``paddle.save``, or holds
-            something other than the above; the message says which.
+        InputError: the file is missing, truncated, damaged, not written by ``paddle.save``, or
+            holds something other than the above; the message says which.
     """
     path = Path(path)
     try:
@@ -44,13 +42,13 @@ def load(path: Union[str, os.PathLike]) -> dict[str, Any]:
         with path.open("rb") as file:
             return read_open(path, file)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; see to that first") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def read_open(path: Path, file: BinaryIO) -> dict[str, Any]:
-    """``load`` of a file that is open, at its start; ``path`` is what messages call it."""
+    """``load`` of an open file at its start; ``path`` is for messages."""
     _check_head(path, file.read(32))
-    state = PickleMachine(path, file).run()
+    state = SafeUnpickler(path, file).load()
     if _is_named_tensor(state):
         state = dict([state])
     if type(state) is not dict:
@@ -74,7 +72,7 @@ def dump(state: dict[str, Any], file: BinaryIO) -> None:
 
 
 class _Pickler(pickle.Pickler):
-    """Names ``numpy.ndarray`` and ``numpy.dtype`` only; the usual third name moved in NumPy 2."""
+    """Names only ``numpy.ndarray`` and ``numpy.dtype``; the usual third name moved in NumPy 2."""
 
     def reducer_override(self, value: object) -> Any:
         if isinstance(value, (np.ndarray, np.generic)):
@@ -82,21 +80,21 @@ class _Pickler(pickle.Pickler):
                 raise TypeError(f"an array of {value.dtype} cannot be saved, only plain numbers")
             return np.ndarray, ((0,),), np.asarray(value).__reduce__()[2]
         if value is np.ndarray or isinstance(value, (np.dtype, type(np.dtype))):
-            return NotImplemented  # the usual way
+            return NotImplemented  # pickle as usual
         raise TypeError(f"a {type(value).__name__} cannot be saved, only arrays and plain values")
 
 
 def _check_head(path: Path, head: bytes) -> None:
-    """Say what the file is if it does not begin as a pickle of protocol 2, 3 or 4 does."""
+    """Raise InputError, which says what the file is, unless a pickle of protocol 2 to 4 starts."""
     if not head:
-        raise InputError(f"{path} is empty; {TAKE_AGAIN}")
+        raise InputError(f"{path} is empty; {COPY_AGAIN}")
     if head[:4] == b"PK\x03\x04" or head[2:4] == b"\x8a\x0a":  # a zip archive, or a magic number
         raise InputError(
-            f"{path} begins with {head[:4]!r}, as PyTorch's do; python -m paddle_gans.convert "
-            f"{path.name} --to DIR brings such weights here"
+            f"{path} begins with {head[:4]!r}, as PyTorch's files do; convert it with "
+            f"python -m paddle_gans.convert {path.name} --to DIR"
         )
     if head[:1] != pickle.PROTO:
-        what = f"begins with {head[:4]!r}, as no file of paddle.save does"
+        what = f"begins with {head[:4]!r}, unlike any file of paddle.save"
         if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
             what = "is a text file (a web page, or a Git LFS pointer?)"
         raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
@@ -105,7 +103,7 @@ def _check_head(path: Path, head: bytes) -> None:
 
 
 def _is_named_tensor(value: object) -> bool:
-    """Whether this is how Paddle saves a tensor that is not straight in a state dict."""
+    """Whether this is how Paddle saves a tensor outside a state dict."""
     return type(value) is tuple and [type(item) for item in value] == [str, np.ndarray]
 
 
