@@ -25,7 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from data_reader.errors import InputError
-from paddle_gans.training import safe_pickle
+from paddle_gans.weights import paddle_file
 
 LENGTHS = (0, 1, 2, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 CODES = [opcode.code.encode("latin-1") for opcode in pickletools.opcodes]
@@ -167,7 +167,7 @@ def attempt(file: BinaryIO, data: bytes) -> str:
     file.seek(0)
     _watching.append(True)
     try:
-        state = safe_pickle.read_open(Path("file.pdparams"), file)
+        state = paddle_file.read_open(Path("file.pdparams"), file)
     except InputError as error:
         told = str(error)
         if "\n" in told or len(told) > 1000:

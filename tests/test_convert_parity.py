@@ -12,8 +12,9 @@ from conftest import noise_image
 import paddle_gans
 from data_reader.transforms import normalise
 from paddle_gans import convert
-from paddle_gans.conversion import pieces, plan, torch_file
-from paddle_gans.training.weights import layer_arrays
+from paddle_gans.conversion import detect, from_others, networks, state_dicts
+from paddle_gans.weights import torch_file
+from paddle_gans.weights.arrays import layer_arrays
 
 torch = pytest.importorskip("torch")
 import torch_networks as reference  # noqa: E402  it imports torch
@@ -42,9 +43,9 @@ def assert_equal(ours, expected) -> None:
     np.testing.assert_allclose(np.asarray(ours), expected, atol=ALLOWED, rtol=0)
 
 
-def layers(*paths, **choice) -> dict:
+def layers(*paths, **hints) -> dict:
     """Our networks of files, in inference mode."""
-    result = plan.convert([Path(path) for path in paths], plan.Choice(**choice))
+    result = from_others.convert([Path(path) for path in paths], from_others.Hints(**hints))
     for one in result.networks:
         one.network.layer.eval()
     return {one.name: one.network.layer for one in result.networks}
@@ -232,14 +233,14 @@ def test_stargan_v2(tmp_path, prefix):
 def test_stargan_v2_for_faces_keeps_their_detail(tmp_path):
     nets = star(2.0)
     masks = [picture(1, 64, seed=i) / 2 + 0.5 for i in (1, 2)]
-    result = plan.stargan.options_of(
-        {piece.label: piece for piece in pieces_of(tmp_path, nets)}, None, 2.0
+    result = detect.stargan_options(
+        {state.label: state for state in states_of(tmp_path, nets)}, None, 2.0
     )
     assert (result["w_hpf"], result["crop_size"], result["max_channels"]) == (2.0, 64, 12)
     options = {**result, "fan_weights": "fan.pdparams"}
-    found = {piece.label: piece for piece in pieces_of(tmp_path, nets)}
-    network = plan.network_of("stargan_v2", "generator", options)
-    plan.put_into(network, found["generator"], plan.recognise(found["generator"]))
+    found = {state.label: state for state in states_of(tmp_path, nets)}
+    network = networks.network_of("stargan_v2", "generator", options)
+    networks.load_into(network, found["generator"], detect.detect(found["generator"]))
     network.layer.eval()
     x, s = picture(), np.random.default_rng(3).standard_normal((2, 6)).astype("float32")
     ours = network.layer(*map(paddle.to_tensor, (x, s)), list(map(paddle.to_tensor, masks)))
@@ -248,9 +249,9 @@ def test_stargan_v2_for_faces_keeps_their_detail(tmp_path):
     assert_equal(ours, expected.numpy())
 
 
-def pieces_of(folder, nets):
+def states_of(folder, nets):
     state = {name: network.state_dict() for name, network in nets.items()}
-    found, _ = pieces.read(save(state, folder / "nets_ema.ckpt"))
+    found, _ = state_dicts.read(save(state, folder / "nets_ema.ckpt"))
     return found
 
 

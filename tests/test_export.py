@@ -15,7 +15,6 @@ from conftest import TINY
 from data_reader import InputError
 from paddle_gans import export, models
 from paddle_gans.exporting import formats, worker
-from paddle_gans.training import checkpoint
 from paddle_gans.training.options import resolve
 
 CASES = {
@@ -46,7 +45,7 @@ def save(folder, case):
         entry = {"model": name, "options": options, "network": network,
                  "translate": dict(choice), "step": 7}  # fmt: skip
         path = folder / f"{network}.pdparams"
-        checkpoint.save_network(path, model.inference_network(network), entry)
+        formats.save_network(path, model.inference_network(network), entry)
     return folder
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_gans.training import safe_pickle
+from paddle_gans.weights import paddle_file
 
 
 def load_bytes(folder: Path, data: bytes):
     path = folder / "file.pdparams"
     path.write_bytes(data)
-    return safe_pickle.load(path)
+    return paddle_file.load(path)
 
 
 def small_net() -> paddle.nn.Layer:
@@ -77,7 +77,7 @@ def test_reads_what_paddle_saves(tmp_path, which, protocol):
     path = tmp_path / "saved.pdparams"
     paddle.save(saved_states()[which], str(path), protocol=protocol)
     theirs = paddle.load(str(path), return_numpy=True)
-    assert_same(safe_pickle.load(str(path)), plain_dicts(theirs))
+    assert_same(paddle_file.load(str(path)), plain_dicts(theirs))
 
 
 def plain_dicts(value):
@@ -104,7 +104,7 @@ def test_reads_values_that_are_not_tensors(tmp_path, protocol):
 def test_bare_tensor(tmp_path, protocol):
     tensor = paddle.to_tensor([[1.0, 2.0]])
     paddle.save(tensor, str(tmp_path / "t"), protocol=protocol)
-    assert_same(safe_pickle.load(tmp_path / "t"), {tensor.name: np.float32([[1, 2]])})
+    assert_same(paddle_file.load(tmp_path / "t"), {tensor.name: np.float32([[1, 2]])})
 
 
 @pytest.mark.parametrize("protocol", [2, 3])  # protocol 4 has the lengths of the names in it
@@ -130,7 +130,7 @@ def test_arrays_are_writable_and_tied_ones_stay_tied(tmp_path):
 
 def dumped(state) -> bytes:
     buffer = io.BytesIO()
-    safe_pickle.dump(state, buffer)
+    paddle_file.dump(state, buffer)
     return buffer.getvalue()
 
 

@@ -13,7 +13,7 @@ from paddle_gans.weights.arrays import load_state_strict
 
 NEEDED = "--w-hpf 1 needs the face-alignment network's weights: --fan-weights FILE"
 SOURCE = (
-    "they are those of StarGAN v2's published wing.ckpt, converted: "
+    "give StarGAN v2's published wing.ckpt, or the fan.pdparams of "
     "python -m paddle_gans.convert wing.ckpt --to fan"
 )
 

@@ -17,6 +17,7 @@ import paddle
 from data_reader.errors import InputError
 from data_reader.images import write_image
 from paddle_gans.fast_cpu.memory import from_numpy, give_back
+from paddle_gans.weights import formats
 
 from . import checkpoint, parallel
 from .faults import BadFiles, Disk, NotFiniteError, Watch, run_state, train_on
@@ -336,7 +337,7 @@ class Run:
                 "step": done,
             }
             path = folder / f"{name}.pdparams"
-            checkpoint.save_network(path, self.model.inference_network(name), entry)
+            formats.save_network(path, self.model.inference_network(name), entry)
 
 
 def step_seed(seed: int, rank: int, step: int) -> int:

@@ -50,7 +50,7 @@ def load_safetensors(path: Path) -> dict[str, Any]:
     """Read a ``.safetensors`` file; its metadata's ``ENTRY`` becomes an entry of the dict."""
     package = safetensors(f"{path} cannot be read")
     if not path.is_file():
-        raise InputError(f"{path} {'is a folder' if path.is_dir() else 'is not there'}")
+        raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}")
     state: dict[str, Any] = {}
     try:
         with disk_errors(f"cannot read {path}"), package.safe_open(path, framework="np") as file:
@@ -59,7 +59,9 @@ def load_safetensors(path: Path) -> dict[str, Any]:
             metadata = file.metadata() or {}
     except (package.SafetensorError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is damaged, or has no plain numbers: {reason}; {COPY_AGAIN}") from error
+        raise InputError(
+            f"{path} is damaged, or has no plain numbers: {reason}; {COPY_AGAIN}"
+        ) from error
     if ENTRY in metadata:
         state[ENTRY] = metadata[ENTRY]
     return state

@@ -19,7 +19,7 @@ from .unpickler import COPY_AGAIN, NUMERIC, SafeUnpickler
 
 NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it, paddle.load drops it
 SPLIT_TABLE = "UnpackBigParamInfor@@"  # protocols 2 and 3 split arrays of more than 1 GiB
-GIVE_WEIGHTS = "give the path of a .pdparams or .pdopt file"
+GIVE_WEIGHTS = "give the path of a weight file"
 
 
 def load(path: str | os.PathLike) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def load(path: str | os.PathLike) -> dict[str, Any]:
     path = Path(path)
     try:
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "is not there"
+            what = "is a folder" if path.is_dir() else "does not exist"
             raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
         with path.open("rb") as file:
             return read_open(path, file)
