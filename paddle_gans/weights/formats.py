@@ -110,7 +110,7 @@ def write_network(path: Path, arrays: Mapping[str, np.ndarray], entry: Mapping[s
             paddle_file.dump({**arrays, ENTRY: text}, file)
         return
     package = safetensors(f"{path} cannot be written")
-    dense = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic_write(path) as file:
         file.write(package.numpy.save(dense, {ENTRY: text}))
 
