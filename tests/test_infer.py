@@ -29,7 +29,6 @@ from paddle_gans.inference.apply import apply, cut, mirrored, round_up
 from paddle_gans.inference.task import Task
 from paddle_gans.inference.translator import Translator
 from paddle_gans.models.pix2pix import Generator, Norm
-from paddle_gans.training import checkpoint
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import options_of
 from paddle_gans.weights import formats, paddle_file
@@ -103,7 +102,7 @@ def test_load_opens_a_file_a_run_folder_and_a_copy(run_folder, weights, translat
 def test_plain_paddle_load_gives_the_same_network(weights, translate):
     generator = Generator(4, 1, partial(Norm, mode="running"))
     missing, unknown = generator.set_state_dict(
-        {k: v for k, v in paddle.load(str(weights)).items() if k != checkpoint.ENTRY}
+        {k: v for k, v in paddle.load(str(weights)).items() if k != formats.ENTRY}
     )
     assert missing == []
     assert unknown == []
@@ -176,7 +175,7 @@ def test_weights_of_another_version_say_what_to_do(weights, tmp_path):
     def saved_as(**changes):
         changed = tmp_path / "generator.pdparams"
         with changed.open("wb") as file:
-            state = {**arrays, checkpoint.ENTRY: json.dumps({**entry, **changes})}
+            state = {**arrays, formats.ENTRY: json.dumps({**entry, **changes})}
             paddle_file.dump(state, file)
         return changed
 

@@ -204,12 +204,7 @@ def stargan(state: StateDict) -> Match | None:
 def stargan_options(
     states: Mapping[str, StateDict], domains: Sequence[str] | None, w_hpf: float | None
 ) -> dict[str, Any]:
-    """The options of StarGAN v2's networks, keyed by our names.
-
-    Raises:
-        InputError: a network is missing, they do not belong together, the number of ``domains`` is
-            wrong, or ``w_hpf`` contradicts the generator.
-    """
+    """The options of StarGAN v2's networks, keyed by our names."""
     missing = [part for part in STARGAN_PARTS if part not in states]
     if missing:
         given = ", ".join(f"{state.path.name} has the {part}" for part, state in states.items())

@@ -103,11 +103,7 @@ def convert(sources: Sequence[Path], hints: Hints) -> Conversion:
 
 
 def weight_files(sources: Sequence[Path]) -> list[Path]:
-    """The weight files of ``sources``; of a folder those named ``latest_...`` if it has any.
-
-    Raises:
-        InputError: a folder holds no weight file.
-    """
+    """The weight files of ``sources``; of a folder those named ``latest_...`` if it has any."""
     files = []
     for source in sources:
         if not source.is_dir():
@@ -125,11 +121,7 @@ def weight_files(sources: Sequence[Path]) -> list[Path]:
 def with_names(
     matches: Sequence[tuple[StateDict, Match]], hints: Hints
 ) -> dict[str, tuple[StateDict, Match]]:
-    """The matches keyed by the names of our networks.
-
-    Raises:
-        InputError: two state dicts are the same network, or it is unclear which one they are.
-    """
+    """The matches keyed by the names of our networks."""
     sides = [side_of(state) for state, _ in matches]
     # Beside generators called AB and BA, D_A judges images of A; otherwise what G_A makes.
     d_judges_own = any(
@@ -175,11 +167,7 @@ def cyclegan_name(
 def options_of(
     model: str, named: dict[str, tuple[StateDict, Match]], hints: Hints
 ) -> dict[str, Any]:
-    """The options that all networks agree on, with the model's defaults for the others.
-
-    Raises:
-        InputError: they disagree.
-    """
+    """The options that all networks agree on, with the model's defaults for the others."""
     if set(named) == {"fan"}:
         return {}
     states = {name: state for name, (state, _) in named.items()}
@@ -265,11 +253,7 @@ def assumptions(result: Conversion, hints: Hints) -> list[str]:
 
 
 def write(result: Conversion, folder: Path, suffix: str = ".pdparams") -> list[Path]:
-    """Write the networks into a new or empty folder, all or none; returns the files.
-
-    Raises:
-        InputError: the folder is not empty, or cannot be written.
-    """
+    """Write the networks into a new or empty folder, all or none; returns the files."""
     usable = {}
     if not result.is_fan_alone:
         usable = dict(models.find(result.model).inference_for(result.options))
@@ -293,11 +277,7 @@ def write(result: Conversion, folder: Path, suffix: str = ".pdparams") -> list[P
 
 
 def new_folder(folder: Path):
-    """Write a folder that does not exist or is empty.
-
-    Raises:
-        InputError: the folder is not empty.
-    """
+    """Write a folder atomically; refuse one that is not empty."""
     path = folder.resolve()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"--to {folder} exists and is not empty; name a new folder")
@@ -310,11 +290,7 @@ def is_ours(path: Path) -> bool:
 
 
 def copy(files: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
-    """Write files of ours in another format; returns the new files.
-
-    Raises:
-        InputError: a file is damaged, or the folder is not empty.
-    """
+    """Write files of ours in another format; returns the new files."""
     with new_folder(folder) as partial:
         for path in files:
             formats.write_network(partial / f"{path.stem}{suffix}", *formats.read_network(path))

@@ -146,11 +146,7 @@ class Row(NamedTuple):
 
 
 def load_into(network: Network, state: StateDict, match: Match) -> list[Row]:
-    """Load a state dict into a network of ours.
-
-    Raises:
-        InputError: an array is missing, unexpected or of another shape; nothing is loaded.
-    """
+    """Load a state dict into a network of ours."""
     layer, rename = network
     if match.dropout:  # the fifth entry of a ResNet's blocks
         original = rename
@@ -201,11 +197,7 @@ def why_skipped(state: StateDict, name: str, match: Match) -> str:
 def undo_spectral_norms(
     layer: nn.Layer, state: StateDict, kept: dict[str, np.ndarray], ours_of: Mapping[str, str]
 ) -> dict[str, str]:
-    """Divide weights by their largest singular values, as inference does; returns notes by name.
-
-    Raises:
-        InputError: the norm's vectors do not fit the weight.
-    """
+    """Divide weights by their largest singular values, as inference does; returns notes by name."""
     layers, notes = dict(layer.named_sublayers()), {}
     for name, vectors in state.vectors.items():
         weight = kept.get(name)

@@ -56,11 +56,7 @@ class StateDict:
 
 
 def read(path: Path) -> tuple[list[StateDict], list[str]]:
-    """Read the networks in a file; also returns the names of everything else in it.
-
-    Raises:
-        InputError: the file is not a weight file, or holds no network.
-    """
+    """Read the networks in a file; also returns the names of everything else in it."""
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{path} {what}; give a file")

@@ -65,11 +65,7 @@ class TorchFile:
 
 
 def convert(source: Path) -> tuple[list[TorchFile], list[str]]:
-    """The files for the weights in a file or a run folder, and notes; writes nothing.
-
-    Raises:
-        InputError: there are no weights, or the authors' code has no such network.
-    """
+    """The files for the weights in a file or a run folder, and notes; writes nothing."""
     weights = loading.read(source)
     first = weights.networks[0]
     model = first.model
@@ -143,11 +139,7 @@ def required_changes(options: Mapping[str, Any]) -> list[str]:
 
 
 def targets(files: list[TorchFile], where: Path) -> dict[Path, TorchFile]:
-    """The path of each file: in a folder, or the named file for one network.
-
-    Raises:
-        InputError: one file is named for several networks, or a path exists.
-    """
+    """The path of each file: in a folder, or the named file for one network."""
     if where.suffix in SUFFIXES:
         if len(files) > 1:
             many = ", ".join(file.name for file in files)

@@ -13,7 +13,7 @@ import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -163,13 +163,13 @@ def max_bytes(file: BinaryIO) -> int:
     return MAX_SHARING * os.fstat(file.fileno()).st_size
 
 
-class Storage:
+class Storage(NamedTuple):
     """Numbers elsewhere in the file under ``key``: ``count`` of them from ``start`` on."""
 
-    __slots__ = ("count", "key", "kind", "start")
-
-    def __init__(self, key: str, kind: str, count: int, start: int = 0):
-        self.key, self.kind, self.count, self.start = key, kind, count, start
+    key: str
+    kind: str
+    count: int
+    start: int = 0
 
     @property
     def dtype(self) -> np.dtype:
@@ -249,13 +249,13 @@ class TorchUnpickler(SafeUnpickler):
         if kind.dotted not in STORAGES:
             self.refuse(f"holds a storage of {kind.dotted}; only plain numbers are read")
         start, key = 0, self.text(key)
-        known = self.storages.setdefault(key, Storage(key, STORAGES[kind.dotted], count))
-        self.check(known.count == count and known.kind == STORAGES[kind.dotted])
+        whole = Storage(key, STORAGES[kind.dotted], count)
+        self.check(self.storages.setdefault(key, whole) == whole)
         if part and part[0] is not None:
             _key, start, count = self.exactly(3, part[0])
             self.check(type(start) is int and type(count) is int)
-            self.check(start >= 0 and 0 <= count <= known.count - start)
-        self.push(Storage(key, known.kind, count, start))
+            self.check(start >= 0 and 0 <= count <= whole.count - start)
+        self.push(whole._replace(count=count, start=start))
 
     def tensor(self, arguments: object) -> Tensor:
         """``_rebuild_tensor(storage, offset, shape, strides, ...)``."""

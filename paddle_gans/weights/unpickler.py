@@ -43,18 +43,12 @@ class Text(NamedTuple):
     length: int
 
 
-class Bytes(NamedTuple):
+class Bytes(Text):
     """Bytes in the file."""
 
-    start: int
-    length: int
 
-
-class BytesAsText(NamedTuple):
+class BytesAsText(Text):
     """Bytes in the file as protocol 2 writes them: Latin-1 characters encoded in UTF-8."""
-
-    start: int
-    length: int
 
 
 class Name(NamedTuple):
