@@ -249,7 +249,7 @@ def test_files_that_are_no_feature_network(program, tmp_path):
     prefix, _ = program
     with pytest.raises(InputError, match="tag fid_weights"):
         features.open_features(tmp_path / "none")
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         features.open_features(tmp_path / "none.pth")
     file = next(p for p in prefix.parent.iterdir() if p.suffix in features.PROGRAMS)
     alone = tmp_path / file.name
