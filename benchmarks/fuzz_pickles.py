@@ -132,8 +132,8 @@ _watching: list[bool] = []
 def fuzz(seconds: float, seed: int, log: Callable[[str], None] = lambda text: None) -> Counter:
     """Read random programs for some seconds.
 
-    Returns the counts ``tried``, ``read`` and ``refused``, and ``peak_growth`` in KiB, the growth of
-    the process's peak memory.
+    Returns the counts ``tried``, ``read`` and ``refused``, and ``peak_growth`` in KiB, how
+    much the process's peak memory has grown.
 
     Raises:
         AssertionError: a program broke a rule; the message contains it.

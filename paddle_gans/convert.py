@@ -107,7 +107,7 @@ def from_others(sources: Sequence[Path], given: dict) -> int:
     hints = {key: given[key] for key in HINTS if key in given}
     files = conversion.weight_files(sources)
     if "format" in given and not hints and all(map(conversion.is_ours, files)):
-        for path in conversion.copy(files, folder, suffix):
+        for path in conversion.resave(files, folder, suffix):
             print(path)
         return 0
     result = conversion.convert(files, conversion.Hints(**hints))

@@ -456,7 +456,8 @@ def test_to_torch(tmp_path, capsys):
         np.testing.assert_array_equal(found[name], x)
     assert "UnetGenerator(3, 3, 7, ngf=2), norm batch" in capsys.readouterr().out
     assert "back.pth exists" in refused(tmp_path / "run", "--to-torch", tmp_path / "back.pth")
-    assert "is for --to;" in refused(tmp_path / "run", "--to-torch", "b", "--direction", "a2b")
+    for more in (("--direction", "a2b"), ("--format", "safetensors")):
+        assert "is for --to;" in refused(tmp_path / "run", "--to-torch", "b", *more)
     assert "does not exist" in refused(tmp_path / "none.pdparams", "--to-torch", "b")
 
 

@@ -289,7 +289,7 @@ def is_ours(path: Path) -> bool:
     return path.suffix in formats.NATIVE and formats.ENTRY in formats.load(path)
 
 
-def copy(files: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
+def resave(files: Sequence[Path], folder: Path, suffix: str) -> list[Path]:
     """Write files of ours in another format; returns the new files."""
     with new_folder(folder) as partial:
         for path in files:
