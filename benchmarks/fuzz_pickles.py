@@ -1,8 +1,8 @@
-"""python benchmarks/fuzz_pickles.py --minutes 10: hostile weights files at random
+"""python benchmarks/fuzz_pickles.py --minutes 10: random hostile weight files
 
-Programs are made by changing sound files and by drawing instructions, and read by the loader of
-weights. Every one must end in plain data or an InputError, must not run code, and must not take
-memory. The seed names the whole series.
+Changes valid files and draws random instructions, and reads the results with the weights loader.
+Each must give plain data or an InputError, must not run code, and must not need much memory. The
+seed determines the whole series.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from data_reader.errors import InputError
-from paddle_gans.training import safe_pickle
+from paddle_gans.weights import paddle_file
 
 LENGTHS = (0, 1, 2, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 CODES = [opcode.code.encode("latin-1") for opcode in pickletools.opcodes]
-# Whole instructions that mean something to each other, so that drawn programs get further.
+# Whole instructions that fit together, so that random programs get further.
 WORDS = [
     *(f"c{name}\n".encode() for name in (
         "numpy\nndarray", "numpy\ndtype", "numpy.core.multiarray\n_reconstruct",
@@ -45,7 +45,7 @@ WORDS = [
 
 
 def sound_files() -> list[bytes]:
-    """Files as Paddle and this package write them, small, in all protocols that are read."""
+    """Small files as Paddle and this package write them, in all supported protocols."""
     rng = np.random.default_rng(0)
     arrays = {f"{i}.w": rng.random((2, 3), np.float32) for i in range(3)}
     state = {
@@ -63,7 +63,7 @@ def sound_files() -> list[bytes]:
 
 
 def changed(rng: np.random.Generator, data: bytes, other: bytes) -> bytes:
-    """``data`` with a few changes of any kind; ``other`` lends parts."""
+    """``data`` with a few random changes; some copy parts of ``other``."""
     data = bytearray(data)
     for _ in range(rng.integers(1, 6)):
         at = int(rng.integers(0, len(data) + 1))
@@ -92,7 +92,7 @@ def changed(rng: np.random.Generator, data: bytes, other: bytes) -> bytes:
 
 
 def drawn(rng: np.random.Generator) -> bytes:
-    """A program of instructions and words drawn at random."""
+    """A program of random instructions and words."""
     pieces = [pickle.PROTO + bytes([rng.integers(2, 5)])]
     for _ in range(rng.integers(1, 60)):
         words = WORDS if rng.integers(3) else CODES
@@ -103,7 +103,7 @@ def drawn(rng: np.random.Generator) -> bytes:
 
 
 def is_plain(value: object, depth: int = 0) -> bool:
-    """Whether there is nothing but arrays, numbers, text and containers of these."""
+    """Whether a value consists of arrays, numbers, text and containers of these."""
     if isinstance(value, dict):
         return all(type(key) is str and is_plain(x, depth + 1) for key, x in value.items())
     if type(value) in (list, tuple):
@@ -117,11 +117,11 @@ FORBIDDEN = ("os.system", "subprocess.Popen", "exec", "pickle.find_class", "impo
 
 
 class Ran(BaseException):
-    """A program ran something."""
+    """A program ran code."""
 
 
 def watch(event: str, arguments: tuple) -> None:
-    """An audit hook: what only code from a file could ask for."""
+    """An audit hook that raises on events which only code from a file can cause."""
     if _watching and event in FORBIDDEN:
         raise Ran(f"{event} {arguments}"[:200])
 
@@ -129,30 +129,32 @@ def watch(event: str, arguments: tuple) -> None:
 _watching: list[bool] = []
 
 
-def fuzz(seconds: float, seed: int, say: Callable[[str], None] = lambda text: None) -> Counter:
-    """Try programs until the time is over.
+def fuzz(seconds: float, seed: int, log: Callable[[str], None] = lambda text: None) -> Counter:
+    """Read random programs for some seconds.
 
-    Returns the counts of ``tried``, ``read`` and ``refused``, and ``peak_growth`` in KiB: how much
-    the most memory that the process ever took has grown.
+    Returns the counts ``tried``, ``read`` and ``refused``, and ``peak_growth`` in KiB, how
+    much the process's peak memory has grown.
 
     Raises:
-        AssertionError: a program got through to something that it must not; the message holds it.
+        AssertionError: a program broke a rule; the message contains it.
     """
     files, counts = sound_files(), Counter()
     rng, end = np.random.default_rng(seed), time.monotonic() + seconds
     before, told = None, time.monotonic()
     sys.addaudithook(watch)
-    with tempfile.TemporaryFile() as file:  # opening one takes longer than reading it
+    with tempfile.TemporaryFile() as file:  # reused: opening a file takes longer than reading it
         while time.monotonic() < end:
             one, other = (files[rng.integers(len(files))] for _ in range(2))
             data = drawn(rng) if rng.integers(4) == 0 else changed(rng, one, other)
             counts[attempt(file, data)] += 1
             counts["tried"] += 1
-            if before is None and counts["tried"] == 100:  # what the first ones import is in
+            if (
+                before is None and counts["tried"] == 100
+            ):  # after the first ones have imported everything
                 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             if time.monotonic() - told > 30:
                 told = time.monotonic()
-                say(f"{counts['tried']} programs, {counts['refused']} refused")
+                log(f"{counts['tried']} programs, {counts['refused']} refused")
     now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     counts["peak_growth"] = now - (before or now)
     return counts
@@ -163,18 +165,18 @@ def attempt(file: BinaryIO, data: bytes) -> str:
     file.seek(0)
     file.truncate()
     file.write(data)
-    file.flush()  # the reader asks for its size
+    file.flush()  # the reader asks for the size
     file.seek(0)
     _watching.append(True)
     try:
-        state = safe_pickle.read_open(Path("file.pdparams"), file)
+        state = paddle_file.read_open(Path("file.pdparams"), file)
     except InputError as error:
         told = str(error)
         if "\n" in told or len(told) > 1000:
             raise AssertionError(f"the message is {told!r}\nprogram: {data!r}") from error
         return "refused"
     except (Exception, Ran) as error:
-        _watching.clear()  # to write the traceback, files are opened
+        _watching.clear()  # formatting the traceback opens files
         raise AssertionError(f"{traceback.format_exc()}\nprogram: {data!r}") from error
     finally:
         _watching.clear()
@@ -184,7 +186,7 @@ def attempt(file: BinaryIO, data: bytes) -> str:
 
 
 def main() -> int:
-    """Fuzz for some minutes; 1 where something got through."""
+    """Fuzz for some minutes; returns 1 if a program broke a rule."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -196,7 +198,7 @@ def main() -> int:
         return 1
     print(
         f"{counts['tried']} programs: {counts['read']} read, {counts['refused']} refused, nothing "
-        f"else; the most memory ever taken grew by {counts['peak_growth'] / 1024:.1f} MiB"
+        f"else; peak memory grew by {counts['peak_growth'] / 1024:.1f} MiB"
     )
     return 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 from data_reader import framework
 from data_reader.errors import InputError
@@ -16,40 +15,51 @@ examples:
   python -m paddle_gans.convert facades/latest_net_G.pth --to runs/facades --direction b2a
       pix2pix of its authors; then: python -m paddle_gans.infer --weights runs/facades ...
   python -m paddle_gans.convert latest_net_G_A.pth latest_net_G_B.pth --to runs/horse2zebra
-      both directions of a CycleGAN; a folder of such files will do, too
+      both directions of a CycleGAN; or give a folder of such files
   python -m paddle_gans.convert 100000_nets_ema.ckpt --to runs/afhq --domains cat dog wild
-      StarGAN v2 of its authors; for faces give their wing.ckpt beside it
+      StarGAN v2 of its authors; for faces add their wing.ckpt
+  python -m paddle_gans.convert runs/pix2pix --to for_others --format safetensors
+      our own weights as safetensors
   python -m paddle_gans.convert runs/pix2pix --to-torch for_pytorch
-      the way back: files that the authors' code loads
+      our own weights for the authors' PyTorch code
 
-The file is recognised by its names and shapes, and read without PyTorch and without running its
-code. docs/convert.md lists what is known and what is refused.
+Files are recognised by names and shapes, and read without PyTorch and without running their code.
+docs/convert.md lists the supported networks.
 """
+HINTS = ("direction", "domains", "w_hpf", "norm_mode")
 
 
 def build_parser() -> Parser:
     """The flags."""
     parser = Parser(
         prog="python -m paddle_gans.convert",
-        description="Bring other people's trained weights here, or ours to PyTorch.",
+        description="Convert weights: other people's to ours, and ours to PyTorch or safetensors.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
         "source",
         metavar="SOURCE",
         nargs="*",
-        help=".pth, .ckpt or .pdparams files, or folders of them; with --to-torch a run folder",
+        help=".pth, .ckpt, .pdparams or .safetensors files, or folders of them; with --to-torch a "
+        "run folder",
     )
-    parser.add_argument("--to", metavar="DIR", help="a new folder for our .pdparams files")
+    parser.add_argument("--to", metavar="DIR", help="a new folder for our files")
     parser.add_argument(
-        "--to-torch", metavar="PATH", help="the way back: a folder, or a file for one network"
+        "--format",
+        choices=["pdparams", "safetensors"],
+        help="of the files in --to DIR (pdparams); also converts our own files",
     )
-    parser.add_argument("--quiet", action="store_true", help="no table, the summary alone")
+    parser.add_argument(
+        "--to-torch",
+        metavar="PATH",
+        help="convert ours to PyTorch: a folder, or a file for one network",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the summary only, no table")
     more = parser.add_argument_group("what no file says")
     more.add_argument(
         "--direction",
         choices=["a2b", "b2a"],
-        help="of a CycleGAN's generator whose file is not called G_A or G_B, and of pix2pix's "
+        help="of a CycleGAN generator whose file is not called G_A or G_B, and of pix2pix's "
         "training data (a2b)",
     )
     more.add_argument(
@@ -64,83 +74,86 @@ def build_parser() -> Parser:
     more.add_argument(
         "--norm-mode",
         choices=["running", "instance"],
-        help="pix2pix: batch norm goes by the statistics of training, as the authors' test.py "
-        "--eval does, or by each picture's own, as without --eval (running; instance for "
-        "PaddleGAN's, which has it so)",
+        help="pix2pix: batch norm uses the statistics of training, as the authors' test.py --eval "
+        "does, or each image's own, as without --eval (default: running; instance for PaddleGAN's)",
     )
     return parser
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Parse, convert, report.
 
     Raises:
-        InputError: something given cannot be used; nothing is written then.
+        InputError: something given cannot be used; nothing is written.
     """
     parser = build_parser()
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
     sources = [Path(name) for name in given.get("source", [])]
     if not sources:
-        raise InputError(f"give a file of weights; {parser.prog} --help has examples")
+        raise InputError(f"give a weight file; {parser.prog} --help has examples")
     if ("to" in given) == ("to_torch" in given):
         raise InputError("give either --to DIR, a folder for our files, or --to-torch PATH")
     framework.prepare()
     if "to_torch" in given:
-        return back(sources, given)
-    return here(sources, given)
+        return to_torch(sources, given)
+    return from_others(sources, given)
 
 
-def here(sources: Sequence[Path], given: dict) -> int:
-    """Other people's weights to ours."""
-    from paddle_gans.conversion import plan
+def from_others(sources: Sequence[Path], given: dict) -> int:
+    """Convert other people's weights to ours, or ours to another format."""
+    from paddle_gans.conversion import from_others as conversion
 
-    keys = ("direction", "domains", "w_hpf", "norm_mode")
-    choice = plan.Choice(**{key: given[key] for key in keys if key in given})
-    result = plan.convert(sources, choice)
-    folder = Path(given["to"])
-    paths = plan.write(result, folder)
+    folder, suffix = Path(given["to"]), f".{given.get('format', 'pdparams')}"
+    hints = {key: given[key] for key in HINTS if key in given}
+    files = conversion.weight_files(sources)
+    if "format" in given and not hints and all(map(conversion.is_ours, files)):
+        for path in conversion.resave(files, folder, suffix):
+            print(path)
+        return 0
+    result = conversion.convert(files, conversion.Hints(**hints))
+    paths = conversion.write(result, folder, suffix)
     for one in result.networks:
-        print(f"{one.piece}: {one.found.what}")
+        print(f"{one.source}: {one.match.what}")
         if not given.get("quiet"):
             print_rows(one.rows)
     for one, path in zip(result.networks, paths):
-        left = sum(not row.ours for row in one.rows)
+        skipped = sum(not row.ours for row in one.rows)
         size = sum(tensor.size for tensor in one.network.layer.state_dict().values())
-        counted = f"{len(one.rows) - left} arrays, {size / 1e6:.1f} million numbers"
-        print(f"{path}: {counted}" + (f"; {left} left out" if left else ""))
-    for remark in result.remarks:
-        print(f"note: {remark}")
+        counted = f"{len(one.rows) - skipped} arrays, {size / 1e6:.1f} million numbers"
+        print(f"{path}: {counted}" + (f"; {skipped} skipped" if skipped else ""))
+    for note in result.notes:
+        print(f"note: {note}")
     if result.is_fan_alone:
-        print(f"training for faces takes it: --w-hpf 1 --fan-weights {paths[0]}")
+        print(f"to train on faces with it: --w-hpf 1 --fan-weights {paths[0]}")
     elif any(one.name.startswith("generator") for one in result.networks):
         print(f"python -m paddle_gans.infer --weights {given['to']} --input PHOTOS --output OUT")
     return 0
 
 
-def back(sources: Sequence[Path], given: dict) -> int:
-    """Our weights to other people's code."""
-    from paddle_gans.conversion import back as conversion
+def to_torch(sources: Sequence[Path], given: dict) -> int:
+    """Convert our weights to files for the authors' code."""
+    from paddle_gans.conversion import to_torch as conversion
 
-    wrong = [key for key in ("direction", "domains", "w_hpf", "norm_mode") if key in given]
-    if wrong:
-        raise InputError(f"--{wrong[0].replace('_', '-')} is for --to; our weights know it")
+    for key in (*HINTS, "format"):
+        if key in given:
+            raise InputError(f"--{key.replace('_', '-')} is for --to; leave it out")
     if len(sources) > 1:
-        raise InputError("--to-torch takes one SOURCE: a run folder or a .pdparams file")
-    found, remarks = conversion.exports(sources[0])
-    planned = conversion.targets(found, Path(given["to_torch"]))
-    conversion.write(planned)
-    for path, export in planned.items():
+        raise InputError("--to-torch takes one SOURCE: a run folder or a weight file")
+    files, notes = conversion.convert(sources[0])
+    paths = conversion.targets(files, Path(given["to_torch"]))
+    conversion.write(paths)
+    for path, file in paths.items():
         if not given.get("quiet"):
-            print_rows(export.rows)
-        print(f"{path}: {len(export.rows)} arrays for {export.loads}")
-        print(f"    {conversion.load_line(path, export)}")
-    for remark in remarks:
-        print(f"note: {remark}")
+            print_rows(file.rows)
+        print(f"{path}: {len(file.rows)} arrays for {file.loads}")
+        print(f"    {file.load_line(path)}")
+    for note in notes:
+        print(f"note: {note}")
     return 0
 
 
 def print_rows(rows) -> None:
-    """A table: where an array comes from, its shape, where it goes, and what was done."""
+    """Print a table: where an array comes from, its shape, where it goes, and what was done."""
     lines = [(row.source or "-", str(list(row.shape)), row.ours or "-", row.note) for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(3)]
     for line in lines:

@@ -76,7 +76,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except Stopped as stop:
         stop.advice = f"stopped at step {stop.step}, saved; the same command resumes from there"
         raise
-    report(result, model_class)
+    report(result, model_class, given.get("format", OPTIONS["format"].default))
     return 0
 
 
@@ -113,11 +113,11 @@ def describe(parser: Parser, model_class) -> None:
     parser.epilog += f"\nOn the embedded data the defaults are: {changed}.\n" if changed else ""
 
 
-def report(result: Any, model_class) -> None:
+def report(result: Any, model_class, suffix: str) -> None:
     """Say where images and weights are, and how to use them."""
     from paddle_gans.inference.translator import takes_pictures
 
-    weights = result.out / f"{next(iter(model_class.inference))}.pdparams"
+    weights = result.out / f"{next(iter(model_class.inference))}.{suffix}"
     print(f"\nsamples: {result.out / 'samples'}  curves: {result.out / 'losses.png'}")
     if (result.out / "best").is_dir():
         print(f"best weights: {result.out / 'best'} (their step is in best.json)")

@@ -20,9 +20,9 @@ from golden_recipe import array
 from paddle import Tensor, nn
 
 from paddle_gans.fast_cpu import accelerate
-from paddle_gans.interop import names
 from paddle_gans.training.model import NONE, GANModel, Update
-from paddle_gans.training.weights import fill
+from paddle_gans.weights import name_maps
+from paddle_gans.weights.arrays import load_state_strict
 
 VARIABLE = "PADDLE_GANS_GOLDEN"
 FOLDER = Path(os.environ.get(VARIABLE) or Path(__file__).parents[2] / "shared" / "golden")
@@ -88,7 +88,7 @@ class NetworkPort:
     """Our network of a case, its name map, and how it is called if not by the inputs in order."""
 
     network: nn.Layer
-    rename: names.Rename
+    rename: name_maps.Rename
     forward: Callable[..., Tensor] = lambda network, *inputs: network(*inputs)
 
 
@@ -103,7 +103,7 @@ class StepPort:
     """
 
     model: GANModel
-    networks: Mapping[str, tuple[nn.Layer, names.Rename]]
+    networks: Mapping[str, tuple[nn.Layer, name_maps.Rename]]
     tolerance: Callable[[str, int], float]
     rename_losses: Callable[[Mapping[str, Tensor]], Mapping[str, Any]] = dict
     averages: Mapping[str, nn.Layer] = field(default_factory=dict)
@@ -114,7 +114,9 @@ def check_network(case: Case, port: NetworkPort) -> None:
     """Output, every gradient and the running means of one forward and backward pass."""
     network = port.network
     accelerate(network)
-    fill(network, names.to_ours(case.weights(case["params"]), network, port.rename))
+    load_state_strict(
+        network, name_maps.to_ours(case.weights(case["params"]), network, port.rename)
+    )
     if case["mode"] == "train":
         network.train()
     else:
@@ -135,7 +137,7 @@ def check_network(case: Case, port: NetworkPort) -> None:
     for name, digest in case["input_grads"].items():
         check_gradient(name, inputs[name].grad.numpy(), digest, largest)
 
-    after = names.to_reference(network, port.rename)
+    after = name_maps.to_reference(network, port.rename)
     for name, digest in case.data.get("buffers_after", {}).items():
         # The reference keeps the unbiased running variance, Paddle the biased one.
         if name.endswith("running_mean"):
@@ -144,12 +146,12 @@ def check_network(case: Case, port: NetworkPort) -> None:
             assert max(head, l2) <= OUTPUT, f"{name} differs by {max(head, l2):.1e}"
 
 
-def reference_gradients(network: nn.Layer, rename: names.Rename) -> dict[str, np.ndarray]:
+def reference_gradients(network: nn.Layer, rename: name_maps.Rename) -> dict[str, np.ndarray]:
     """The gradient of every trainable parameter, in the reference's names and layouts.
 
     Paddle gives None for a parameter that the loss does not reach: zeros here.
     """
-    known, flipped = names.reference_names(network, rename), names.linear_weights(network)
+    known, flipped = name_maps.reference_names(network, rename), name_maps.linear_weights(network)
     gradients = {}
     for ours, p in network.named_parameters():
         if p.trainable:
@@ -186,7 +188,7 @@ def check_steps(case: Case, port: StepPort) -> None:
     assert set(port.networks) == set(case["params"]) == set(case["param_l2_after"])
     for name, (network, rename) in port.networks.items():
         weights = case.weights(case["params"][name], prefix=f"{name}/")
-        fill(network, names.to_ours(weights, network, rename))
+        load_state_strict(network, name_maps.to_ours(weights, network, rename))
         if name in port.averages:
             port.averages[name].set_state_dict(network.state_dict())
     accelerate(port.model)

@@ -19,7 +19,7 @@ from paddle_gans.models.colorization import Colorization
 from paddle_gans.networks.resnet18 import from_vision, resnet18, resnet34
 from paddle_gans.training.model import Update
 from paddle_gans.training.options import options_of
-from paddle_gans.training.weights import fill, layer_arrays
+from paddle_gans.weights.arrays import layer_arrays, load_state_strict
 
 
 def generator(kind, base_dim=4, **options):
@@ -159,7 +159,7 @@ def test_a_grey_picture_is_seen_as_by_the_network_for_rgb(ours, theirs):
     """Also that layers are wired and named as Paddle's, whose weights are published."""
     published = vision_network(getattr(vision, theirs))
     encoder = ours()
-    fill(encoder, from_vision(layer_arrays(published), in_channels=1))
+    load_state_strict(encoder, from_vision(layer_arrays(published), in_channels=1))
     encoder.eval()
     grey = batch_of(1)["l"]
     with paddle.no_grad():
@@ -200,7 +200,7 @@ def test_encoder_weights_come_from_a_file_and_leave_the_decoder_alone(tmp_path):
 def test_a_model_is_built_without_its_encoder_weights(tmp_path):
     """As for inference, and for a run that goes on: what was learned holds all."""
     model = Colorization(encoder_weights=str(tmp_path / "gone.pdparams"))
-    with pytest.raises(InputError, match=r"gone\.pdparams is not there"):
+    with pytest.raises(InputError, match=r"gone\.pdparams does not exist"):
         model.load_pretrained()
 
 

@@ -11,7 +11,7 @@ from conftest import ROOT, noise_image
 
 from data_reader import InputError
 from paddle_gans import __version__, models
-from paddle_gans.training import checkpoint
+from paddle_gans.weights import formats
 
 WITHOUT_FRAMEWORK = """
 import runpy, sys
@@ -66,7 +66,7 @@ def test_paddle_hub_builds_models_and_opens_weights(tmp_path):
     assert "pix2pix" in paddle.hub.help(str(ROOT), "pix2pix", source="local")
     entry = {"model": "pix2pix", "options": {"base_dim": 4, "residual_num": 1},
              "network": "generator", "translate": {}, "step": 0}  # fmt: skip
-    checkpoint.save_network(tmp_path / "generator.pdparams", model.generator, entry)
+    formats.save_network(tmp_path / "generator.pdparams", model.generator, entry)
     translate = build(weights=tmp_path / "generator.pdparams")
     assert translate(noise_image(0)).shape == (40, 40, 3)
     with pytest.raises(InputError, match="did you mean base_dim"):

@@ -13,14 +13,13 @@ from conftest import TINY, noise_image
 import paddle_gans
 from data_reader.errors import InputError
 from paddle_gans import convert, models
-from paddle_gans.conversion import plan, torch_file, torch_write
+from paddle_gans.conversion import from_others
 from paddle_gans.conversion.networks import network_of
-from paddle_gans.interop import fan as fan_names
-from paddle_gans.interop import names
 from paddle_gans.networks.fan import FAN
-from paddle_gans.training import fan_weights, resume, safe_pickle
+from paddle_gans.training import fan_weights, resume
 from paddle_gans.training.options import resolve
-from paddle_gans.training.weights import layer_arrays
+from paddle_gans.weights import name_maps, paddle_file, torch_file, torch_write
+from paddle_gans.weights.arrays import layer_arrays
 
 UNET = {"generator": "unet_128", "discriminator": "paper", "base_dim": 2}
 RESNET = {
@@ -37,7 +36,7 @@ def theirs(model: str, part: str, options: dict, seed: int = 0) -> dict[str, np.
     random = np.random.default_rng(seed)
     for x in layer.state_dict().values():
         x.set_value(random.uniform(0.1, 1, x.shape).astype("float32"))
-    return names.to_reference(layer, rename)
+    return name_maps.to_reference(layer, rename)
 
 
 def save(path: Path, state: dict) -> Path:
@@ -61,8 +60,8 @@ def refused(*words) -> str:
 def assert_arrays(folder: Path, part: str, model: str, options: dict, seed: int = 0) -> None:
     """The network in the folder is the one that ``theirs`` made."""
     layer, rename = network_of(model, part, resolve(models.find(model), options, model))
-    expected = names.to_ours(theirs(model, part, options, seed), layer, rename)
-    found = safe_pickle.load(folder / f"{part}.pdparams")
+    expected = name_maps.to_ours(theirs(model, part, options, seed), layer, rename)
+    found = paddle_file.load(folder / f"{part}.pdparams")
     assert set(found) - {"__paddle_gans__"} == set(expected)
     for name, x in expected.items():
         np.testing.assert_array_equal(found[name], x, err_msg=name)
@@ -118,7 +117,7 @@ def test_a_folder_is_converted_whole_and_its_newest_epoch(tmp_path):
     model = models.find("cyclegan")(**RESNET, crop_size=32)
     resume.init_from(model, tmp_path / "run")
     discriminator = layer_arrays(model.discriminator_a)
-    written = safe_pickle.load(tmp_path / "run" / "discriminator_a.pdparams")
+    written = paddle_file.load(tmp_path / "run" / "discriminator_a.pdparams")
     np.testing.assert_array_equal(discriminator["layers.0.weight"], written["layers.0.weight"])
 
 
@@ -128,7 +127,7 @@ def test_a_direction_is_taken_where_no_name_says_it(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["generator_ba.pdparams"]
     path = save(tmp_path / "latest_net_G_A.pth", weights)
     said = refused(path, "--to", tmp_path / "other", "--direction", "b2a")
-    assert "says by its name which way it goes" in said
+    assert "says its direction; leave --direction out" in said
     assert not (tmp_path / "other").exists()
 
 
@@ -177,13 +176,13 @@ def test_stargan_v2_for_faces_needs_what_finds_them(tmp_path):
     options = paddle_gans.load(tmp_path / "run").options
     assert options["w_hpf"] == 1.0
     assert options["fan_weights"] == str(tmp_path / "run" / "fan.pdparams")
-    assert "--w-hpf 0 does not suit" in refused(path, wing, "--to", tmp_path / "b", "--w-hpf", "0")
+    assert "--w-hpf 0 does not fit" in refused(path, wing, "--to", tmp_path / "b", "--w-hpf", "0")
     animals = star_file(tmp_path / "animals.ckpt")
-    assert "looks for no faces" in refused(animals, wing, "--to", tmp_path / "b")
+    assert "aligns no faces" in refused(animals, wing, "--to", tmp_path / "b")
 
 
 def wing_file(path: Path, **more) -> Path:
-    weights = names.to_reference(FAN(), fan_names.network)
+    weights = name_maps.to_reference(FAN(), name_maps.fan)
     weights["bn1.num_batches_tracked"] = np.zeros((), "int64")
     return save(path, {"state_dict": {**weights, **more}, "epoch": {}})
 
@@ -192,7 +191,7 @@ def test_wing_alone_is_for_fan_weights(tmp_path, capsys):
     wing = wing_file(tmp_path / "wing.ckpt", extra=np.zeros(3, "float32"))
     run(wing, "--to", tmp_path / "run")
     out = capsys.readouterr().out
-    assert "left out: not of the network that finds faces" in out
+    assert "skipped: not part of the face-alignment network" in out
     assert "--fan-weights" in out
     path = tmp_path / "run" / "fan.pdparams"
     expected = torch_file.load(wing)["state_dict"]["conv1.conv.weight"]
@@ -224,12 +223,12 @@ def test_pix2pix_of_paddlegan(tmp_path, capsys):
     run(path, "--to", tmp_path / "run")
     assert_arrays(tmp_path / "run", "generator", "pix2pix", UNET)
     assert paddle_gans.load(tmp_path / "run").options["norm_mode"] == "instance"
-    found = safe_pickle.load(tmp_path / "run" / "discriminator.pdparams")
+    found = paddle_file.load(tmp_path / "run" / "discriminator.pdparams")
     assert not found["layers.0.bias"].any()
     np.testing.assert_array_equal(found["layers.3._variance"], judge["model.3.running_var"])
     out = capsys.readouterr().out
-    assert "not there: zeros" in out
-    assert "left out, being no network's weights: epoch, optimG" in out
+    assert "missing: zeros" in out
+    assert "skipped, not weights: epoch, optimG" in out
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5])
@@ -268,7 +267,7 @@ def test_our_own_file_is_sent_the_way_back(tmp_path):
         *("--to", tmp_path / "run"),
     )
     said = refused(tmp_path / "run" / "generator_ab.pdparams", "--to", tmp_path / "b")
-    assert "is of paddle_gans already" in said
+    assert "was saved by paddle_gans already" in said
 
 
 # What is refused, with the difference or the reason.
@@ -335,18 +334,18 @@ def strangers() -> dict[str, tuple[dict, str]]:
         ),
         "PaddleGAN's with spectral norm": (
             {"model.0.weight_orig": zeros(4, 3, 4, 4), "model.0.spectral_norm.weight_u": zeros(4)},
-            "spectral norm, which ours have not",
+            "spectral norm; ours have none",
         ),
-        "pixel discriminator": ({"net.0.weight": zeros(4, 3, 1, 1)}, "ours look at patches"),
+        "pixel discriminator": ({"net.0.weight": zeros(4, 3, 1, 1)}, "ours judge patches"),
         "discriminator of 2 layers": (
             {f"model.{i}.weight": zeros(4, 3, 4, 4) for i in (0, 2, 5, 8)}, "has 2 layers"
         ),
-        "another network": ({"features.0.weight": zeros(3, 3)}, "no network that is known here"),
+        "another network": ({"features.0.weight": zeros(3, 3)}, "unknown network"),
         "one network of three": (
             theirs("stargan_v2", "generator", STAR), "mapping_network and style_encoder missing"
         ),
         "a network far larger than its file": (
-            changed(resnet, model__1__weight=zeros(5000, 3, 7, 7)), "network with 14400 million"
+            changed(resnet, model__1__weight=zeros(5000, 3, 7, 7)), "a network with 14400 million"
         ),
         "a network that diverged": (
             changed(resnet, model__4__bias=np.full(8, np.nan, "float32")), "holds NaN or infinity"
@@ -392,7 +391,7 @@ def test_a_discriminator_judges_what_its_program_means_by_a(tmp_path):
         save(folder / f"{generator}.pth", theirs("cyclegan", "generator_ab", options))
         save(folder / f"{name}.pth", judge)
         files = sorted(folder.iterdir())
-        names_here = {one.name for one in plan.convert(files, plan.Choice()).networks}
+        names_here = {one.name for one in from_others.convert(files, from_others.Hints()).networks}
         assert names_here == {"generator_ab", f"discriminator_{own}"}
 
 
@@ -405,16 +404,16 @@ def test_wrong_words(tmp_path):
     (tmp_path / "full" / "precious.txt").write_text("mine")
     (tmp_path / "note.pth").write_text("hello")
     (tmp_path / "empty").mkdir()
-    assert "give a file of weights" in refused("--to", tmp_path / "run")
+    assert "give a weight file" in refused("--to", tmp_path / "run")
     assert "give either --to DIR" in refused(path)
     assert "give either --to DIR" in refused(path, "--to", "a", "--to-torch", "b")
-    assert "not empty; name a new folder" in refused(path, "--to", tmp_path / "full")
-    assert "is not there" in refused(tmp_path / "absent.pth", "--to", "a")
+    assert "is not empty; name a new folder" in refused(path, "--to", tmp_path / "full")
+    assert "does not exist" in refused(tmp_path / "absent.pth", "--to", "a")
     assert "neither torch.save nor paddle.save" in refused(tmp_path / "note.pth", "--to", "a")
     assert "holds no file that ends in" in refused(tmp_path / "empty", "--to", "a")
     assert "did you mean --domains" in refused(path, "--to", "a", "--domain", "cat")
     assert "cannot write" in refused(path, "--to", tmp_path / "note.pth" / "run")
-    assert "--domains is not for it" in refused(path, "--to", "a", "--domains", "cat")
+    assert "cyclegan does not use --domains" in refused(path, "--to", "a", "--domains", "cat")
     run("--to", tmp_path / "empty", "--quiet", path)
     assert [file.name for file in (tmp_path / "empty").iterdir()] == ["generator_ab.pdparams"]
 
@@ -443,7 +442,7 @@ def test_the_table_names_every_array(tmp_path, capsys):
         assert sum(line.split()[:1] == [name] for line in lines) == 1
     assert any("own statistics" in line for line in lines)
     assert "16 arrays" not in lines[-2]
-    assert "; 1 left out" in lines[-2]
+    assert "; 1 skipped" in lines[-2]
     assert lines[-1].startswith("python -m paddle_gans.infer --weights")
 
 
@@ -456,9 +455,10 @@ def test_to_torch(tmp_path, capsys):
     for name, x in weights.items():
         np.testing.assert_array_equal(found[name], x)
     assert "UnetGenerator(3, 3, 7, ngf=2), norm batch" in capsys.readouterr().out
-    assert "is there already" in refused(tmp_path / "run", "--to-torch", tmp_path / "back.pth")
-    assert "for --to;" in refused(tmp_path / "run", "--to-torch", "b", "--direction", "a2b")
-    assert "is not there" in refused(tmp_path / "none.pdparams", "--to-torch", "b")
+    assert "back.pth exists" in refused(tmp_path / "run", "--to-torch", tmp_path / "back.pth")
+    for more in (("--direction", "a2b"), ("--format", "safetensors")):
+        assert "is for --to;" in refused(tmp_path / "run", "--to-torch", "b", *more)
+    assert "does not exist" in refused(tmp_path / "none.pdparams", "--to-torch", "b")
 
 
 def test_to_torch_of_a_run_takes_its_discriminators_along(tmp_path):
@@ -467,8 +467,8 @@ def test_to_torch_of_a_run_takes_its_discriminators_along(tmp_path):
     files = sorted(path.name for path in (tmp_path / "back").iterdir())
     assert files == ["D_A.pth", "D_B.pth", "G_AB.pth", "G_BA.pth"]
     run(tmp_path / "back", "--to", tmp_path / "again", "--quiet")
-    run_weights = safe_pickle.load(tmp_path / "run" / "generator_ba.pdparams")
-    again = safe_pickle.load(tmp_path / "again" / "generator_ba.pdparams")
+    run_weights = paddle_file.load(tmp_path / "run" / "generator_ba.pdparams")
+    again = paddle_file.load(tmp_path / "again" / "generator_ba.pdparams")
     for name, x in run_weights.items():
         if isinstance(x, np.ndarray):
             np.testing.assert_array_equal(again[name], x)
@@ -487,16 +487,16 @@ def test_the_largest_published_file_stays_within_the_limits(tmp_path):
     options = {"domains": "a,b,c", "base_dim": 1, "max_channels": 1, "hidden_dim": 1,
                "style_dim": 1, "w_hpf": 1.0, "fan_weights": "x"}  # fmt: skip
     state = {p: theirs("stargan_v2", p, options) for p in (*NETS, "discriminator")}
-    state["fan"] = names.to_reference(FAN(), fan_names.network)
+    state["fan"] = name_maps.to_reference(FAN(), name_maps.fan)
     state["optimizers"] = {f"{p}.{i}": dict(w) for p, w in state.items() for i in ("m", "v")}
     found = torch_file.load(save(tmp_path / "all.ckpt", state))
     assert list(found) == list(state)
 
 
 def test_side_of_a_name():
-    piece = partial(plan.Piece, label="")
+    piece = partial(from_others.StateDict, label="")
     expected = {
         "latest_net_G_A": "A", "G_AB_199": "AB", "netG_A2B": "AB", "netG_B": "B", "D_B": "B",
         "horse2zebra": None, "BIG_A": None, "latest_net_G": None,
     }  # fmt: skip
-    assert {stem: plan.side_of(piece(Path(f"{stem}.pth"))) for stem in expected} == expected
+    assert {stem: from_others.side_of(piece(Path(f"{stem}.pth"))) for stem in expected} == expected

@@ -12,8 +12,9 @@ from conftest import noise_image
 import paddle_gans
 from data_reader.transforms import normalise
 from paddle_gans import convert
-from paddle_gans.conversion import pieces, plan, torch_file
-from paddle_gans.training.weights import layer_arrays
+from paddle_gans.conversion import detect, from_others, networks, state_dicts
+from paddle_gans.weights import torch_file
+from paddle_gans.weights.arrays import layer_arrays
 
 torch = pytest.importorskip("torch")
 import torch_networks as reference  # noqa: E402  it imports torch
@@ -26,7 +27,7 @@ def run(*words) -> None:
     assert convert.main([str(word) for word in words]) == 0
 
 
-def picture(channels=3, side=64, n=2, seed=0) -> np.ndarray:
+def random_images(channels=3, side=64, n=2, seed=0) -> np.ndarray:
     x = np.random.default_rng(seed).uniform(-1, 1, (n, channels, side, side))
     return x.astype("float32")
 
@@ -42,9 +43,9 @@ def assert_equal(ours, expected) -> None:
     np.testing.assert_allclose(np.asarray(ours), expected, atol=ALLOWED, rtol=0)
 
 
-def layers(*paths, **choice) -> dict:
+def layers(*paths, **hints) -> dict:
     """Our networks of files, in inference mode."""
-    result = plan.convert([Path(path) for path in paths], plan.Choice(**choice))
+    result = from_others.convert([Path(path) for path in paths], from_others.Hints(**hints))
     for one in result.networks:
         one.network.layer.eval()
     return {one.name: one.network.layer for one in result.networks}
@@ -102,7 +103,7 @@ def test_unet(tmp_path, depth, name):
     translate = paddle_gans.load(tmp_path / "run")
     chosen = {key: translate.options[key] for key in ("generator", "base_dim", "direction")}
     assert chosen == {"generator": name, "base_dim": 2, "direction": "b2a"}
-    x = picture(side=2**depth, n=1)
+    x = random_images(side=2**depth, n=1)
     assert_equal(translate.model.generator(paddle.to_tensor(x)), theirs(network, x))
 
     photo = noise_image(1, 2**depth, 2**depth)
@@ -110,12 +111,12 @@ def test_unet(tmp_path, depth, name):
     assert np.abs(translate(photo) - (expected + 1) * 127.5).max() < 0.6
 
 
-def test_unet_with_the_norm_of_each_picture(tmp_path):
+def test_unet_with_the_statistics_of_each_image(tmp_path):
     """Their test.py leaves the network in training mode, but its dropout then works too."""
     network = reference.shaken(reference.UNet(2, 7, dropout=False))
     path = save(network, tmp_path / "latest_net_G.pth")
     run(path, "--to", tmp_path / "run", "--norm-mode", "instance")
-    x = picture(side=128, n=1)
+    x = random_images(side=128, n=1)
     ours = paddle_gans.load(tmp_path / "run").model.generator(paddle.to_tensor(x))
     assert_equal(ours, theirs(network.train(), x))
 
@@ -123,7 +124,7 @@ def test_unet_with_the_norm_of_each_picture(tmp_path):
 def test_discriminator_of_pix2pix(tmp_path):
     network = reference.shaken(reference.PatchGAN(4, 6, "batch"))
     ours = layers(save(network, tmp_path / "latest_net_D.pth"))["discriminator"]
-    x = picture(6)
+    x = random_images(6)
     assert_equal(ours(paddle.to_tensor(x)), theirs(network, x))
 
 
@@ -140,7 +141,7 @@ def test_resnet(tmp_path, norm, upsample, dropout):
         for layer in network.modules():
             if isinstance(layer, torch.nn.InstanceNorm2d):
                 layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
-    x = picture()
+    x = random_images()
     assert_equal(ours(paddle.to_tensor(x)), theirs(network, x))
 
 
@@ -149,7 +150,7 @@ def test_discriminators_of_cyclegan_judge_their_own_domain(tmp_path, even):
     network = reference.shaken(reference.PatchGAN(4, 3, "instance", even=even))
     ours = layers(save(network, tmp_path / "latest_net_D_A.pth"))
     assert list(ours) == ["discriminator_a" if even else "discriminator_b"]
-    x = picture()
+    x = random_images()
     assert_equal(next(iter(ours.values()))(paddle.to_tensor(x)), theirs(network, x))
 
 
@@ -188,7 +189,7 @@ def test_spectral_norms_of_a_generator_are_divided_into_its_weights(tmp_path, ne
     network(torch.rand(1, 3, 16, 16))  # a step of the power method
     network.eval()
     ours = layers(save(network, tmp_path / "G_AB.pth"))["generator_ab"]
-    x = picture()
+    x = random_images()
     assert_equal(ours(paddle.to_tensor(x)), theirs(network, x))
 
 
@@ -222,7 +223,7 @@ def test_stargan_v2(tmp_path, prefix):
     z = np.random.default_rng(1).standard_normal((2, 5)).astype("float32")
     s = theirs(nets["mapping_network"], z, y)
     assert_equal(model.mapping_network_ema(paddle.to_tensor(z), paddle.to_tensor(y)), s)
-    x = picture()
+    x = random_images()
     copied = theirs(nets["style_encoder"], x, y)
     assert_equal(model.style_encoder_ema(paddle.to_tensor(x), paddle.to_tensor(y)), copied)
     shown = model.generator_ema(paddle.to_tensor(x), paddle.to_tensor(s))
@@ -231,33 +232,33 @@ def test_stargan_v2(tmp_path, prefix):
 
 def test_stargan_v2_for_faces_keeps_their_detail(tmp_path):
     nets = star(2.0)
-    masks = [picture(1, 64, seed=i) / 2 + 0.5 for i in (1, 2)]
-    result = plan.stargan.options_of(
-        {piece.label: piece for piece in pieces_of(tmp_path, nets)}, None, 2.0
+    masks = [random_images(1, 64, seed=i) / 2 + 0.5 for i in (1, 2)]
+    result = detect.stargan_options(
+        {state.label: state for state in states_of(tmp_path, nets)}, None, 2.0
     )
     assert (result["w_hpf"], result["crop_size"], result["max_channels"]) == (2.0, 64, 12)
     options = {**result, "fan_weights": "fan.pdparams"}
-    found = {piece.label: piece for piece in pieces_of(tmp_path, nets)}
-    network = plan.network_of("stargan_v2", "generator", options)
-    plan.put_into(network, found["generator"], plan.recognise(found["generator"]))
+    found = {state.label: state for state in states_of(tmp_path, nets)}
+    network = networks.network_of("stargan_v2", "generator", options)
+    networks.load_into(network, found["generator"], detect.detect(found["generator"]))
     network.layer.eval()
-    x, s = picture(), np.random.default_rng(3).standard_normal((2, 6)).astype("float32")
+    x, s = random_images(), np.random.default_rng(3).standard_normal((2, 6)).astype("float32")
     ours = network.layer(*map(paddle.to_tensor, (x, s)), list(map(paddle.to_tensor, masks)))
     with torch.no_grad():
         expected = nets["generator"](*map(torch.from_numpy, (x, s)), [*map(torch.tensor, masks)])
     assert_equal(ours, expected.numpy())
 
 
-def pieces_of(folder, nets):
+def states_of(folder, nets):
     state = {name: network.state_dict() for name, network in nets.items()}
-    found, _ = pieces.read(save(state, folder / "nets_ema.ckpt"))
+    found, _ = state_dicts.read(save(state, folder / "nets_ema.ckpt"))
     return found
 
 
 def test_discriminator_of_stargan_v2(tmp_path):
     nets = star(0)
     path = save({n: x.state_dict() for n, x in nets.items()}, tmp_path / "000001_nets.ckpt")
-    x, y = picture(), np.array([1, 2])
+    x, y = random_images(), np.array([1, 2])
     ours = layers(path)["discriminator"](paddle.to_tensor(x), paddle.to_tensor(y))
     assert_equal(ours, theirs(nets["discriminator"], x, y))
 

@@ -10,10 +10,10 @@ from data_reader import InputError, Loader, Unpaired
 from data_reader.images import write_image
 from data_reader.layout import unpaired
 from paddle_gans.models.cyclegan import CycleGAN, Discriminator, Generator
-from paddle_gans.training import checkpoint
 from paddle_gans.training.image_pool import ImagePool
 from paddle_gans.training.model import Update
 from paddle_gans.training.schedules import linear_decay, linear_ramp_down
+from paddle_gans.weights import formats
 
 
 def test_shapes_that_the_article_prints():
@@ -109,7 +109,7 @@ def test_the_pool_is_saved_and_restored(unpaired_folder, tmp_path):
     ]
     assert pools[0] == pools[1]
     assert pools[2] == pools[3]
-    seen, _ = checkpoint.read_network(tmp_path / "parts/checkpoints/000008/pool_a.pdparams")
+    seen, _ = formats.read_network(tmp_path / "parts/checkpoints/000008/pool_a.pdparams")
     assert seen["seen"].tolist() == [3]
     for file in ("generator_ab.pdparams", "generator_ba.pdparams"):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()
@@ -234,7 +234,7 @@ def test_accumulated_parts_equal_the_whole_batch(unpaired_folder, tmp_path):
     train(unpaired_folder, tmp_path / "parts", accumulate=2, **options)
     for network in ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"):
         arrays = [
-            checkpoint.read_network(tmp_path / run / f"checkpoints/000003/{network}.pdparams")[0]
+            formats.read_network(tmp_path / run / f"checkpoints/000003/{network}.pdparams")[0]
             for run in ("whole", "parts")
         ]
         for name in arrays[0]:

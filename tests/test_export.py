@@ -15,8 +15,8 @@ from conftest import TINY
 from data_reader import InputError
 from paddle_gans import export, models
 from paddle_gans.exporting import formats, worker
-from paddle_gans.training import checkpoint
 from paddle_gans.training.options import resolve
+from paddle_gans.weights.formats import save_network
 
 CASES = {
     "pix2pix": ("pix2pix", {}),
@@ -46,7 +46,7 @@ def save(folder, case):
         entry = {"model": name, "options": options, "network": network,
                  "translate": dict(choice), "step": 7}  # fmt: skip
         path = folder / f"{network}.pdparams"
-        checkpoint.save_network(path, model.inference_network(network), entry)
+        save_network(path, model.inference_network(network), entry)
     return folder
 
 

@@ -26,6 +26,7 @@ from paddle_gans.training.guards import MAX_CONSECUTIVE_SKIPS, FiniteGuard, NotF
 from paddle_gans.training.model import Update, adam
 from paddle_gans.training.run_folder import RunFolder
 from paddle_gans.training.trainer import NotFiniteError
+from paddle_gans.weights import formats
 
 
 def train(data, out, model_class=Pix2Pix, **settings):
@@ -123,7 +124,7 @@ def test_what_is_not_finite_stops_and_leaves_what_is_needed_to_look(pairs, tmp_p
     assert checkpoint.verify(look)["step"] == 4
     assert np.load(look / "batch.npz")["a"].shape == (1, 3, 32, 32)
     for file in look.glob("*.pdparams"):  # no update has gone through
-        arrays, _ = checkpoint.read_network(file)
+        arrays, _ = formats.read_network(file)
         trained = [a for name, a in arrays.items() if not name.endswith(("_mean", "_variance"))]
         assert all(np.isfinite(a).all() for a in trained), file
     assert steps_saved(out) == [3]
@@ -141,7 +142,7 @@ def test_what_is_not_finite_is_left_out(pairs, tmp_path, capsys):
     assert "3 steps were skipped" in said
     assert [p.name for p in (tmp_path / "whole" / "not_finite").iterdir()] == ["000003"]
     for file in (tmp_path / "whole" / "checkpoints").rglob("*.pd*"):
-        arrays, _ = checkpoint.read_network(file)
+        arrays, _ = formats.read_network(file)
         assert all(np.isfinite(a).all() for a in arrays.values()), file
     log = (tmp_path / "whole" / "log.jsonl").read_text()
     assert "NaN" not in log

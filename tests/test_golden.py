@@ -8,17 +8,12 @@ from __future__ import annotations
 
 from functools import partial
 
+import golden_names
 import pytest
 from golden import FOLDER, VARIABLE, Case, NetworkPort, StepPort, check_network, check_steps
 from paddle import nn
 
 from paddle_gans import models
-from paddle_gans.interop import colorization as colorization_names
-from paddle_gans.interop import cyclegan as cyclegan_names
-from paddle_gans.interop import dcgan as dcgan_names
-from paddle_gans.interop import junyanz
-from paddle_gans.interop import pix2pix as pix2pix_names
-from paddle_gans.interop import stargan_v2 as stargan_v2_names
 from paddle_gans.models import _stargan_v2_networks as stargan_v2_networks
 from paddle_gans.models import cyclegan, dcgan, pix2pix, stargan_v2
 from paddle_gans.models._colorization_networks import DynamicUNet
@@ -28,6 +23,7 @@ from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResNetGenerator
 from paddle_gans.networks.unet import UNet
 from paddle_gans.training.model import adam
+from paddle_gans.weights import name_maps
 
 ARTICLES = ("colorization", "cyclegan", "dcgan", "pix2pix", "stargan_v2")
 PATHS = sorted(FOLDER.glob("*.json"))
@@ -49,40 +45,42 @@ NORMS = {
 
 def pix2pix_generator(base_dim=64, residual_num=7):
     norm = partial(pix2pix.Norm, mode="running")  # the reference's at test time
-    return NetworkPort(pix2pix.Generator(base_dim, residual_num, norm), pix2pix_names.generator)
+    return NetworkPort(pix2pix.Generator(base_dim, residual_num, norm), name_maps.pix2pix_generator)
 
 
 def pix2pix_discriminator(base_dim=64):
-    return NetworkPort(pix2pix.Discriminator(base_dim), pix2pix_names.discriminator)
+    return NetworkPort(pix2pix.Discriminator(base_dim), name_maps.pix2pix_discriminator)
 
 
 def cyclegan_generator(input_shape, num_residual_blocks):
     network = cyclegan.Generator(residual_num=num_residual_blocks)
-    return NetworkPort(network, partial(cyclegan_names.generator, num_blocks=num_residual_blocks))
+    return NetworkPort(
+        network, partial(name_maps.pytorch_gan_generator, num_blocks=num_residual_blocks)
+    )
 
 
 def cyclegan_discriminator(input_shape):
-    return NetworkPort(cyclegan.Discriminator(), cyclegan_names.discriminator)
+    return NetworkPort(cyclegan.Discriminator(), name_maps.pytorch_gan_discriminator)
 
 
 def dcgan_generator():
     """The listing gives its images flat."""
     return NetworkPort(
-        dcgan.Generator(), dcgan_names.generator, lambda net, z: net(z).reshape([-1, 784])
+        dcgan.Generator(), golden_names.dcgan_generator, lambda net, z: net(z).reshape([-1, 784])
     )
 
 
 def dcgan_discriminator():
     return NetworkPort(
         dcgan.Discriminator(),
-        dcgan_names.discriminator,
+        golden_names.dcgan_discriminator,
         lambda net, x: net(x.reshape([-1, 1, 28, 28])),
     )
 
 
 def colorization_dynamic_unet(encoder, n_in, n_out, img_size):
     network = DynamicUNet(getattr(resnet18, encoder)(n_in), n_out)
-    return NetworkPort(network, colorization_names.dynamic_unet)
+    return NetworkPort(network, golden_names.fastai_unet)
 
 
 def paper_unet(input_nc, output_nc, num_downs, ngf=64, norm="batch", use_dropout=False):
@@ -94,12 +92,12 @@ def paper_unet(input_nc, output_nc, num_downs, ngf=64, norm="batch", use_dropout
         dropout=0.5 if use_dropout else 0.0,
         **NORMS[norm],
     )
-    return NetworkPort(network, partial(junyanz.unet, depth=num_downs))
+    return NetworkPort(network, partial(name_maps.junyanz_unet, depth=num_downs))
 
 
 def paper_patchgan(input_nc, ndf=64, n_layers=3, norm="batch"):
     network = PatchGAN(input_nc, base_dim=ndf, num_layers=n_layers, **NORMS[norm])
-    return NetworkPort(network, junyanz.patch_gan)
+    return NetworkPort(network, name_maps.junyanz_patch_gan)
 
 
 def paper_resnet(input_nc, output_nc, ngf=64, norm="batch", use_dropout=False, n_blocks=6):
@@ -111,7 +109,7 @@ def paper_resnet(input_nc, output_nc, ngf=64, norm="batch", use_dropout=False, n
         dropout=0.5 if use_dropout else 0.0,
         **NORMS[norm],
     )
-    return NetworkPort(network, partial(junyanz.resnet, num_blocks=n_blocks))
+    return NetworkPort(network, partial(name_maps.junyanz_resnet, num_blocks=n_blocks))
 
 
 def pix2pix_step(case: Case) -> StepPort:
@@ -129,8 +127,8 @@ def pix2pix_step(case: Case) -> StepPort:
         model.discriminator = pix2pix.Discriminator(width)
         model.optimizers["discriminator"] = adam(model.discriminator, **rates)
     networks = {
-        "generator": (model.generator, pix2pix_names.generator),
-        "discriminator": (model.discriminator, pix2pix_names.discriminator),
+        "generator": (model.generator, name_maps.pix2pix_generator),
+        "discriminator": (model.discriminator, name_maps.pix2pix_discriminator),
     }
     return StepPort(model, networks, tolerance=lambda name, t: 5e-3)
 
@@ -141,12 +139,12 @@ def cyclegan_step(case: Case) -> StepPort:
     options = {"learning_rate" if k == "lr" else k: v for k, v in case["hyper"].items()}
     side = case.batch(0)["a"].shape[-1]
     model = cyclegan.CycleGAN(residual_num=blocks, crop_size=side, **options)
-    generator = partial(cyclegan_names.generator, num_blocks=blocks)
+    generator = partial(name_maps.pytorch_gan_generator, num_blocks=blocks)
     networks = {
         "G_AB": (model.generator_ab, generator),
         "G_BA": (model.generator_ba, generator),
-        "D_A": (model.discriminator_a, cyclegan_names.discriminator),
-        "D_B": (model.discriminator_b, cyclegan_names.discriminator),
+        "D_A": (model.discriminator_a, name_maps.pytorch_gan_discriminator),
+        "D_B": (model.discriminator_b, name_maps.pytorch_gan_discriminator),
     }
 
     def rename_losses(terms):
@@ -168,25 +166,25 @@ def stargan_v2_generator(img_size, style_dim, w_hpf):
     dims = stargan_v2_networks.channels(img_size, None, 512)
     network = stargan_v2_networks.Generator(dims, style_dim, w_hpf)
     return NetworkPort(
-        network, stargan_v2_names.generator, lambda net, x, s, *masks: net(x, s, masks or None)
+        network, name_maps.stargan_generator, lambda net, x, s, *masks: net(x, s, masks or None)
     )
 
 
 def stargan_v2_mapping_network(latent_dim, style_dim, num_domains):
     network = stargan_v2_networks.MappingNetwork(num_domains, latent_dim, style_dim)
-    return NetworkPort(network, stargan_v2_names.mapping_network)
+    return NetworkPort(network, name_maps.stargan_mapping_network)
 
 
 def stargan_v2_style_encoder(img_size, style_dim, num_domains):
     dims = stargan_v2_networks.channels(img_size, None, 512)
     network = stargan_v2_networks.StyleEncoder(dims, num_domains, style_dim)
-    return NetworkPort(network, stargan_v2_names.style_encoder)
+    return NetworkPort(network, name_maps.stargan_style_encoder)
 
 
 def stargan_v2_discriminator(img_size, num_domains):
     dims = stargan_v2_networks.channels(img_size, None, 512)
     network = stargan_v2_networks.Discriminator(dims, num_domains)
-    rename = partial(stargan_v2_names.discriminator, num_blocks=len(dims) - 1)
+    rename = partial(name_maps.stargan_discriminator, num_blocks=len(dims) - 1)
     return NetworkPort(network, rename)
 
 
@@ -209,11 +207,11 @@ def stargan_v2_step(case: Case) -> StepPort:
     )
     blocks = len(model.discriminator.shared) - 4
     networks = {
-        "generator": (model.generator, stargan_v2_names.generator),
-        "mapping_network": (model.mapping_network, stargan_v2_names.mapping_network),
-        "style_encoder": (model.style_encoder, stargan_v2_names.style_encoder),
+        "generator": (model.generator, name_maps.stargan_generator),
+        "mapping_network": (model.mapping_network, name_maps.stargan_mapping_network),
+        "style_encoder": (model.style_encoder, name_maps.stargan_style_encoder),
         "discriminator": (
-            model.discriminator, partial(stargan_v2_names.discriminator, num_blocks=blocks)
+            model.discriminator, partial(name_maps.stargan_discriminator, num_blocks=blocks)
         ),
     }  # fmt: skip
     batch_keys = {"x": "x_real", "ref": "x_ref", "ref2": "x_ref2", "z": "z_trg", "z2": "z_trg2"}

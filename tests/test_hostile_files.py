@@ -20,9 +20,10 @@ from data_reader.layout import Pair, paired, read_list
 from data_reader.metadata import read_metadata
 from data_reader.video import VideoReader, VideoWriter
 from paddle_gans.models.pix2pix import Pix2Pix
-from paddle_gans.training import checkpoint, safe_pickle
+from paddle_gans.training import checkpoint
 from paddle_gans.training.run_folder import RunFolder
 from paddle_gans.training.validation import read_best
+from paddle_gans.weights import formats, paddle_file
 
 
 def png_chunk(name, body):
@@ -307,9 +308,9 @@ def test_a_deep_entry_beside_weights_is_refused(tmp_path):
     path = tmp_path / "generator.pdparams"
     for text in (DEEP, "[]", "9" * 10**5):
         with path.open("wb") as file:
-            safe_pickle.dump({"weight": np.ones(2), checkpoint.ENTRY: text}, file)
+            paddle_file.dump({"weight": np.ones(2), formats.ENTRY: text}, file)
         with pytest.raises(InputError, match="its entry"):
-            checkpoint.read_network(path)
+            formats.read_network(path)
 
 
 # Programs at random.
@@ -328,6 +329,6 @@ def test_the_fuzzer_notices_what_runs(monkeypatch):
     """With the real unpickler in the loader's place, a program gets through."""
     import pickle
 
-    monkeypatch.setattr(safe_pickle, "read_open", lambda path, file: pickle.load(file))
+    monkeypatch.setattr(paddle_file, "read_open", lambda path, file: pickle.load(file))
     with pytest.raises(AssertionError, match="program: "):
         fuzz_pickles.fuzz(20, seed=1)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from data_reader.errors import InputError
-from paddle_gans.training import safe_pickle
-from paddle_gans.training.pickle_machine import PickleMachine
+from paddle_gans.weights import paddle_file
+from paddle_gans.weights.unpickler import SafeUnpickler
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,7 +71,7 @@ def latin1(value: str) -> bytes:
 def load_bytes(folder: Path, data: bytes):
     path = folder / "file.pdparams"
     path.write_bytes(data)
-    return safe_pickle.load(path)
+    return paddle_file.load(path)
 
 
 def refusal(folder: Path, data: bytes) -> str:
@@ -264,10 +264,10 @@ REFUSED = {
     "pop from nothing": (program(b"\x87"), DAMAGED),
     "pop below a mark": (program(b"}(\x85"), DAMAGED),
     "mark never set": (program(b"}u"), DAMAGED),
-    "list in itself": (state_dict(LOOP), "containers in each other"),
-    "tuple in itself": (state_dict(b"]q\x00h\x00\x85a"), "containers in each other"),
-    "deep lists": (state_dict(b"]" * 17 + b"a" * 16), "containers in each other"),
-    "very deep tuples": (state_dict(b")" + b"\x85" * 10**5), "containers in each other"),
+    "list in itself": (state_dict(LOOP), "nested containers"),
+    "tuple in itself": (state_dict(b"]q\x00h\x00\x85a"), "nested containers"),
+    "deep lists": (state_dict(b"]" * 17 + b"a" * 16), "nested containers"),
+    "very deep tuples": (state_dict(b")" + b"\x85" * 10**5), "nested containers"),
     # Lengths that are not there.
     "BINBYTES8": (state_dict(long_bytes(2**63)), CUT),
     "BINBYTES": (state_dict(b"B" + struct.pack("<I", 2**32 - 1)), CUT),
@@ -291,17 +291,17 @@ def test_sixteen_lists_in_each_other_are_read(tmp_path):
 
 
 def test_absent_and_folder(tmp_path):
-    with pytest.raises(InputError, match="is not there"):
-        safe_pickle.load(tmp_path / "none.pdparams")
+    with pytest.raises(InputError, match="does not exist"):
+        paddle_file.load(tmp_path / "none.pdparams")
     with pytest.raises(InputError, match="is a folder"):
-        safe_pickle.load(tmp_path)
+        paddle_file.load(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="not there"):
-        safe_pickle.load(tmp_path / "pipe")
+    with pytest.raises(InputError, match="does not exist"):
+        paddle_file.load(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("left", [60, 2**18])  # inside the names, inside the data
@@ -309,10 +309,10 @@ def test_a_file_that_is_cut_while_it_is_read(tmp_path, left):
     path = tmp_path / "file.pdparams"
     path.write_bytes(pickle.dumps({"w": np.ones(2**17)}, 4))
     with path.open("rb") as file:
-        machine = PickleMachine(path, file)
+        machine = SafeUnpickler(path, file)
         os.truncate(path, left)
         with pytest.raises(InputError, match=DAMAGED):
-            machine.run()
+            machine.load()
 
 
 # Damage by chance.
@@ -359,7 +359,7 @@ MEASURE = """
 import sys, time
 from pathlib import Path
 from data_reader.errors import InputError
-from paddle_gans.training import safe_pickle
+from paddle_gans.weights import paddle_file
 
 def memory(what):  # MiB
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -369,7 +369,7 @@ for path in sys.argv[1:]:
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before, started = memory("VmRSS"), time.monotonic()
     try:
-        state, outcome = safe_pickle.load(path), "read"
+        state, outcome = paddle_file.load(path), "read"
     except InputError as error:
         state, outcome = None, str(error)
     print(memory("VmHWM") - before, time.monotonic() - started, outcome, sep="|")

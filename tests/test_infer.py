@@ -29,9 +29,9 @@ from paddle_gans.inference.apply import apply, cut, mirrored, round_up
 from paddle_gans.inference.task import Task
 from paddle_gans.inference.translator import Translator
 from paddle_gans.models.pix2pix import Generator, Norm
-from paddle_gans.training import checkpoint
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import options_of
+from paddle_gans.weights import formats, paddle_file
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +47,14 @@ def run_folder(tmp_path_factory):
     paddle_gans.train("pix2pix", data=str(root / "pairs"), out=str(out), **settings)
 
     # After one step every picture would become the same grey, and any two results be equal.
-    arrays, entry = checkpoint.read_network(out / "generator.pdparams")
+    arrays, entry = formats.read_network(out / "generator.pdparams")
     generator = Generator(4, 1, partial(Norm, mode="running"))
     generator.set_state_dict(arrays)
     with paddle.no_grad():
         for i in range(80):
             generator(as_input(noise_image(i)))  # statistics of batch norm
         generator.conv4.weight.set_value(generator.conv4.weight * 4)
-    checkpoint.save_network(out / "generator.pdparams", generator, entry)
+    formats.save_network(out / "generator.pdparams", generator, entry)
     return out
 
 
@@ -102,7 +102,7 @@ def test_load_opens_a_file_a_run_folder_and_a_copy(run_folder, weights, translat
 def test_plain_paddle_load_gives_the_same_network(weights, translate):
     generator = Generator(4, 1, partial(Norm, mode="running"))
     missing, unknown = generator.set_state_dict(
-        {k: v for k, v in paddle.load(str(weights)).items() if k != checkpoint.ENTRY}
+        {k: v for k, v in paddle.load(str(weights)).items() if k != formats.ENTRY}
     )
     assert missing == []
     assert unknown == []
@@ -146,7 +146,9 @@ def test_damaged_weights_are_refused_before_anything_is_written(weights, tmp_pat
         path = tmp_path / f"{name}.pdparams"
         path.write_bytes(content)
         assert str(path) in refused(path, tmp_path / "a.png", tmp_path / "out")
-    assert "is not there" in refused(tmp_path / "no.pdparams", tmp_path / "a.png", tmp_path / "out")
+    assert "does not exist" in refused(
+        tmp_path / "no.pdparams", tmp_path / "a.png", tmp_path / "out"
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -168,13 +170,13 @@ def test_weights_without_an_entry_say_what_is_needed(run_folder, tmp_path):
 
 
 def test_weights_of_another_version_say_what_to_do(weights, tmp_path):
-    arrays, entry = checkpoint.read_network(weights)
+    arrays, entry = formats.read_network(weights)
 
     def saved_as(**changes):
         changed = tmp_path / "generator.pdparams"
         with changed.open("wb") as file:
-            state = {**arrays, checkpoint.ENTRY: json.dumps({**entry, **changes})}
-            checkpoint.safe_pickle.dump(state, file)
+            state = {**arrays, formats.ENTRY: json.dumps({**entry, **changes})}
+            paddle_file.dump(state, file)
         return changed
 
     cases = [
@@ -231,7 +233,7 @@ def save_painter(folder, names, **changes):
             "model": "painter", "options": {"width": 3}, "network": name,
             "translate": Painter.inference[name], "step": 9, **changes,
         }  # fmt: skip
-        checkpoint.save_network(folder / f"{name}.pdparams", Scale(FACTORS[name]), entry)
+        formats.save_network(folder / f"{name}.pdparams", Scale(FACTORS[name]), entry)
 
 
 def open_painter(folder, *names):

@@ -22,7 +22,8 @@ from paddle_gans.infer import main
 from paddle_gans.inference._colorization_task import Steady, without_colour
 from paddle_gans.inference.colorization import LONGEST, Task
 from paddle_gans.models.colorization import Colorization
-from paddle_gans.training import checkpoint, panels
+from paddle_gans.training import panels
+from paddle_gans.weights import formats
 
 SIZE = 32  # of training
 GREY_SCENE = without_colour(colour_scene(5, 100))[:80]
@@ -33,7 +34,7 @@ def save_colourful(model, path, entry):
     head = model.generator.head
     head.weight.set_value(head.weight * 60)
     head.bias.set_value(paddle.to_tensor([0.15, -0.1]))
-    checkpoint.save_network(path, model.generator, entry)
+    formats.save_network(path, model.generator, entry)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def runs(tmp_path_factory):
     settings = {**TINY["colorization"], "batch_size": 2, "workers": 0, "steps": 2}
     paddle_gans.train("colorization", out=str(root / "one"), **settings)
     path = root / "one" / "generator.pdparams"
-    _, entry = checkpoint.read_network(path)
+    _, entry = formats.read_network(path)
     save_colourful(paddle_gans.load(path).model, path, entry)
 
     paddle.seed(1)
@@ -426,11 +427,11 @@ def test_what_cannot_be_compared(runs, album, tmp_path):
     assert "is a video" in refused(runs / "one", tmp_path / "clip.avi", out, *against)
     strange = tmp_path / "pix.pdparams"
     entry = {"model": "pix2pix", "options": {}, "network": "generator", "translate": {}, "step": 1}
-    checkpoint.save_network(strange, paddle.nn.Linear(1, 1), entry)
+    formats.save_network(strange, paddle.nn.Linear(1, 1), entry)
     message = refused(runs / "one", album, out, "--compare", strange)
     assert f"--compare {strange} is of pix2pix" in message
     nowhere = refused(runs / "one", album, out, "--compare", tmp_path / "no.pdparams")
-    assert "no.pdparams is not there" in nowhere
+    assert "no.pdparams does not exist" in nowhere
     assert not out.exists()
     infer(runs / "one", album / "1.png", out, *against)
     assert "outputs exist already" in refused(runs / "one", album, out, *against)
@@ -490,10 +491,10 @@ print(int(peak.split()[1]) / 2**20, seconds)
 )
 def test_twelve_megapixels_need_less_than_3_gb(runs, tmp_path, base_dim, options):
     """At full resolution the network is smaller here, for the time; a tile's memory is not much."""
-    _, entry = checkpoint.read_network(runs / "one" / "generator.pdparams")
+    _, entry = formats.read_network(runs / "one" / "generator.pdparams")
     model = Colorization(base_dim=base_dim)
     entry = {**entry, "options": {"base_dim": base_dim}}
-    checkpoint.save_network(tmp_path / "generator.pdparams", model.generator, entry)
+    formats.save_network(tmp_path / "generator.pdparams", model.generator, entry)
     done = subprocess.run(
         [sys.executable, "-c", TWELVE_MEGAPIXELS, str(tmp_path / "generator.pdparams"), options],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -25,7 +25,8 @@ from paddle_gans.inference._stargan_v2_references import (
 )
 from paddle_gans.inference.stargan_v2 import Task
 from paddle_gans.networks.fan import FAN
-from paddle_gans.training import checkpoint, panels
+from paddle_gans.training import panels
+from paddle_gans.weights import formats
 
 SIZE = 64
 DOMAINS = ["cat", "dog", "rabbit"]
@@ -43,8 +44,8 @@ def run_folder(tmp_path_factory):
         for head in network.unshared:
             last = head[-1] if name == "mapping_network" else head
             last.weight.set_value(last.weight * 10)
-        _, entry = checkpoint.read_network(out / f"{name}.pdparams")
-        checkpoint.save_network(out / f"{name}.pdparams", network, entry)
+        _, entry = formats.read_network(out / f"{name}.pdparams")
+        formats.save_network(out / f"{name}.pdparams", network, entry)
     return out
 
 
@@ -189,7 +190,7 @@ def test_ways_between_styles_by_hand():
         ({"seed": -1}, "--seed is at least 0"),
         ({"native_size": True, "align": True}, "no --native-size"),
         ({"align": True}, "--fan-weights FILE"),
-        ({"align": True, "fan_weights": "nowhere.pdparams"}, "nowhere.pdparams is not there"),
+        ({"align": True, "fan_weights": "nowhere.pdparams"}, "nowhere.pdparams does not exist"),
         ({"native": True}, "did you mean native_size"),
     ],
 )
@@ -255,17 +256,17 @@ def test_align_from_the_command(run_folder, translate, tmp_path, capsys):
 def test_a_run_with_high_pass_skips_brings_its_own_face_finder(run_folder, tmp_path):
     fan = tmp_path / "fan.pdparams"
     for name in ("generator", "mapping_network", "style_encoder"):
-        _, entry = checkpoint.read_network(run_folder / f"{name}.pdparams")
+        _, entry = formats.read_network(run_folder / f"{name}.pdparams")
         entry["options"] |= {"w_hpf": 1.0, "fan_weights": "gone.pdparams"}
         translator = paddle_gans.load(run_folder)
         network = translator.model.inference_network(name)
         if name == "generator":
             dims = [4, 8, 8, 8, 8]
             network = type(network)(dims, translator.model.style_dim, 1.0)
-        checkpoint.save_network(tmp_path / f"{name}.pdparams", network, entry)
+        formats.save_network(tmp_path / f"{name}.pdparams", network, entry)
     with pytest.raises(InputError, match=r"needs fan\.pdparams beside it"):
         paddle_gans.load(tmp_path)
-    checkpoint.save_network(fan, odd_fan(), {**entry, "network": "fan"})
+    formats.save_network(fan, odd_fan(), {**entry, "network": "fan"})
 
     translate = paddle_gans.load(tmp_path)
     photo = noise_image(7, 120, 150)

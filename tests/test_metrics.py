@@ -14,7 +14,7 @@ from data_reader import InputError
 from paddle_gans.fast_cpu import plain
 from paddle_gans.metrics import distances, features, inception, labels, lpips, pictures
 from paddle_gans.metrics.cache import Cache, Reals, name_for
-from paddle_gans.training import checkpoint
+from paddle_gans.weights import formats
 
 
 def normal(seed, count, dims):
@@ -249,7 +249,7 @@ def test_files_that_are_no_feature_network(program, tmp_path):
     prefix, _ = program
     with pytest.raises(InputError, match="tag fid_weights"):
         features.open_features(tmp_path / "none")
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="does not exist"):
         features.open_features(tmp_path / "none.pth")
     file = next(p for p in prefix.parent.iterdir() if p.suffix in features.PROGRAMS)
     alone = tmp_path / file.name
@@ -430,4 +430,4 @@ def test_files_of_weights_are_checked_before_use(tmp_path):
     path.write_bytes(b"not a file of weights at all, but long enough to look at")
     with pytest.raises(InputError):
         features.open_features(path)
-    assert len(checkpoint.checksum(path)) == 64
+    assert len(formats.checksum(path)) == 64

@@ -19,6 +19,7 @@ from data_reader.images import write_image
 from data_reader.loader import Loader
 from paddle_gans import models
 from paddle_gans.training import checkpoint
+from paddle_gans.weights import formats
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +107,7 @@ def test_two_ranks_with_half_batches_equal_one_process(name, tmp_path):
     networks = [p.name for p in one.glob("*.pdparams") if "pool" not in p.name]
     assert len(networks) >= 4
     for network in networks:
-        here, there = (checkpoint.read_network(run / network)[0] for run in (one, two))
+        here, there = (formats.read_network(run / network)[0] for run in (one, two))
         for key in here:
             if key.endswith("weight"):  # a bias before an instance norm moves by rounding alone
                 apart = np.abs(there[key] - here[key])
@@ -132,7 +133,7 @@ def test_resumed_with_as_many_ranks_it_is_exact_and_with_another_number_it_says_
     launch(tmp_path, SCRIPT, *CYCLEGAN, "--steps", "3", "--out", tmp_path / "parts")
     half = tmp_path / "parts" / "checkpoints" / "000003"
     assert (half / "pool_a.rank1.pdparams").is_file()
-    first, second = (checkpoint.read_network(half / f"pool_a{r}.pdparams")[0]["images"]
+    first, second = (formats.read_network(half / f"pool_a{r}.pdparams")[0]["images"]
                      for r in ("", ".rank1"))  # fmt: skip
     assert not np.array_equal(first, second)
     launch(tmp_path, SCRIPT, *CYCLEGAN, "--steps", "6", "--out", tmp_path / "parts")

@@ -13,10 +13,10 @@ from data_reader.images import write_image
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.models._stargan_v2_networks import AdaIN, Discriminator, channels, high_pass
 from paddle_gans.models.stargan_v2 import Guide, StarGANv2
-from paddle_gans.training import checkpoint
 from paddle_gans.training.losses import r1_penalty
 from paddle_gans.training.model import Update
 from paddle_gans.training.trainer import training_step
+from paddle_gans.weights import formats
 
 OPTIONS = {**TINY["stargan_v2"], "domains": "cat,dog"}
 
@@ -135,13 +135,15 @@ def test_r1_equals_the_references():
         pytest.skip(f"no golden cases in {FOLDER}")
     from test_golden import stargan_v2_discriminator
 
-    from paddle_gans.interop import names
-    from paddle_gans.training.weights import fill
+    from paddle_gans.weights import name_maps
+    from paddle_gans.weights.arrays import load_state_strict
 
     for path in paths:
         r1, case = Case(path), Case(path.with_name(path.name.replace("_r1", "_discriminator")))
         port = stargan_v2_discriminator(**case["constructor"])
-        fill(port.network, names.to_ours(case.weights(case["params"]), port.network, port.rename))
+        load_state_strict(
+            port.network, name_maps.to_ours(case.weights(case["params"]), port.network, port.rename)
+        )
         for kernels in ("Paddle's", "fast"):
             if kernels == "fast":
                 accelerate(port.network)
@@ -190,7 +192,7 @@ def test_with_masks_it_trains_saves_and_keeps_the_face_network(tmp_path):
     out = tmp_path / "run"
     options = {**TINY["stargan_v2"], "w_hpf": 1.0, "fan_weights": str(fan), "batch_size": 1}
     paddle_gans.train("stargan_v2", steps=1, out=str(out), **options)
-    saved, _ = checkpoint.read_network(out / "fan.pdparams")
+    saved, _ = formats.read_network(out / "fan.pdparams")
     for name, value in paddle.load(str(fan)).items():
         np.testing.assert_array_equal(saved[name], value.numpy())
 

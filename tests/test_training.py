@@ -20,6 +20,7 @@ from paddle_gans.train_command import main
 from paddle_gans.training import checkpoint
 from paddle_gans.training.signals import Stopped
 from paddle_gans.training.trainer import NotFiniteError
+from paddle_gans.weights import formats
 
 TINY_FLAGS = [
     word
@@ -166,13 +167,13 @@ def test_init_from_takes_weights_and_nothing_else(pairs, tmp_path):
     file = tmp_path / "run" / "generator.pdparams"
     train(pairs, tmp_path / "file", steps=1, init_from=str(file), learning_rate=0.0)
     train(pairs, tmp_path / "folder", steps=1, init_from=str(tmp_path / "run"), learning_rate=0.0)
-    original, _ = checkpoint.read_network(file)
+    original, _ = formats.read_network(file)
     for run in ("file", "folder"):
-        started, _ = checkpoint.read_network(tmp_path / run / "generator.pdparams")
+        started, _ = formats.read_network(tmp_path / run / "generator.pdparams")
         for name in ("conv1.weight", "residuals.0.conv1.weight"):
             np.testing.assert_array_equal(started[name], original[name])
     discriminators = [
-        checkpoint.read_network(tmp_path / run / "checkpoints" / step / "discriminator.pdparams")[0]
+        formats.read_network(tmp_path / run / "checkpoints" / step / "discriminator.pdparams")[0]
         for run, step in (("run", "000003"), ("folder", "000001"), ("file", "000001"))
     ]
     first = [d["conv1.weight"].tobytes() for d in discriminators]
@@ -191,9 +192,9 @@ def test_a_run_with_an_average_resumes_exactly_and_is_used_by_it(pairs, tmp_path
     for file in whole.glob("*.pdparams"):
         assert file.read_bytes() == (parts / file.name).read_bytes(), file.name
 
-    average, _ = checkpoint.read_network(whole / "generator_ema.pdparams")
-    live, _ = checkpoint.read_network(whole / "generator.pdparams")
-    saved, _ = checkpoint.read_network(tmp_path / "whole" / "generator.pdparams")
+    average, _ = formats.read_network(whole / "generator_ema.pdparams")
+    live, _ = formats.read_network(whole / "generator.pdparams")
+    saved, _ = formats.read_network(tmp_path / "whole" / "generator.pdparams")
     assert not np.array_equal(average["conv1.weight"], live["conv1.weight"])
     assert all(np.array_equal(average[name], saved[name]) for name in saved)
     translate = paddle_gans.load(str(tmp_path / "whole"))
@@ -207,12 +208,12 @@ def test_a_run_with_an_average_resumes_exactly_and_is_used_by_it(pairs, tmp_path
 
 def test_init_from_a_run_with_an_average_needs_none(pairs, tmp_path):
     train(pairs, tmp_path / "run", steps=3, ema_decay=0.9)
-    live, _ = checkpoint.read_network(
+    live, _ = formats.read_network(
         tmp_path / "run" / "checkpoints" / "000003" / "generator.pdparams"
     )
     init_from = {"init_from": str(tmp_path / "run"), "learning_rate": 0.0}
     train(pairs, tmp_path / "plain", steps=1, **init_from)
-    started, _ = checkpoint.read_network(tmp_path / "plain" / "generator.pdparams")
+    started, _ = formats.read_network(tmp_path / "plain" / "generator.pdparams")
     np.testing.assert_array_equal(started["conv1.weight"], live["conv1.weight"])
     train(pairs, tmp_path / "again", steps=1, ema_decay=0.9, **init_from)
     assert (tmp_path / "again" / "checkpoints" / "000001" / "generator_ema.pdparams").is_file()
@@ -262,7 +263,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_name_step_and_files(pairs, tmp
     assert "at step" in message
     assert str(pairs / "trainA") in message
     for file in out.rglob("*.pdparams"):  # what was saved is finite
-        arrays, _ = checkpoint.read_network(file)
+        arrays, _ = formats.read_network(file)
         assert all(np.isfinite(a).all() for a in arrays.values()), file
 
 

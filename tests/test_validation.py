@@ -35,6 +35,7 @@ from paddle_gans.training.validation import (
     measure,
     overfitting_warnings,
 )
+from paddle_gans.weights import formats
 
 
 class Counter(paddle.nn.Layer):
@@ -342,12 +343,12 @@ def test_the_best_is_kept_apart(pairs, tmp_path, capsys):
         f"{best:06d}",
         "000005",
     ]
-    kept, entry = checkpoint.read_network(out / "best" / "generator.pdparams")
+    kept, entry = formats.read_network(out / "best" / "generator.pdparams")
     assert entry["step"] == best
-    whole, _ = checkpoint.read_network(out / "checkpoints" / f"{best:06d}" / "generator.pdparams")
+    whole, _ = formats.read_network(out / "checkpoints" / f"{best:06d}" / "generator.pdparams")
     for name, array in whole.items():
         assert array.tobytes() == kept[name].tobytes()
-    last, _ = checkpoint.read_network(out / "generator.pdparams")
+    last, _ = formats.read_network(out / "generator.pdparams")
     assert any(last[name].tobytes() != kept[name].tobytes() for name in kept)
     assert f"validation at step {best}  " in capsys.readouterr().out
 
@@ -622,7 +623,7 @@ def test_killed_at_random_moments_the_best_is_the_same(pairs, tmp_path):
         process.communicate()
         if (out / "best").exists():  # whole or absent
             assert set(files(out / "best")) == {"generator.pdparams", "best.json"}
-            checkpoint.read_network(out / "best" / "generator.pdparams")
+            formats.read_network(out / "best" / "generator.pdparams")
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=200)
     assert_same_run(tmp_path / "whole", out)
     assert not list(out.rglob("*.part"))

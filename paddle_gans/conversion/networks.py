@@ -1,31 +1,34 @@
-"""Our networks by their model's options, each with its layers' names in the authors' code."""
+"""Builds our networks with their names in the authors' code, and loads state dicts into them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from paddle import nn
 
 from data_reader.errors import InputError
-from paddle_gans.interop import cyclegan as pytorch_gan
-from paddle_gans.interop import fan, junyanz
-from paddle_gans.interop import pix2pix as article
-from paddle_gans.interop import stargan_v2 as clovaai
-from paddle_gans.interop.names import Rename
 from paddle_gans.models import _stargan_v2_networks as stargan
 from paddle_gans.models import cyclegan, pix2pix
 from paddle_gans.networks.fan import FAN
+from paddle_gans.weights import name_maps
+from paddle_gans.weights.arrays import difference, load_state_strict
+from paddle_gans.weights.name_maps import COUNTER, Rename
+
+from .state_dicts import StateDict
+
+if TYPE_CHECKING:
+    from .detect import Match
 
 JUNYANZ = "junyanz/pytorch-CycleGAN-and-pix2pix"
 PYTORCH_GAN = "eriklindernoren/PyTorch-GAN"
 CLOVAAI = "clovaai/stargan-v2"
 
 DEPTHS = {"unet_256": 8, "unet_128": 7}
-KNOWN = ("pix2pix", "cyclegan", "stargan_v2")
-# Networks that training alone needs: `load` asks for none of them.
+# Networks used in training only, which `load` does not need.
 DISCRIMINATORS = {
     "pix2pix": ["discriminator"],
     "cyclegan": ["discriminator_a", "discriminator_b"],
@@ -34,41 +37,40 @@ DISCRIMINATORS = {
 
 
 class Network(NamedTuple):
-    """A layer of ours, and the reference's path of a layer in it."""
+    """A layer of ours, and the map to its layers' names in the reference."""
 
     layer: nn.Layer
     rename: Rename
 
 
 def network_of(model: str, part: str, options: Mapping[str, Any]) -> Network:
-    """A model's network ``part``, which is called as its file is.
+    """Build a model's network ``part``, named as its file is.
 
     Raises:
-        InputError: there is no code of other people's that this model's networks are those of.
+        InputError: no other code has this model's networks.
     """
     require_known(model)
-    makers = {"pix2pix": of_pix2pix, "cyclegan": of_cyclegan, "stargan_v2": of_stargan_v2}
-    return makers[model](part, options)
+    return BUILDERS[model](part, options)
 
 
 def require_known(model: str) -> None:
-    """Raise InputError where nobody else's code has the networks of a model."""
-    if model not in KNOWN:
-        raise InputError(f"{model} has no counterpart to convert; {', '.join(KNOWN)} have")
+    """Raise InputError if no other code has a model's networks."""
+    if model not in BUILDERS:
+        raise InputError(f"{model} has no counterpart to convert; {', '.join(BUILDERS)} have")
 
 
 def of_pix2pix(part: str, options: Mapping[str, Any]) -> Network:
     d, kind = options["base_dim"], options["generator"]
     if part == "discriminator":
         if options["discriminator"] == "paper":
-            return Network(pix2pix.PatchGAN(6, base_dim=d), junyanz.patch_gan)
-        return Network(pix2pix.Discriminator(d), article.discriminator)
+            return Network(pix2pix.PatchGAN(6, base_dim=d), name_maps.junyanz_patch_gan)
+        return Network(pix2pix.Discriminator(d), name_maps.pix2pix_discriminator)
     refuse_resize(options)
     norm = partial(pix2pix.Norm, mode=options["norm_mode"])
     layer = pix2pix.GENERATORS[kind][0](d, options["residual_num"], norm, "deconv")
     if kind in DEPTHS:
-        return Network(layer, partial(junyanz.unet, depth=DEPTHS[kind]))
-    return Network(layer, article.generator)
+        return Network(layer, partial(name_maps.junyanz_unet, depth=DEPTHS[kind]))
+    return Network(layer, name_maps.pix2pix_generator)
 
 
 def refuse_resize(options: Mapping[str, Any]) -> None:
@@ -84,37 +86,41 @@ def of_cyclegan(part: str, options: Mapping[str, Any]) -> Network:
     d, blocks = options["base_dim"], options["residual_num"]
     if part.startswith("discriminator"):
         kind = options["discriminator"]
-        names = {"article": pytorch_gan.discriminator, "patch_gan": junyanz.patch_gan}
-        return Network(cyclegan.DISCRIMINATORS[kind](d), names[kind])
+        is_article = kind == "article"
+        rename = name_maps.pytorch_gan_discriminator if is_article else name_maps.junyanz_patch_gan
+        return Network(cyclegan.DISCRIMINATORS[kind](d), rename)
     kind = options["generator"]
     if kind != "article":  # which always resizes
         refuse_resize(options)
-    names = {"article": pytorch_gan.generator, "resnet_9blocks": junyanz.resnet}
+    rename = name_maps.pytorch_gan_generator if kind == "article" else name_maps.junyanz_resnet
     layer = cyclegan.GENERATORS[kind](d, blocks, "deconv")
-    return Network(layer, partial(names[kind], num_blocks=blocks))
+    return Network(layer, partial(rename, num_blocks=blocks))
 
 
 def of_stargan_v2(part: str, options: Mapping[str, Any]) -> Network:
-    if part == "fan":  # always the same, and alone without options
-        return Network(FAN(), fan.network)
+    if part == "fan":  # needs no options
+        return Network(FAN(), name_maps.fan)
     count, style_dim = len(options["domains"].split(",")), options["style_dim"]
     dims = stargan.channels(options["crop_size"], options["base_dim"], options["max_channels"])
     if part == "generator":
-        return Network(stargan.Generator(dims, style_dim, options["w_hpf"]), clovaai.generator)
+        layer = stargan.Generator(dims, style_dim, options["w_hpf"])
+        return Network(layer, name_maps.stargan_generator)
     if part == "mapping_network":
         sizes = (options["latent_dim"], style_dim, options["hidden_dim"])
-        return Network(stargan.MappingNetwork(count, *sizes), clovaai.mapping_network)
+        layer = stargan.MappingNetwork(count, *sizes)
+        return Network(layer, name_maps.stargan_mapping_network)
     if part == "style_encoder":
-        return Network(stargan.StyleEncoder(dims, count, style_dim), clovaai.style_encoder)
-    rename = partial(clovaai.discriminator, num_blocks=len(dims) - 1)
+        layer = stargan.StyleEncoder(dims, count, style_dim)
+        return Network(layer, name_maps.stargan_style_encoder)
+    rename = partial(name_maps.stargan_discriminator, num_blocks=len(dims) - 1)
     return Network(stargan.Discriminator(dims, count), rename)
 
 
-def numbers_needed(model: str, part: str, options: Mapping[str, Any]) -> int:
-    """About how many numbers a network has, at least.
+BUILDERS = {"pix2pix": of_pix2pix, "cyclegan": of_cyclegan, "stargan_v2": of_stargan_v2}
 
-    A file's shapes are compared with its data by this before a network of that size is built.
-    """
+
+def min_parameters(model: str, part: str, options: Mapping[str, Any]) -> int:
+    """About how many parameters a network has at least, without building it."""
     if part == "fan":
         return 0  # always the same
     if part == "mapping_network":
@@ -130,6 +136,82 @@ def numbers_needed(model: str, part: str, options: Mapping[str, Any]) -> int:
     return 2 * options["residual_num"] * 9 * (4 * d) ** 2
 
 
-def with_dropout(rename: Rename) -> Rename:
-    """The names of a ResNet whose blocks have a dropout as their fifth entry."""
-    return lambda layer: re.sub(r"(\.conv_block)\.5$", r"\1.6", rename(layer))
+class Row(NamedTuple):
+    """What happened to one array: ``ours`` is "" if it was skipped, and ``note`` says why."""
+
+    source: str
+    shape: tuple
+    ours: str
+    note: str = ""
+
+
+def load_into(network: Network, state: StateDict, match: Match) -> list[Row]:
+    """Load a state dict into a network of ours."""
+    layer, rename = network
+    if match.dropout:  # the fifth entry of a ResNet's blocks
+        original = rename
+        rename = lambda name: re.sub(r"(\.conv_block)\.5$", r"\1.6", original(name))  # noqa: E731
+    ours_of = {theirs: ours for ours, theirs in name_maps.reference_names(layer, rename).items()}
+    expected = name_maps.reference_shapes(layer, rename)
+    notes = {n: why_skipped(state, n, match) for n in state.arrays if n not in expected}
+    kept = {name: array for name, array in state.arrays.items() if not notes.get(name)}
+    kept.update({name: np.zeros(expected[name], "float32") for name in match.zeros})
+    wrong = difference(expected, kept)
+    if wrong:
+        raise InputError(f"{state} is nearly a {match.what}, but differs; {wrong}")
+
+    notes.update(undo_spectral_norms(layer, state, kept, ours_of))
+    flipped = name_maps.linear_weights(layer)
+    notes.update({name: "transposed" for name, ours in ours_of.items() if ours in flipped})
+    kept = {name: np.ascontiguousarray(array, "float32") for name, array in kept.items()}
+    broken = [name for name, array in kept.items() if not np.isfinite(array).all()]
+    if broken:
+        raise InputError(f"{state}: {broken[0]} holds NaN or infinity: training had diverged")
+    load_state_strict(layer, name_maps.to_ours(kept, layer, rename), str(state))
+    rows = [
+        Row(state.sources[name], array.shape, ours_of.get(name, ""), notes.get(name, ""))
+        for name, array in state.arrays.items()
+    ]
+    zeros = [Row("", expected[name], ours_of[name], "missing: zeros") for name in match.zeros]
+    return rows + zeros
+
+
+def why_skipped(state: StateDict, name: str, match: Match) -> str:
+    """Why an array is not needed; "" if no reason is known."""
+    layer, _, last = name.rpartition(".")
+    if name.endswith(COUNTER):
+        return "skipped: a counter of batches"
+    if last in ("running_mean", "running_var") and f"{layer}.weight" not in state.arrays:
+        return "skipped: instance norm uses each image's own statistics"
+    norm = [state.arrays.get(f"{layer}.{part}") for part in ("weight", "bias")]
+    identity = norm[1] is not None and np.all(norm[0] == 1) and np.all(norm[1] == 0)
+    if match.model == "cyclegan" and identity and last in ("weight", "bias"):
+        return f"skipped: a norm's {'scale of 1' if last == 'weight' else 'shift of 0'}"
+    if name == "hpf.filter":
+        return "skipped: follows from w_hpf"
+    if match.part == "fan":  # its authors' code ignores these, too
+        return "skipped: not part of the face-alignment network"
+    return ""
+
+
+def undo_spectral_norms(
+    layer: nn.Layer, state: StateDict, kept: dict[str, np.ndarray], ours_of: Mapping[str, str]
+) -> dict[str, str]:
+    """Divide weights by their largest singular values, as inference does; returns notes by name."""
+    layers, notes = dict(layer.named_sublayers()), {}
+    for name, vectors in state.vectors.items():
+        weight = kept.get(name)
+        if weight is None or set(vectors) != {"u", "v"}:
+            raise InputError(f"{state}: the spectral norm of {name} does not have both vectors")
+        weight = weight.astype("float32")
+        transposed = isinstance(layers[ours_of[name].rpartition(".")[0]], nn.Conv2DTranspose)
+        matrix = np.moveaxis(weight, 1, 0) if transposed else weight
+        matrix = matrix.reshape(len(matrix), -1)
+        if (vectors["u"].size, vectors["v"].size) != matrix.shape:
+            raise InputError(f"{state}: the spectral norm of {name} has vectors of another length")
+        sigma = float(vectors["u"].ravel() @ matrix @ vectors["v"].ravel())
+        if not sigma > 0:
+            raise InputError(f"{state}: the spectral norm of {name} is {sigma}, not positive")
+        notes[name] = f"divided by its spectral norm {sigma:.3g}"
+        kept[name] = weight / sigma
+    return notes

@@ -1,4 +1,4 @@
-"""Open what training saved: from a ``.pdparams`` file, or a run folder, to a `Translator`."""
+"""Opens saved weights, a file or a run folder, as a `Translator`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import numpy as np
 from data_reader.errors import InputError
 from paddle_gans import models
 from paddle_gans.fast_cpu import accelerate
-from paddle_gans.training import checkpoint
 from paddle_gans.training.experiment import choose_device
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import Option, options_of, resolve
-from paddle_gans.training.weights import fill
+from paddle_gans.weights import formats
+from paddle_gans.weights.arrays import load_state_strict
 
 from .task import Task
 from .translator import Translator, takes_pictures
@@ -31,9 +31,10 @@ FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "ste
 def load(weights: Union[str, os.PathLike], *, device: str = "auto") -> Translator:
     """Open trained weights for inference.
 
-    ``weights`` is a ``.pdparams`` file that training wrote into its run folder, whose partners
-    (StarGAN v2 needs three networks) are found beside it; or a folder with such files. No code in
-    a file is run. ``device`` is "auto", "cpu", "gpu" or "gpu:K"; weights of a GPU open on a CPU.
+    ``weights`` is a ``.pdparams`` or ``.safetensors`` file that training or conversion saved,
+    whose partners (StarGAN v2 needs three networks) are found beside it; or a folder with such
+    files. No code in a file is run. ``device`` is "auto", "cpu", "gpu" or "gpu:K"; weights saved
+    on a GPU open on a CPU.
 
     Raises:
         InputError: a file is missing, damaged, not of this package or of another version of it,
@@ -97,7 +98,7 @@ class Weights:
 
 
 def read(weights: Union[str, os.PathLike]) -> Weights:
-    """Read a ``.pdparams`` and what belongs to it, or a folder of them; builds nothing yet.
+    """Read a weight file and its partners, or a folder of them, without building a model.
 
     Raises:
         InputError: as of ``load``.
@@ -128,7 +129,7 @@ def build(weights: Weights, device: str = "auto") -> Translator:
     except InputError as error:
         raise misfit(first, str(error)) from error
     for saved in weights.networks:
-        fill(model.inference_network(saved.network), saved.arrays, str(saved.path))
+        load_state_strict(model.inference_network(saved.network), saved.arrays, str(saved.path))
     accelerate(model)
     return weights.translator_class(
         model,
@@ -155,7 +156,7 @@ def open_network(path: Path) -> Saved:
     Raises:
         InputError: there is no such file, it is damaged, or it does not say what it is of.
     """
-    return described(path, *checkpoint.read_network(path))
+    return described(path, *formats.read_network(path))
 
 
 def described(path: Path, arrays: Mapping[str, np.ndarray], entry: Any) -> Saved:
@@ -193,20 +194,20 @@ def in_folder(folder: Path) -> list[Saved]:
     Raises:
         InputError: there is none.
     """
-    files = sorted(folder.glob("*.pdparams"))
+    files = formats.network_files(folder)
     if not files:
         raise InputError(
-            f"{folder} holds no .pdparams file; give a run folder in which training has saved, or "
-            "the file itself"
+            f"{folder} holds no .pdparams file and no .safetensors file; give a run folder in "
+            "which training has saved, or the file itself"
         )
-    opened = [(path, *checkpoint.read_network(path)) for path in files]
+    opened = [(path, *formats.read_network(path)) for path in files]
     known = [described(*file) for file in opened if file[2]]
     if not known:
         raise InputError(without_entry(files[0]))
     named = [saved for saved in known if saved.path.stem == saved.network]
     if not named:
         raise InputError(
-            f"no .pdparams in {folder} has the name of its network ({known[0].path.name} holds "
+            f"no file in {folder} has the name of its network ({known[0].path.name} holds "
             f"{known[0].network}); give the file itself"
         )
     return named
@@ -259,7 +260,9 @@ def beside(network: Saved, partner: str) -> Saved:
     Raises:
         InputError: it is not there, or another network.
     """
-    path = network.path.with_name(f"{partner}.pdparams")
+    path = network.path.with_name(f"{partner}{network.path.suffix}")
+    others = [path, *(path.with_suffix(suffix) for suffix in formats.NATIVE)]
+    path = next((file for file in others if file.is_file()), path)
     if not path.is_file():
         raise InputError(
             f"{network.path} needs {path.name} beside it, which is not there; copy it from the "

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Union
+from typing import NamedTuple, Union
 
 import numpy as np
 import paddle
@@ -15,10 +14,8 @@ import paddle.nn.functional as F
 from data_reader import transforms
 from data_reader._opencv import cv2
 from data_reader.errors import InputError
-from paddle_gans.conversion import torch_file
 from paddle_gans.fast_cpu import accelerate
-from paddle_gans.training import safe_pickle
-from paddle_gans.training.checkpoint import checksum
+from paddle_gans.weights import formats
 
 from . import inception, lpips
 from .program_file import check_parameters
@@ -35,7 +32,6 @@ LPIPS_NEEDED = (
     "download.pytorch.org/models, and alex.pth of github.com/richzhang/PerceptualSimilarity, "
     "lpips/weights/v0.1"
 )
-WEIGHTS = frozenset((".pth", ".pt", ".ckpt", ".pdparams"))
 PROGRAMS = (".json", ".pdmodel")  # of Paddle 3 and 2
 PARAMETERS = ".pdiparams"
 
@@ -52,7 +48,7 @@ class Features:
 
     def __init__(self, files: list[Path]):
         self.files = files
-        self.fingerprint = "-".join(checksum(path) for path in files)
+        self.fingerprint = "-".join(formats.checksum(path) for path in files)
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         with paddle.no_grad():
@@ -78,7 +74,7 @@ class InceptionFeatures(Features):
     name = "FID's Inception v3"
 
     def __init__(self, path: Path):
-        state = read_arrays(path)
+        state = formats.load(path)
         super().__init__([path])
         self.network = inception.FIDInception()
         inception.load(self.network, state, str(path))
@@ -150,7 +146,7 @@ def open_features(path: PathLike) -> Features:
         InputError: there is no such file, or it holds something else.
     """
     path = Path(path)
-    if path.suffix.lower() in WEIGHTS:
+    if path.suffix.lower() in formats.SUFFIXES:
         return InceptionFeatures(path)
     is_part = path.suffix in (*PROGRAMS, PARAMETERS)
     prefix = path.with_suffix("") if is_part else path
@@ -158,7 +154,7 @@ def open_features(path: PathLike) -> Features:
     program = next((file for file in found if file.is_file()), None)
     if program is None:
         raise InputError(
-            f"--features {path} is not there: neither weights ({', '.join(sorted(WEIGHTS))}) nor "
+            f"--features {path} is not there: neither weights ({', '.join(formats.SUFFIXES)}) nor "
             f"a program ({found[0].name} or {found[1].name}). {NEEDED}"
         )
     if not prefix.with_name(prefix.name + PARAMETERS).is_file():
@@ -166,23 +162,6 @@ def open_features(path: PathLike) -> Features:
             f"{program} has no {prefix.name}{PARAMETERS} beside it; paddle.jit.save writes both"
         )
     return Program(prefix, program)
-
-
-def read_arrays(path: Path) -> Mapping[str, Any]:
-    """What a file of weights holds, of PyTorch or of Paddle.
-
-    Raises:
-        InputError: it is absent, damaged, or holds more than plain values.
-    """
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(32)
-        if torch_file.is_torch(head):
-            state = torch_file.load(path)
-            if not isinstance(state, dict):
-                raise InputError(f"{path} holds no dict of arrays; save a state_dict()")
-            return state
-    return safe_pickle.load(path)
 
 
 class OpenedLPIPS(NamedTuple):
@@ -218,7 +197,7 @@ def open_lpips(backbone: PathLike, linear: PathLike) -> OpenedLPIPS:
     for path in files:
         if not path.is_file():
             raise InputError(f"--lpips: {path} is not there. {LPIPS_NEEDED}")
-    network = lpips.build(*map(read_arrays, files), f"--lpips {files[0]} {files[1]}")
+    network = lpips.build(*map(formats.load, files), f"--lpips {files[0]} {files[1]}")
     accelerate(network)
     return OpenedLPIPS(network, files)
 

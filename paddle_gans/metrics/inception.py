@@ -16,7 +16,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from data_reader.errors import InputError
-from paddle_gans.training.weights import fill, require_equal
+from paddle_gans.weights.arrays import load_state_strict, require_equal
 
 SIZE = 299  # pixels; pictures are brought to it without regard to proportions
 FEATURES = 2048
@@ -228,7 +228,7 @@ def load(network: FIDInception, state: Mapping[str, Any], source: str) -> None:
             found[f"{layer}.{statistics.get(last, last)}"] = x
     shapes = {name: tuple(x.shape) for name, x in network.state_dict().items()}
     require_equal(shapes, found, f"{source}: not the weights of FID's Inception v3")
-    fill(network, found, source)
+    load_state_strict(network, found, source)
 
 
 def other_inception(arrays: Mapping[str, np.ndarray]) -> Optional[str]:

@@ -11,7 +11,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from data_reader.errors import InputError
-from paddle_gans.training.weights import fill, require_equal
+from paddle_gans.weights.arrays import load_state_strict, require_equal
 
 # ImageNet's mean and deviation, for pictures in [-1, 1].
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -119,7 +119,7 @@ def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], so
         linear,
         f"{source}: the second file does not hold the linear weights of LPIPS with {backbone}",
     )
-    fill(network, {**trunk, **linear}, source)
+    load_state_strict(network, {**trunk, **linear}, source)
     network.eval()
     return network
 

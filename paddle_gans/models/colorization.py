@@ -24,12 +24,12 @@ from data_reader.transforms import normalise
 from paddle_gans.models._colorization_networks import DynamicUNet, ResUNet
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet18 import WIDTH, from_vision, resnet18, resnet34
-from paddle_gans.training import safe_pickle
 from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import GAN_LOSSES
 from paddle_gans.training.model import GANModel, adam, frozen
-from paddle_gans.training.weights import fill
+from paddle_gans.weights import formats
+from paddle_gans.weights.arrays import load_state_strict
 
 ENCODERS = {"resnet18": resnet18, "resnet34": resnet34}
 GENERATORS = {
@@ -79,7 +79,7 @@ class Colorization(GANModel):
         *,
         generator: Literal["dynamic_unet", "res_unet"] = "dynamic_unet",  # article: 50, 40 epochs
         encoder: Literal["resnet18", "resnet34"] = "resnet18",  # of dynamic_unet
-        encoder_weights: Optional[str] = None,  # ImageNet start: `paddle` downloads, or a .pdparams
+        encoder_weights: Optional[str] = None,  # ImageNet start: `paddle` downloads, or a file
         base_dim: int = 64,  # channels of the first layer
         bounded: bool = False,  # a tanh keeps ab within +-110
         gan_mode: Literal["vanilla", "lsgan"] = "vanilla",  # adversarial loss
@@ -128,9 +128,9 @@ class Colorization(GANModel):
             return
         mine = self.encoder_weights != "paddle"
         path = Path(self.encoder_weights) if mine else published(self.encoder)
-        arrays = {k: x for k, x in safe_pickle.load(path).items() if isinstance(x, np.ndarray)}
+        arrays = {k: x for k, x in formats.load(path).items() if isinstance(x, np.ndarray)}
         source = f"--encoder-weights {path} with --encoder {self.encoder}"
-        fill(self.generator.encoder, from_vision(arrays, in_channels=1), source)
+        load_state_strict(self.generator.encoder, from_vision(arrays, in_channels=1), source)
 
     def train_step(self, batch, step, update):
         lightness, ab = batch["l"], batch["ab"]

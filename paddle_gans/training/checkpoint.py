@@ -17,13 +17,14 @@ from paddle.optimizer import Optimizer
 
 from data_reader.atomic import atomic_folder, atomic_write, remove_folder
 from data_reader.errors import InputError, disk_errors
+from paddle_gans.weights import paddle_file
+from paddle_gans.weights.arrays import layer_arrays, load_state_strict
+from paddle_gans.weights.formats import checksum
 
-from . import parallel, safe_pickle
+from . import parallel
 from .image_pool import ImagePool, name_of
 from .model import NONE, GANModel
-from .weights import fill, layer_arrays
 
-ENTRY = "__paddle_gans__"  # a JSON string beside the weights: model, options, network
 MAX_JSON = 2**24  # bytes
 STATE = {"step": (int,), "world_size": (int,), "seconds": (int, float), "scaler": (dict,),
          "sha256": (dict,)}  # what a state is taken up by; numbers from 0 on  # fmt: skip
@@ -33,31 +34,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     with atomic_write(path) as file:
         file.write((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def save_network(path: Path, layer: nn.Layer, entry: Mapping[str, Any]) -> None:
-    """Write a layer as ``.pdparams``, with what is needed to build it again as one extra entry."""
-    state: dict[str, Any] = layer_arrays(layer)
-    state[ENTRY] = json.dumps(entry, sort_keys=True)
-    with atomic_write(path) as file:
-        safe_pickle.dump(state, file)
-
-
-def read_network(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays of a ``.pdparams`` file and its entry, {} where another program wrote it.
-
-    Raises:
-        InputError: not such a file, damaged, or holding more than plain arrays.
-    """
-    state = safe_pickle.load(path)
-    text = state.pop(ENTRY, "{}")
-    try:
-        entry = json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: its entry {ENTRY} is not JSON; the file is damaged") from error
-    if not isinstance(entry, dict):
-        raise InputError(f"{path}: its entry {ENTRY} is not a JSON object; the file is damaged")
-    return {k: v for k, v in state.items() if isinstance(v, np.ndarray)}, entry
 
 
 # Paddle keys an optimizer's accumulators by automatic names (conv2d_0.w_0_moment1_0) that change
@@ -152,7 +128,7 @@ def write_checkpoint(
             file.write(buffer.getbuffer())
 
     def put_arrays(name: str, arrays: Mapping[str, Any]) -> None:
-        put(name, lambda buffer: safe_pickle.dump(arrays, buffer))
+        put(name, lambda buffer: paddle_file.dump(arrays, buffer))
 
     with atomic_folder(path) as partial:
         for name, layer in model.named_children():
@@ -198,15 +174,6 @@ def verify(path: Path) -> dict[str, Any]:
     return state
 
 
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file; InputError where it cannot be read."""
-    digest = hashlib.sha256()
-    with disk_errors(f"cannot read {path}"), path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file, which may be a stranger's.
 
@@ -249,8 +216,8 @@ def load_checkpoint(path: Path, model: GANModel) -> None:
         source = path / f"{name_of(name, parallel.rank())}.pdparams"
         if not (isinstance(layer, ImagePool) and source.exists()):
             source = path / f"{name}.pdparams"
-        fill(layer, safe_pickle.load(source), str(source))
+        load_state_strict(layer, paddle_file.load(source), str(source))
     names = parameter_names(model)
     for name, optimizer in model.optimizers.items():
         source = path / f"{name}.pdopt"
-        fill_optimizer(optimizer, safe_pickle.load(source), names, str(source))
+        fill_optimizer(optimizer, paddle_file.load(source), names, str(source))

@@ -14,6 +14,7 @@ from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
 from data_reader.loader import Loader
 from paddle_gans.fast_cpu import accelerate
+from paddle_gans.weights import formats
 
 from . import parallel
 from .config import RunConfig, split_settings
@@ -55,6 +56,8 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     parallel.start()
     check_amp(config.amp)
     check_installed(config.log or [])
+    if config.format == "safetensors":
+        formats.safetensors("--format safetensors cannot be written")
     root = None if is_demo else config.data
     name = model_name(model_class)
     options = {**(model_class.demo_options if is_demo else {})}

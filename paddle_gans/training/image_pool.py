@@ -6,8 +6,9 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from paddle_gans.weights.arrays import layer_arrays
+
 from . import parallel
-from .weights import layer_arrays
 
 
 class ImagePool(nn.Layer):

@@ -8,13 +8,13 @@ from typing import Any
 from paddle import nn
 
 from data_reader.errors import InputError
+from paddle_gans.weights import formats
+from paddle_gans.weights.arrays import load_state_strict
 
 from . import checkpoint
-from .checkpoint import read_network
 from .experiment import Experiment
 from .options import options_of
 from .run_folder import RunFolder, compare
-from .weights import fill
 
 
 def restore(experiment: Experiment, folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
@@ -69,7 +69,7 @@ def find(folder: RunFolder, resume: str):
 
 
 def init_from(model: nn.Layer, path: Path) -> str:
-    """Load weights only: one ``.pdparams`` file, or all networks of a run's newest checkpoint.
+    """Load weights only: one file, or all networks of a run's newest checkpoint.
 
     Raises:
         InputError: there are no weights, or they do not fit.
@@ -77,16 +77,16 @@ def init_from(model: nn.Layer, path: Path) -> str:
     networks = dict(model.named_children())
     if path.is_dir():
         source, _, _ = checkpoint.newest(path / "checkpoints")
-        files = sorted((source or path).glob("*.pdparams"))
+        files = formats.network_files(source or path)
         files = [file for file in files if "." not in file.stem]  # no pool of another rank
         if not files:
             raise InputError(
-                f"--init-from {path} contains neither a checkpoint nor a .pdparams file"
+                f"--init-from {path} has no checkpoint and no .pdparams or .safetensors file"
             )
     else:
         files = [path]
     for file in files:
-        arrays, entry = read_network(file)
+        arrays, entry = formats.read_network(file)
         name = entry.get("network", file.stem)
         if name.endswith("_ema") and name not in networks and path.is_dir():
             continue  # the average of a run, whose network has a file of its own
@@ -95,8 +95,8 @@ def init_from(model: nn.Layer, path: Path) -> str:
                 f"--init-from {file} contains the network {name!r}; this model has "
                 f"{', '.join(networks)}"
             )
-        fill(networks[name], arrays, str(file))
+        load_state_strict(networks[name], arrays, str(file))
         # A moving average starts where its network does; a file of its own comes later and wins.
         if f"{name}_ema" in networks:
-            fill(networks[f"{name}_ema"], arrays, str(file))
+            load_state_strict(networks[f"{name}_ema"], arrays, str(file))
     return f"weights from {', '.join(map(str, files))}"

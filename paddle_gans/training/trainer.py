@@ -18,6 +18,7 @@ from paddle import Tensor
 from data_reader.errors import InputError
 from data_reader.images import write_image
 from paddle_gans.fast_cpu.memory import from_numpy, give_back
+from paddle_gans.weights import formats
 
 from . import checkpoint, parallel
 from .experiment import Experiment, model_name, setup
@@ -363,8 +364,8 @@ class Trainer:
                 "translate": dict(translate),
                 "step": done,
             }
-            path = folder / f"{name}.pdparams"
-            checkpoint.save_network(path, self.model.inference_network(name), entry)
+            path = folder / f"{name}.{self.config.format}"
+            formats.save_network(path, self.model.inference_network(name), entry)
 
     # Losses that are not finite
 

@@ -1,0 +1,141 @@
+"""Reads the networks in a weight file: their arrays under PyTorch's names and in its layouts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_reader.errors import InputError, disk_errors
+from paddle_gans.weights import formats, torch_file
+from paddle_gans.weights.name_maps import ARRAYS
+from paddle_gans.weights.unpickler import MAX_NAME
+
+WRAPPERS = ("state_dict", "model", "model_state_dict", "params", "net", "network", "weights")
+TORCH_NORM = re.compile(r"\.running_mean$|norm[12]\.weight$|to_rgb\.0\.weight$")
+MAX_DEPTH = 4  # nested dicts
+
+# The names of a spectral norm's weight and singular vectors, before and since PyTorch 1.9.
+SPECTRAL = {
+    r"\.weight_orig$": "", r"\.weight_u$": "u", r"\.weight_v$": "v",
+    r"\.parametrizations\.weight\.original$": "",
+    r"\.parametrizations\.weight\.0\._u$": "u", r"\.parametrizations\.weight\.0\._v$": "v",
+}  # fmt: skip
+
+
+@dataclass
+class StateDict:
+    """One network of a file. ``label`` is its name there, ``sources`` each array's own name.
+
+    ``vectors`` are u and v of the weights that have a spectral norm. ``of_paddle`` says whether
+    the names were Paddle's.
+    """
+
+    path: Path
+    label: str
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    vectors: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    of_paddle: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.label})" if self.label else str(self.path)
+
+    def shape(self, name: str) -> tuple:
+        """The shape of an array; () if there is no such array."""
+        return self.arrays[name].shape if name in self.arrays else ()
+
+    def count(self, pattern: str) -> int:
+        """The number of different matches of the pattern's group in the arrays' names."""
+        matches = (re.match(pattern, name) for name in self.arrays)
+        return len({match[1] for match in matches if match})
+
+
+def read(path: Path) -> tuple[list[StateDict], list[str]]:
+    """Read the networks in a file; also returns the names of everything else in it."""
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {what}; give a file")
+    tree, of_paddle = read_tree(path)
+    found: list[StateDict] = []
+    others = collect(tree, [], path, found) if isinstance(tree, Mapping) else []
+    if not found:
+        kind = type(tree)
+        what = {np.ndarray: "a tensor", dict: "no tensor"}.get(kind, f"a {kind.__name__}")
+        raise InputError(f"{path} holds {what}; give a network's state_dict()")
+    # Some .pdparams have PyTorch's names: a state_dict saved with paddle.save.
+    names = [name for one in found for name in one.arrays]
+    of_paddle = of_paddle and not any(TORCH_NORM.search(name) for name in names)
+    for one in found:
+        one.of_paddle = of_paddle
+        to_torch_names(one)
+    return found, others
+
+
+def read_tree(path: Path) -> tuple[Any, bool]:
+    """What a file holds, and whether the file is Paddle's."""
+    with disk_errors(f"cannot read {path}"), path.open("rb") as file:
+        head = file.read(32)
+    if torch_file.is_torch(head):
+        return torch_file.load(path), False
+    if path.suffix not in formats.NATIVE:
+        raise InputError(
+            f"{path} begins with {head[:4]!r}: neither torch.save nor paddle.save wrote it; "
+            "give a .pth, .ckpt, .pdparams or .safetensors file as it was published"
+        )
+    state = formats.load(path)
+    if formats.ENTRY in state:
+        raise InputError(
+            f"{path} was saved by paddle_gans already; --to-torch DIR converts it for PyTorch, "
+            "--to DIR --format safetensors to another format"
+        )
+    return state, path.suffix == ".pdparams"
+
+
+def collect(tree: Mapping, label: list[str], path: Path, found: list[StateDict]) -> list[str]:
+    """Add each dict of arrays to ``found``; returns the names of everything else."""
+    for key in tree:
+        if not str(key).isprintable() or len(str(key)) > MAX_NAME:  # it would be printed
+            raise InputError(f"{path} holds the name {ascii(key)[:60]}, which no layer has")
+    arrays = {key: x for key, x in tree.items() if isinstance(x, np.ndarray) and type(key) is str}
+    if arrays:
+        name = ".".join(part for part in label if part not in WRAPPERS)
+        found.append(StateDict(path, name, arrays))
+    others = []
+    for key, value in tree.items():
+        if key in arrays:
+            continue
+        nested = isinstance(value, Mapping) and len(label) < MAX_DEPTH and type(key) is str
+        if nested and not key.lower().startswith(("opt", "lr_", "sched")):
+            others += collect(value, [*label, key], path, found)
+        elif not nested or value:
+            others.append(".".join([*label, str(key)]))
+    return others
+
+
+def to_torch_names(state: StateDict) -> None:
+    """Convert a state dict to PyTorch's names and layouts; separate its spectral norms."""
+    given, state.arrays = state.arrays, {}
+    for source, array in given.items():
+        name = source
+        while name.startswith("module."):  # of DataParallel
+            name = name[len("module.") :]
+        if state.of_paddle:
+            layer, _, last = name.rpartition(".")
+            name = f"{layer}.{ARRAYS.get(last, last)}"
+            array = array.T if last == "weight" and array.ndim == 2 else array
+        vector = ""
+        for pattern, kind in SPECTRAL.items():
+            if re.search(pattern, name):
+                name, vector = re.sub(pattern, ".weight", name), kind
+                break
+        if vector:
+            state.vectors.setdefault(name, {})[vector] = array
+            continue
+        if name in state.arrays:
+            raise InputError(f"{state}: {source} and {state.sources[name]} are the same weight")
+        state.arrays[name], state.sources[name] = array, source
