@@ -7,7 +7,6 @@ of these archives come over plain http, and for some no checksum is published.
 from __future__ import annotations
 
 import argparse
-import difflib
 import http.client
 import shlex
 import shutil
@@ -22,7 +21,7 @@ from ._data_sets import DATA_SETS, DataSet
 from ._fetching import TIMEOUT_SECONDS, Unusable, again, discard, fetch, length_of, size_of
 from ._telling import amount, say, writing
 from ._unpacking import gather, unpack
-from .errors import InputError
+from .errors import InputError, did_you_mean
 
 ASK_ABOVE = 5_000_000_000  # bytes
 
@@ -34,9 +33,8 @@ def find(name: str) -> DataSet:
         InputError: there is none; the message names the near ones and all.
     """
     if name not in DATA_SETS:
-        near = difflib.get_close_matches(name, DATA_SETS, n=3, cutoff=0.5)
-        meant = f" (did you mean {' or '.join(near)}?)" if near else ""
-        raise InputError(f"there is no data set {name!r}{meant}; there are {', '.join(DATA_SETS)}")
+        hint = did_you_mean(name, DATA_SETS)
+        raise InputError(f"there is no data set {name!r}; {hint}there are {', '.join(DATA_SETS)}")
     return DATA_SETS[name]
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Callable, NoReturn, Optional
 
-from data_reader.errors import InputError
+from data_reader.errors import InputError, did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,9 +30,8 @@ class Parser(argparse.ArgumentParser):
         known, unknown = self.parse_known_args(argv)
         if unknown:
             flag = unknown[0].split("=")[0]
-            near = difflib.get_close_matches(flag, self._option_string_actions, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else "it is not known"
-            raise InputError(f"{flag}: {hint} {self.prog} --help lists the flags")
+            hint = did_you_mean(flag, self._option_string_actions, "unknown flag; ")
+            raise InputError(f"{flag}: {hint}{self.prog} --help lists the flags")
         return known
 
 

@@ -195,13 +195,13 @@ def describe_recipe(parser: Parser, model_class) -> None:
 
 def report(result, model_class) -> None:
     """Say where the pictures and the weights are, and how to use them."""
-    from paddle_gans.inference.translator import takes_pictures
+    from paddle_gans.inference.translator import takes_images
 
     weights = result.out / f"{next(iter(model_class.inference))}.pdparams"
     print(f"\npictures: {result.out / 'samples'}  curves: {result.out / 'losses.png'}")
     if (result.out / "best").is_dir():
         print(f"the best: {result.out / 'best'} (its best.json says of which step)")
-    verb, source = ("translate", " --input PATH") if takes_pictures(model_class) else ("draw", "")
+    verb, source = ("translate", " --input PATH") if takes_images(model_class) else ("draw", "")
     print(f"{verb}: python -m paddle_gans.infer --weights {weights}{source} --output DIR")
 
 

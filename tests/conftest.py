@@ -1,6 +1,7 @@
 """Prepares the framework once, as the commands do, and offers tiny data."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,16 @@ TINY = {
     "colorization": {"base_dim": 4, "load_size": 0, "crop_size": 32},
     "stargan_v2": {"crop_size": 64, "base_dim": 4, "max_channels": 8, "hidden_dim": 8},
 }
+
+
+@pytest.fixture
+def plain_model(monkeypatch):
+    """Puts tests/plain_model.py among the models of this process, under the name "plain"."""
+    import plain_model
+
+    from paddle_gans import models
+
+    names = [*models.names(), "plain"]
+    monkeypatch.setattr(models, "names", lambda: names)
+    monkeypatch.setitem(sys.modules, "paddle_gans.models.plain", plain_model)
+    return plain_model.MODEL

@@ -10,7 +10,7 @@ import paddle
 
 from data_reader.domains import Domains
 from data_reader.errors import InputError
-from paddle_gans.inference.apply import to_rgb
+from paddle_gans.inference.tiling import to_rgb
 from paddle_gans.inference.translator import Translator
 
 from .cache import Reals, identity

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union
 
-from data_reader.errors import InputError
+from data_reader.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def options_of(function: Any) -> dict[str, Option]:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue
         hint = hints[name]
-        if typing.get_origin(hint) is Union:  # Optional[X]
+        if typing.get_origin(hint) in (Union, types.UnionType):  # X | None
             hint = next(a for a in typing.get_args(hint) if a is not type(None))
         hint = list if typing.get_origin(hint) is list else hint
         choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
@@ -59,9 +59,8 @@ def resolve(function: Any, given: Mapping[str, Any], what: str) -> dict[str, Any
     known = options_of(function)
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"it knows {', '.join(known)}"
-            raise InputError(f"{what} has no option {name!r}; {hint}")
+            hint = did_you_mean(name, known, f"it knows {', '.join(known)}")
+            raise InputError(f"{what} has no option {name!r}; {hint.strip()}")
     return {
         name: checked(option, given[name]) if name in given else option.default
         for name, option in known.items()

@@ -14,7 +14,7 @@ import paddle
 from data_reader import colour, transforms
 from data_reader.datasets import ImageDataset, without_randomness
 from data_reader.errors import InputError
-from paddle_gans.inference.apply import to_rgb
+from paddle_gans.inference.tiling import to_rgb
 from paddle_gans.inference.translator import Translator
 
 from .cache import Reals, identity
@@ -89,7 +89,7 @@ def find_subjects(
         "stargan_v2": domains.of_domains,
     }
     find = kinds.get(translate.name)
-    if find is None and not translate.takes_pictures:
+    if find is None and not translate.takes_images:
         find = of_drawn
     if find is None:
         raise InputError(f"there is nothing to measure a {translate.name} by; {', '.join(kinds)}")
