@@ -46,7 +46,7 @@ class Progress:
         """Show a detail of the current item: in the bar, or as a line every few seconds."""
         if self.bar is not None:
             self.bar.set_postfix_str(text)
-        elif time.perf_counter() - max(self.spoke, self.started) > LINE_SECONDS:
+        elif time.perf_counter() - self.spoke > LINE_SECONDS:
             self.spoke = time.perf_counter()
             print(text, flush=True)
 

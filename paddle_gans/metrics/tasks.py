@@ -1,268 +1,389 @@
-"""What is measured of a model: the pictures it makes, their truths, and the real ones."""
+"""What is evaluated of a model, by the class of its data set: outputs, truths and real images."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import paddle
 
 from data_reader import colour, transforms
-from data_reader.datasets import ImageDataset, without_randomness
+from data_reader.datasets import ImageDataset, Paired, Unpaired, without_randomness
+from data_reader.domains import Domains
 from data_reader.errors import InputError
+from data_reader.photos import Photos
 from paddle_gans.inference.tiling import to_rgb
 from paddle_gans.inference.translator import Translator
 
-from .cache import Reals, identity
+MAX_GENERATED = 10_000  # images from noise, unless --outputs says otherwise
+GENERATED_BATCH = 64  # of these, from one seed
+DOMAIN_OUTPUTS = 10  # of each source and domain, as in the paper of StarGAN v2
 
-MOST_DRAWN = 10_000  # pictures of a model that draws from noise, unless --outputs says more
-AT_ONCE = 64  # of these, from one seed
 
+class Batch(NamedTuple):
+    """Images that a model made, uint8 [N, H, W, 3], and their truths, if there are any."""
 
-class Made(NamedTuple):
-    """Pictures that a model made, uint8 [N, H, W, 3], and their truths, where there are any."""
-
-    pictures: np.ndarray
-    truths: Optional[np.ndarray] = None
+    images: np.ndarray
+    truths: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What the user chose of how pictures are made."""
+class EvalConfig:
+    """The user's choices."""
 
-    limit: Optional[int] = None  # sources, and real pictures
+    limit: int | None = None  # sources, and real images
     batch_size: int = 16
     seed: int = 0
-    real: Optional[str] = None  # "train" or "test"; None: as is usual for the model
-    outputs: Optional[int] = None  # of a source, or drawn; None: 10, or as many as are real
-    paired: bool = False  # a CycleGAN's test folders hold partners of the same names
+    real: str | None = None  # "train" or "test"; None: the default of the task
+    outputs: int | None = None  # of a source, or from noise; None: 10, or as many as real images
+    paired: bool = False  # the test folders of unpaired data hold partners of equal names
 
     def batches(self, count: int) -> Iterator[range]:
-        """The indices below ``count`` in batches."""
+        """Split the indices below ``count`` into batches."""
         for start in range(0, count, self.batch_size):
             yield range(start, min(start + self.batch_size, count))
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One row of figures: what is made, and what it is compared with."""
+class RealImages:
+    """Real images, and what identifies them in a cache."""
+
+    key: Mapping[str, Any]
+    count: int
+    read: Callable[[int], np.ndarray]  # uint8 [H, W, 3]
+
+    def batches(self, size: int) -> Iterator[np.ndarray]:
+        """Yield all of them, uint8 [N, H, W, 3]."""
+        for start in range(0, self.count, size):
+            yield np.stack([self.read(i) for i in range(start, min(start + size, self.count))])
+
+
+@dataclass(frozen=True)
+class EvalTask:
+    """One row of metrics: what is generated, and what it is compared with."""
 
     name: str
-    reals: Reals
-    count: int  # pictures that are made
-    make: Callable[[], Iterator[Made]]
+    reals: RealImages
+    count: int  # images that are generated
+    generate: Callable[[], Iterator[Batch]]
     has_truth: bool = False
     labels: bool = False  # the truths are label maps
-    together: bool = False  # each `Made` holds several pictures of one source
-    group: Optional[str] = None  # rows whose mean is a figure of its own
-    hint: str = ""  # what may give a truth, where there is none
+    one_source: bool = False  # each batch holds several outputs of one source
+    group: str | None = None  # rows that are also averaged
+    hint: str = ""  # what may provide a truth, if there is none
 
 
 class Data(NamedTuple):
-    """The items that pictures are made of, and those that are real."""
+    """The items that outputs are generated from, and the real ones."""
 
     sources: ImageDataset
     reals: ImageDataset
     notes: list[str]
 
 
-def find_subjects(
-    translate: Translator, root: Any, choice: Choice
-) -> tuple[list[Subject], list[str]]:
-    """What there is to measure of a model on this data, and remarks about it.
+def find_tasks(
+    translate: Translator, root: Any, config: EvalConfig
+) -> tuple[list[EvalTask], list[str]]:
+    """Return what to evaluate of a model on this data, and notes about it.
 
-    ``root`` is what the model's ``dataset`` takes: a path, several, or None for the embedded data.
+    ``root`` is the argument of the model's ``dataset``: a path, several, or None for demo data.
 
     Raises:
-        InputError: the data is not there or of another layout, or the model is not known here.
+        InputError: the data is missing or has another layout, or the model cannot be evaluated.
     """
-    from . import domains  # imports this module
-
     kinds = {
-        "pix2pix": of_pairs,
-        "cyclegan": of_two_sides,
-        "colorization": of_photographs,
-        "stargan_v2": domains.of_domains,
+        Paired: (paired_tasks, "test"),
+        Unpaired: (unpaired_tasks, "test"),
+        Photos: (photo_tasks, "test"),
+        Domains: (domain_tasks, "train"),  # as in the paper of StarGAN v2
     }
-    find = kinds.get(translate.name)
-    if find is None and not translate.takes_images:
-        find = of_drawn
-    if find is None:
-        raise InputError(f"there is nothing to measure a {translate.name} by; {', '.join(kinds)}")
-    usual = "train" if translate.name == "stargan_v2" or find is of_drawn else "test"
-    data = open_data(translate.model, root, choice, usual)
-    found = find(translate, data, choice)
-    for subject in found:
-        if subject.count == 0 or subject.reals.count == 0:
-            raise InputError(f"{subject.name}: there are no pictures to measure on")
-    return found, data.notes
+    data_class = translate.model.data_class
+    found = next((kinds[kind] for kind in kinds if issubclass(data_class, kind)), None)
+    if found is None and translate.takes_images:
+        raise InputError(
+            f"{translate.name} translates images but its data_class is {data_class.__name__}; "
+            f"evaluate needs {', '.join(kind.__name__ for kind in kinds)}"
+        )
+    make_tasks, usual = found or (noise_tasks, "train")
+    data = open_data(translate.model, root, config, usual)
+    tasks = make_tasks(translate, data, config)
+    for task in tasks:
+        if task.count == 0 or task.reals.count == 0:
+            raise InputError(f"{task.name}: there are no images to evaluate on")
+    return tasks, data.notes
 
 
-def open_data(model, root: Any, choice: Choice, usual: str) -> Data:
-    """The test set as sources, and what is taken for real; each in fixed views."""
+def open_data(model, root: Any, config: EvalConfig, usual: str) -> Data:
+    """Return the test set as sources, and the real images; without augmentation."""
     notes = []
     test, train = model.dataset(root, train=False), None
     if not test:
-        train = without_randomness(model.dataset(root, train=True))
-        test = train
-        notes.append("the data has no test set: these are figures of training pictures")
+        test = train = without_randomness(model.dataset(root, train=True))
+        notes.append("the data has no test set: these are metrics of training images")
     reals = test
-    if (choice.real or usual) == "train":
+    if (config.real or usual) == "train":
         reals = without_randomness(model.dataset(root, train=True)) if train is None else train
-    if choice.limit is not None:
-        test, reals = limited(test, choice.limit), limited(reals, choice.limit)
+    if config.limit is not None:
+        test, reals = limited(test, config.limit), limited(reals, config.limit)
     return Data(test, reals, notes)
 
 
 def limited(dataset: ImageDataset, limit: int) -> ImageDataset:
-    """The first so many items; of each domain, where there are domains."""
-    names = getattr(dataset, "domains", None)
-    return dataset.limited(limit * len(names) if names else limit)
+    """Return the first ``limit`` items; of each domain, if there are domains."""
+    count = len(dataset.domains) if isinstance(dataset, Domains) else 1
+    return dataset.limited(limit * count)
 
 
 def item(dataset: ImageDataset, index: int) -> dict[str, np.ndarray]:
-    """An item of a set in which nothing is drawn."""
+    """Return an item of a data set without randomness."""
     return dataset.item(index, np.random.default_rng([0, index]))
 
 
-def part_of_items(dataset: ImageDataset, part: str, view: str) -> Reals:
-    """The pictures that stand under ``part`` in the items; ``view`` is how they are cut."""
-    key = {**identity(dataset), "part": part, "view": view}
-    return Reals(key, len(dataset), lambda i: to_rgb(item(dataset, i)[part]))
+def identity(dataset: ImageDataset) -> dict[str, Any]:
+    """Return what identifies a data set: fingerprint, modification times, and its settings.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    known = dataset.fingerprint()
+    digest = hashlib.sha256()
+    for name, path in sorted(dataset.paths()):
+        digest.update(f"{name}\t{path.stat().st_mtime_ns}\n".encode())
+    settings = {
+        name: value
+        for name, value in sorted(vars(dataset).items())
+        if isinstance(value, (bool, int, str)) and name[0] != "_" and name != "what"
+    }
+    return {**known, "changed": digest.hexdigest(), "settings": settings}
 
 
-def view_of(translate: Translator) -> str:
-    """What the size and cut of a model's pictures follow from."""
-    names = ("load_size", "crop_size", "channels", "a_side", "labels")
-    return ", ".join(f"{n} {translate.options[n]}" for n in names if n in translate.options)
+def real_part(dataset: ImageDataset, part: str) -> RealImages:
+    """Return the real images that items hold under ``part``."""
+    key = {**identity(dataset), "part": part}
+    return RealImages(key, len(dataset), lambda i: to_rgb(item(dataset, i)[part]))
 
 
 def run(translate: Translator, batch: np.ndarray, **options: Any) -> np.ndarray:
-    """The model's output for a batch, float32 both."""
+    """Return the model's output for a batch, float32 both."""
     with paddle.no_grad():
         return translate.model.translate(paddle.to_tensor(batch), **options).numpy()
 
 
-def pictures_of(outputs: np.ndarray) -> np.ndarray:
-    """float [N, 3 or 1, H, W] in [-1, 1] to uint8 [N, H, W, 3]."""
+def all_rgb(outputs: np.ndarray) -> np.ndarray:
+    """Convert floats [N, 3 or 1, H, W] in [-1, 1] to uint8 [N, H, W, 3]."""
     return np.stack([to_rgb(output) for output in outputs])
 
 
-# The models.
+# Pairs: each source, with its partner as the truth.
 
 
-def of_pairs(translate: Translator, data: Data, choice: Choice) -> list[Subject]:
-    """pix2pix: each source's picture, and its partner as the truth."""
-    source, target = ("a", "b") if translate.model.direction == "a2b" else ("b", "a")
-    labels = translate.options["labels"]
+def sides_of(direction: str) -> tuple[str, str]:
+    """Return the keys of source and target: "a2b" goes from a to b."""
+    return ("a", "b") if direction == "a2b" else ("b", "a")
+
+
+def paired_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
+    source, target = sides_of(translate.model.direction)
+    labels = data.reals.labels
     if labels == "auto" and len(data.reals):
         flat = transforms.looks_like_labels(data.reals.read(0)["ab".index(target)])
         labels = target if flat else "none"
     return [
-        Subject(
+        EvalTask(
             f"{source} to {target}",
-            part_of_items(data.reals, target, view_of(translate)),
+            real_part(data.reals, target),
             len(data.sources),
-            partial(translated, translate, data.sources, source, target, choice, {}),
+            partial(translated, translate, data.sources, source, target, config, {}),
             has_truth=True,
             labels=labels == target,
         )
     ]
 
 
-def translated(translate, dataset, source, target, choice, options) -> Iterator[Made]:
-    """The pictures of the items' ``source``; truths are their ``target``, None: none."""
-    for indices in choice.batches(len(dataset)):
+def translated(translate, dataset, source, target, config, options) -> Iterator[Batch]:
+    """Translate the items' ``source``; the truths are their ``target`` (None: no truths)."""
+    for indices in config.batches(len(dataset)):
         items = [item(dataset, i) for i in indices]
         outputs = run(translate, np.stack([x[source] for x in items]), **options)
-        truths = None if target is None else pictures_of(np.stack([x[target] for x in items]))
-        yield Made(pictures_of(outputs), truths)
+        truths = None if target is None else all_rgb(np.stack([x[target] for x in items]))
+        yield Batch(all_rgb(outputs), truths)
 
 
-def of_two_sides(translate: Translator, data: Data, choice: Choice) -> list[Subject]:
-    """CycleGAN: each direction that there are weights for."""
-    if choice.paired:
+# Unpaired images: each direction that there are weights for.
+
+
+def unpaired_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
+    if config.paired:
         check_partners(data.sources)
-    found = []
+    tasks = []
     for options in translate.covered:
-        source, target = ("a", "b") if options["direction"] == "a2b" else ("b", "a")
+        source, target = sides_of(options.get("direction", "a2b"))
         sources, reals = one_side(data.sources, source), one_side(data.reals, target)
-        truth = target if choice.paired else None
-        found.append(
-            Subject(
+        truth = target if config.paired else None
+        tasks.append(
+            EvalTask(
                 f"{source} to {target}",
-                part_of_items(reals, target, view_of(translate)),
+                real_part(reals, target),
                 len(sources),
-                partial(translated, translate, sources, source, truth, choice, options),
-                has_truth=choice.paired,
-                hint="; --paired, if testA/ and testB/ hold partners",
+                partial(translated, translate, sources, source, truth, config, options),
+                has_truth=config.paired,
+                hint="; use --paired if testA/ and testB/ hold partners",
             )
         )
-    return found
+    return tasks
 
 
-def one_side(dataset: ImageDataset, side: str) -> ImageDataset:
-    """The unpaired set with as many items as a side has pictures: item i shows number i of it."""
+def one_side(dataset: Unpaired, side: str) -> Unpaired:
+    """Return the set with one item per image of a side, in order."""
     few = copy.copy(dataset)
     few.items = range(len(few.a if side == "a" else few.b))
     return few
 
 
-def check_partners(dataset: ImageDataset) -> None:
-    """Raise InputError unless both sides hold pictures of the same names."""
+def check_partners(dataset: Unpaired) -> None:
+    """Raise InputError unless both sides hold images of the same names."""
     if len(dataset.a) != len(dataset.b):
         raise InputError(
             f"--paired: the test set holds {len(dataset.a)} A and {len(dataset.b)} B; partners "
-            "are as many on both sides"
+            "must be as many on both sides"
         )
     for a, b in zip(dataset.a, dataset.b):
         if a.stem != b.stem:
             raise InputError(
-                f"--paired: {a} stands beside {b.name}; partners have the same name, whatever "
-                "the suffix"
+                f"--paired: {a} is matched with {b.name}; partners need equal names (the suffix "
+                "may differ)"
             )
 
 
-def of_photographs(translate: Translator, data: Data, choice: Choice) -> list[Subject]:
-    """Colorization: each photograph without its colours, and with them as the truth."""
-    view = view_of(translate)
-    key = {**identity(data.reals), "part": "rgb", "view": view}
-    reals = Reals(key, len(data.reals), lambda i: photograph(item(data.reals, i)))
-    make = partial(colorized, translate, data.sources, choice)
-    return [Subject("grey to colour", reals, len(data.sources), make, has_truth=True)]
+# Photographs: each from its lightness, with its own colours as the truth.
 
 
-def photograph(x: dict[str, np.ndarray]) -> np.ndarray:
-    """An item's picture, uint8 [H, W, 3]."""
+def photo_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
+    key = {**identity(data.reals), "part": "rgb"}
+    reals = RealImages(key, len(data.reals), lambda i: photograph(item(data.reals, i)))
+    generate = partial(colorized, translate, data.sources, config)
+    return [EvalTask("grey to colour", reals, len(data.sources), generate, has_truth=True)]
+
+
+def photograph(x: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return an item's image, uint8 [H, W, 3]."""
     return colour.lab_to_rgb(colour.decode(x["l"], x["ab"]))
 
 
-def colorized(translate, dataset, choice) -> Iterator[Made]:
-    """The photographs with the model's colours."""
-    for indices in choice.batches(len(dataset)):
+def colorized(translate, dataset, config) -> Iterator[Batch]:
+    for indices in config.batches(len(dataset)):
         items = [item(dataset, i) for i in indices]
         colours = run(translate, np.stack([x["l"] for x in items]))
-        made = [photograph({"l": x["l"], "ab": ab}) for x, ab in zip(items, colours)]
-        yield Made(np.stack(made), np.stack([photograph(x) for x in items]))
+        images = [photograph({"l": x["l"], "ab": ab}) for x, ab in zip(items, colours)]
+        yield Batch(np.stack(images), np.stack([photograph(x) for x in items]))
 
 
-def of_drawn(translate: Translator, data: Data, choice: Choice) -> list[Subject]:
-    """A model that draws from noise: as many pictures as are real, 10,000 at most."""
+# Noise: as many images as are real, at most MAX_GENERATED.
+
+
+def noise_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
     if not {"count", "seed"} <= set(translate.defaults):
-        raise InputError(f"{translate.name} cannot be asked for a count of pictures by a seed")
-    reals = part_of_items(data.reals, "image", view_of(translate))
-    count = choice.outputs or min(len(data.reals), MOST_DRAWN)
-    return [Subject("drawn", reals, count, partial(drawn, translate, count, choice))]
+        raise InputError(
+            f"{translate.name}'s translate() has no `count` and `seed`, which evaluate needs"
+        )
+    count = config.outputs or min(len(data.reals), MAX_GENERATED)
+    generate = partial(generated, translate, count, config)
+    return [EvalTask("drawn", real_part(data.reals, "image"), count, generate)]
 
 
-def drawn(translate, count, choice) -> Iterator[Made]:
-    """Pictures that follow from the seed and the count, whatever the batch size."""
-    for start in range(0, count, AT_ONCE):
-        seed = int(np.random.default_rng([choice.seed, start]).integers(2**31))
-        some = np.stack(translate(count=min(AT_ONCE, count - start), seed=seed))
-        for indices in choice.batches(len(some)):
-            yield Made(some[indices.start : indices.stop])
+def generated(translate, count, config) -> Iterator[Batch]:
+    """Yield images that depend on the seed and the count, not on the batch size."""
+    for start in range(0, count, GENERATED_BATCH):
+        seed = int(np.random.default_rng([config.seed, start]).integers(2**31))
+        some = np.stack(translate(count=min(GENERATED_BATCH, count - start), seed=seed))
+        for indices in config.batches(len(some)):
+            yield Batch(some[indices.start : indices.stop])
+
+
+# Domains: every ordered pair of domains, latent-guided and reference-guided.
+
+
+def domain_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
+    """Each source in every other domain, in 10 random and in 10 reference styles.
+
+    Latents are standard normal; references are random images of the test set. The real images are
+    those of the target domain. Source: Choi et al. 2020, appendix on evaluation.
+    """
+    outputs = DOMAIN_OUTPUTS if config.outputs is None else config.outputs
+    if outputs < 2:
+        raise InputError(f"--outputs {outputs}: the diversity needs 2 outputs or more")
+    styles = ReferenceStyles(translate, data.sources)
+    names = data.sources.domains
+    return [
+        EvalTask(
+            f"{source} to {target}, {guide}",
+            real_domain(data.reals, target),
+            outputs * len(data.sources.sources[source]),
+            partial(restyled, translate, styles, guide, source, target, outputs, config),
+            one_source=True,
+            group=guide,
+        )
+        for guide in ("latent", "reference")
+        for source in names
+        for target in names
+        if source != target
+    ]
+
+
+class ReferenceStyles:
+    """The styles of all references of a domain, each computed once."""
+
+    def __init__(self, translate: Translator, dataset: Domains):
+        self.translate, self.dataset = translate, dataset
+        self.known: dict[str, np.ndarray] = {}
+
+    def __call__(self, domain: str, config: EvalConfig) -> np.ndarray:
+        """Return the styles [R, style_dim] of the test set's references of a domain."""
+        if domain not in self.known:
+            y, references = self.dataset.domains.index(domain), self.dataset.references[domain]
+            parts = []
+            for indices in config.batches(len(references)):
+                x = np.stack([view(self.dataset, y, references[i]) for i in indices])
+                with paddle.no_grad():
+                    styles = self.translate.model.copied_styles(paddle.to_tensor(x), y)
+                parts.append(styles.numpy())
+            self.known[domain] = np.concatenate(parts)
+        return self.known[domain]
+
+
+def real_domain(dataset: Domains, domain: str) -> RealImages:
+    """Return the images of one domain."""
+    y, paths = dataset.domains.index(domain), dataset.sources[domain]
+    key = {**identity(dataset.of([domain])), "domain": domain}
+    return RealImages(key, len(paths), lambda i: to_rgb(view(dataset, y, paths[i])))
+
+
+def view(dataset: Domains, y: int, path: Any) -> np.ndarray:
+    """Return an image as the model sees it, float32 [3, S, S], without augmentation."""
+    return dataset.view(y, path, np.random.default_rng(0))
+
+
+def restyled(translate, reference_styles, guide, source, target, outputs, config):
+    """Yield each image of the source domain in ``outputs`` styles of the target domain."""
+    model, dataset = translate.model, reference_styles.dataset
+    y_org, y_trg = (dataset.domains.index(name) for name in (source, target))
+    for i, path in enumerate(dataset.sources[source]):
+        rng = np.random.default_rng([config.seed, y_org, y_trg, i])
+        if guide == "latent":
+            z = rng.standard_normal((outputs, model.latent_dim), dtype=np.float32)
+            with paddle.no_grad():
+                styles = model.drawn_styles(paddle.to_tensor(z), y_trg).numpy()
+        else:
+            known = reference_styles(target, config)
+            styles = known[rng.choice(len(known), outputs, replace=len(known) < outputs)]
+        x = paddle.to_tensor(view(dataset, y_org, path)[None])
+        parts = []
+        for indices in config.batches(outputs):
+            with paddle.no_grad():
+                parts.append(model.render(x, paddle.to_tensor(styles[list(indices)])).numpy())
+        yield Batch(all_rgb(np.concatenate(parts)))
