@@ -1,6 +1,7 @@
 """Prepares the framework once, as the commands do, and offers tiny data."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -74,13 +75,23 @@ TINY = {
 
 
 @pytest.fixture
-def plain_model(monkeypatch):
-    """Puts tests/plain_model.py among the models of this process, under the name "plain"."""
-    import plain_model
-
+def add_model(monkeypatch, tmp_path_factory):
+    """Puts a file among the models of this process, as `cp FILE paddle_gans/models` does."""
     from paddle_gans import models
 
-    names = [*models.names(), "plain"]
-    monkeypatch.setattr(models, "names", lambda: names)
-    monkeypatch.setitem(sys.modules, "paddle_gans.models.plain", plain_model)
-    return plain_model.MODEL
+    def add(file: Path, name: str) -> type:
+        folder = tmp_path_factory.mktemp("models")
+        shutil.copy(file, folder / f"{name}.py")
+        names = [*models.names(), name]
+        monkeypatch.setattr(models, "names", lambda: names)
+        monkeypatch.setattr(models, "__path__", [*models.__path__, str(folder)])
+        monkeypatch.delitem(sys.modules, f"{models.__name__}.{name}", raising=False)
+        return models.find(name)
+
+    return add
+
+
+@pytest.fixture
+def plain_model(add_model):
+    """The class of tests/plain_model.py, known as the model "plain"."""
+    return add_model(ROOT / "tests" / "plain_model.py", "plain")
