@@ -21,6 +21,7 @@ from ._data_sets import DATA_SETS, DataSet
 from ._fetching import TIMEOUT_SECONDS, Unusable, again, discard, fetch, length_of, size_of
 from ._telling import amount, say, writing
 from ._unpacking import gather, unpack
+from .command import Parser, exit_code
 from .errors import InputError, did_you_mean
 
 ASK_ABOVE = 5_000_000_000  # bytes
@@ -199,13 +200,10 @@ def listing() -> str:
     return "\n".join(lines)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
-        raise InputError(f"{message}; --help lists the options")
-
-
-def parser() -> argparse.ArgumentParser:
-    result = _Parser(
+def parser() -> Parser:
+    result = Parser(
+        argument_default=None,
+        formatter_class=argparse.HelpFormatter,
         prog="python -m data_reader.download",
         description="Fetch a published data set, check it and unpack it. A download that was cut "
         "off goes on where it stopped.",
@@ -232,10 +230,10 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     if options.list:
         say(listing())
-        return
+        return 0
     if options.name is None:
         raise InputError(f"name a data set: {', '.join(DATA_SETS)}; --list says more of them")
     data = find(options.name)
@@ -257,23 +255,23 @@ def run(options: argparse.Namespace) -> None:
         f"train on it: python -m paddle_gans.train --model {data.model} --data {where} "
         f"{data.flags}".rstrip()
     )
+    return 0
 
 
 def main(argv: Optional[list[str]] = None) -> int:
-    """Run the command; 0, or 2 where the user can mend it, or 130 after Ctrl-C."""
-    try:
-        run(parser().parse_args(argv))
-        return 0
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            "stopped; what came so far stays beside the target, its name ends in .part; the same "
-            "command goes on from there",
-            file=sys.stderr,
-        )
-        return 130
+    """Run the command; return 0, 2 if the user can fix the problem, or 130 after Ctrl-C."""
+
+    def advised() -> int:
+        try:
+            return run(parser().parse_all(argv))
+        except KeyboardInterrupt as stop:
+            stop.advice = (
+                "stopped; the partial download stays beside the target, its name ends in .part; "
+                "the same command resumes it"
+            )
+            raise
+
+    return exit_code(advised)
 
 
 if __name__ == "__main__":

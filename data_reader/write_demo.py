@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from .command import Parser, run
 from .embedded import demo_path
 from .errors import InputError
 
@@ -24,7 +24,8 @@ FOLDERS = {
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Copy images of an embedded data set in the layout that its model reads."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
+        formatter_class=argparse.HelpFormatter,
         prog="python -m data_reader.write_demo",
         description="Copy images of an embedded data set. Streets: photographs to <split>A/, their "
         "label maps to <split>B/. Landscapes: photographs to <split>A/, paintings to <split>B/. "
@@ -40,7 +41,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         "--size", type=int, default=SIZE, metavar="N",
         help=f"pixels a side; other sizes than {SIZE} are resized, and written as PNG ({SIZE})",
     )  # fmt: skip
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_all(argv)
     if arguments.count < 1 or arguments.size < 32:
         raise InputError("--count is at least 1, and --size at least 32")
     from .images import disk_errors, list_images
@@ -73,8 +74,4 @@ def write_resized(path: Path, target: Path, size: int) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run(main)
