@@ -228,7 +228,7 @@ def describe(translate, given: Mapping[str, Any], tools, metrics: Sequence[str])
     if tools.features is not None:
         networks["features"] = {"name": tools.features.name, "sha256": tools.features.fingerprint}
     if tools.lpips is not None:
-        networks["lpips"] = {"name": tools.lpips.name}
+        networks["lpips"] = {"name": f"LPIPS v0.1, {tools.lpips.backbone}"}
     return {
         "paddle_gans": __version__,
         "model": translate.name,

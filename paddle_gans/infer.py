@@ -119,13 +119,12 @@ def find_task(model_class: type) -> type:
     """Return the Task for the kind of data that the model reads."""
     from data_reader.domains import Domains
     from data_reader.photos import Photos
-    from paddle_gans.inference import domains_task, photos_task, task
+    from paddle_gans.inference.domains_task import DomainTask
+    from paddle_gans.inference.photos_task import PhotoTask
+    from paddle_gans.inference.task import Task
+    from paddle_gans.inference.translator import by_data
 
-    tasks = {Domains: domains_task.DomainTask, Photos: photos_task.PhotoTask}
-    for data_class, task_class in tasks.items():
-        if issubclass(model_class.data_class, data_class):
-            return task_class
-    return task.Task
+    return by_data(model_class, {Domains: DomainTask, Photos: PhotoTask}, Task)
 
 
 def named_weights(argv: Sequence[str]) -> str | None:

@@ -241,7 +241,7 @@ def test_a_program_gives_features_and_says_what_it_takes(program):
     prefix, network = program
     opened = features.open_features(prefix)
     grey = np.repeat(noise_image(0, 4, 6)[..., :1], 3, axis=2)
-    expected = network(paddle.to_tensor(features.planes(grey[None, ..., :1]))).numpy()
+    expected = network(paddle.to_tensor(lpips.planes(grey[None, ..., :1]))).numpy()
     assert np.allclose(opened(grey[None]), expected, atol=1e-6)
     assert opened(noise_image(1, 9, 9)[None]).shape == (1, 5)  # resized
     file = next(p for p in prefix.parent.iterdir() if p.suffix in features.PROGRAMS)

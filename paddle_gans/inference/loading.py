@@ -23,7 +23,7 @@ from paddle_gans.training.weights import fill
 
 from .domains import DomainTranslator
 from .photos import PhotoTranslator
-from .translator import Translator, takes_images
+from .translator import Translator, by_data, takes_images
 
 # By the class of the model's data set; Translator serves every other kind.
 TRANSLATORS = {Domains: DomainTranslator, Photos: PhotoTranslator}
@@ -80,10 +80,7 @@ class Weights:
     @property
     def translator_class(self) -> type[Translator]:
         """The class that calls these weights, by the kind of data that the model reads."""
-        for data_class, translator in TRANSLATORS.items():
-            if issubclass(self.model_class.data_class, data_class):
-                return translator
-        return Translator
+        return by_data(self.model_class, TRANSLATORS, Translator)
 
     @property
     def translate_options(self) -> dict[str, Option]:

@@ -25,6 +25,12 @@ def takes_images(model: Any) -> bool:
     return parameter.default is parameter.empty
 
 
+def by_data(model: Any, choices: Mapping[type, Any], default: Any) -> Any:
+    """Return the choice for the class of the data set that a model, or its class, reads."""
+    kinds = (kind for kind in choices if issubclass(model.data_class, kind))
+    return next((choices[kind] for kind in kinds), default)
+
+
 class Translator:
     """``translate(image)`` returns the translated image at the same size.
 

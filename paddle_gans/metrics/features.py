@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import paddle
@@ -21,6 +21,7 @@ from paddle_gans.training import safe_pickle
 from paddle_gans.training.checkpoint import checksum
 
 from . import inception, lpips
+from .lpips import planes
 from .program_file import check_parameters
 
 PathLike = str | os.PathLike
@@ -181,30 +182,7 @@ def read_arrays(path: Path) -> Mapping[str, Any]:
     return safe_pickle.load(path)
 
 
-class OpenedLPIPS(NamedTuple):
-    """LPIPS and the files it was read from."""
-
-    network: lpips.LPIPS
-    files: list[Path]
-
-    @property
-    def name(self) -> str:
-        """The version and the backbone."""
-        return f"LPIPS v0.1, {self.network.backbone}"
-
-    def distances(self, images: np.ndarray, truths: np.ndarray) -> list[float]:
-        """Return the distance of each image to its truth; uint8 [N, H, W, 3] both."""
-        with paddle.no_grad():
-            both = (paddle.to_tensor(planes(x)) for x in (images, truths))
-            return self.network(*both).numpy().astype(np.float64).tolist()
-
-    def diversity(self, images: np.ndarray) -> float:
-        """Return the mean distance of all pairs of images, uint8 [K, H, W, 3]."""
-        with paddle.no_grad():
-            return self.network.diversity(paddle.to_tensor(planes(images)))
-
-
-def open_lpips(backbone: PathLike, linear: PathLike) -> OpenedLPIPS:
+def open_lpips(backbone: PathLike, linear: PathLike) -> lpips.LPIPS:
     """Open LPIPS from its two files.
 
     Raises:
@@ -216,9 +194,4 @@ def open_lpips(backbone: PathLike, linear: PathLike) -> OpenedLPIPS:
             raise InputError(f"--lpips: {path} does not exist. {LPIPS_NEEDED}")
     network = lpips.build(*map(read_arrays, files), f"--lpips {files[0]} {files[1]}")
     accelerate(network)
-    return OpenedLPIPS(network, files)
-
-
-def planes(images) -> np.ndarray:
-    """Convert images, uint8 [H, W, C] each, to the networks' float32 [N, C, H, W] in [-1, 1]."""
-    return np.stack([transforms.normalise(image) for image in images])
+    return network

@@ -11,6 +11,7 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from data_reader.errors import InputError
+from data_reader.transforms import normalise
 from paddle_gans.training.weights import fill, require_equal
 
 # ImageNet's mean and deviation, for images in [-1, 1].
@@ -84,13 +85,25 @@ class LPIPS(nn.Layer):
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return self.between(self.embed(a), self.embed(b))
 
-    def diversity(self, images: Tensor) -> float:
-        """Return the mean distance of all pairs of images [K, 3, H, W], K at least 2."""
-        found, pairs = self.embed(images), []
+    @paddle.no_grad()
+    def distances(self, images: np.ndarray, truths: np.ndarray) -> list[float]:
+        """Return the distance of each image to its truth; uint8 [N, H, W, 3] both."""
+        both = (paddle.to_tensor(planes(x)) for x in (images, truths))
+        return self(*both).numpy().astype(np.float64).tolist()
+
+    @paddle.no_grad()
+    def diversity(self, images: np.ndarray) -> float:
+        """Return the mean distance of all pairs of images, uint8 [K, H, W, 3], K at least 2."""
+        found, pairs = self.embed(paddle.to_tensor(planes(images))), []
         for i in range(len(images) - 1):
             one, others = [x[i : i + 1] for x in found], [x[i + 1 :] for x in found]
             pairs.append(self.between(one, others))
         return float(F.relu(paddle.concat(pairs)).mean())
+
+
+def planes(images) -> np.ndarray:
+    """Convert images, uint8 [H, W, C] each, to the networks' float32 [N, C, H, W] in [-1, 1]."""
+    return np.stack([normalise(image) for image in images])
 
 
 def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], source: str) -> LPIPS:

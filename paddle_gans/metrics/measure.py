@@ -11,7 +11,7 @@ from data_reader.errors import InputError
 
 from . import METRICS, distances, image_metrics, labels, lpips
 from .cache import Cache
-from .features import LPIPS_NEEDED, NEEDED, Features, OpenedLPIPS
+from .features import LPIPS_NEEDED, NEEDED, Features
 from .labels import Palette
 from .tasks import Batch, EvalTask
 
@@ -35,7 +35,7 @@ class Tools:
     """The networks and settings that metrics are computed with."""
 
     features: Features | None = None
-    lpips: OpenedLPIPS | None = None
+    lpips: lpips.LPIPS | None = None
     palette: Palette | None = None
     kid_subset: int = 1000  # images, as is usual
     seed: int = 0

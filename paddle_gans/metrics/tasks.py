@@ -6,7 +6,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,14 +78,6 @@ class EvalTask:
     hint: str = ""  # what may provide a truth, if there is none
 
 
-class Data(NamedTuple):
-    """The items that outputs are generated from, and the real ones."""
-
-    sources: ImageDataset
-    reals: ImageDataset
-    notes: list[str]
-
-
 def find_tasks(
     translate: Translator, root: Any, config: EvalConfig
 ) -> tuple[list[EvalTask], list[str]]:
@@ -110,16 +102,18 @@ def find_tasks(
             f"evaluate needs {', '.join(kind.__name__ for kind in kinds)}"
         )
     make_tasks, usual = found or (noise_tasks, "train")
-    data = open_data(translate.model, root, config, usual)
-    tasks = make_tasks(translate, data, config)
+    sources, reals, notes = open_data(translate.model, root, config, usual)
+    tasks = make_tasks(translate, sources, reals, config)
     for task in tasks:
         if task.count == 0 or task.reals.count == 0:
             raise InputError(f"{task.name}: there are no images to evaluate on")
-    return tasks, data.notes
+    return tasks, notes
 
 
-def open_data(model, root: Any, config: EvalConfig, usual: str) -> Data:
-    """Return the test set as sources, and the real images; without augmentation."""
+def open_data(
+    model, root: Any, config: EvalConfig, usual: str
+) -> tuple[ImageDataset, ImageDataset, list[str]]:
+    """Return the test set as sources, the real images, both without augmentation, and notes."""
     notes = []
     test, train = model.dataset(root, train=False), None
     if not test:
@@ -130,7 +124,7 @@ def open_data(model, root: Any, config: EvalConfig, usual: str) -> Data:
         reals = without_randomness(model.dataset(root, train=True)) if train is None else train
     if config.limit is not None:
         test, reals = limited(test, config.limit), limited(reals, config.limit)
-    return Data(test, reals, notes)
+    return test, reals, notes
 
 
 def limited(dataset: ImageDataset, limit: int) -> ImageDataset:
@@ -187,18 +181,18 @@ def sides_of(direction: str) -> tuple[str, str]:
     return ("a", "b") if direction == "a2b" else ("b", "a")
 
 
-def paired_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
+def paired_tasks(translate, sources, reals, config) -> list[EvalTask]:
     source, target = sides_of(translate.model.direction)
-    labels = data.reals.labels
-    if labels == "auto" and len(data.reals):
-        flat = transforms.looks_like_labels(data.reals.read(0)["ab".index(target)])
+    labels = reals.labels
+    if labels == "auto" and len(reals):
+        flat = transforms.looks_like_labels(reals.read(0)["ab".index(target)])
         labels = target if flat else "none"
     return [
         EvalTask(
             f"{source} to {target}",
-            real_part(data.reals, target),
-            len(data.sources),
-            partial(translated, translate, data.sources, source, target, config, {}),
+            real_part(reals, target),
+            len(sources),
+            partial(translated, translate, sources, source, target, config, {}),
             has_truth=True,
             labels=labels == target,
         )
@@ -217,20 +211,19 @@ def translated(translate, dataset, source, target, config, options) -> Iterator[
 # Unpaired images: each direction that there are weights for.
 
 
-def unpaired_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
+def unpaired_tasks(translate, sources, reals, config) -> list[EvalTask]:
     if config.paired:
-        check_partners(data.sources)
+        check_partners(sources)
     tasks = []
     for options in translate.covered:
         source, target = sides_of(options.get("direction", "a2b"))
-        sources, reals = one_side(data.sources, source), one_side(data.reals, target)
-        truth = target if config.paired else None
+        inputs, truth = one_side(sources, source), target if config.paired else None
         tasks.append(
             EvalTask(
                 f"{source} to {target}",
-                real_part(reals, target),
-                len(sources),
-                partial(translated, translate, sources, source, truth, config, options),
+                real_part(one_side(reals, target), target),
+                len(inputs),
+                partial(translated, translate, inputs, source, truth, config, options),
                 has_truth=config.paired,
                 hint="; use --paired if testA/ and testB/ hold partners",
             )
@@ -263,11 +256,11 @@ def check_partners(dataset: Unpaired) -> None:
 # Photographs: each from its lightness, with its own colours as the truth.
 
 
-def photo_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
-    key = {**identity(data.reals), "part": "rgb"}
-    reals = RealImages(key, len(data.reals), lambda i: photograph(item(data.reals, i)))
-    generate = partial(colorized, translate, data.sources, config)
-    return [EvalTask("grey to colour", reals, len(data.sources), generate, has_truth=True)]
+def photo_tasks(translate, sources, reals, config) -> list[EvalTask]:
+    key = {**identity(reals), "part": "rgb"}
+    images = RealImages(key, len(reals), lambda i: photograph(item(reals, i)))
+    generate = partial(colorized, translate, sources, config)
+    return [EvalTask("grey to colour", images, len(sources), generate, has_truth=True)]
 
 
 def photograph(x: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -286,14 +279,14 @@ def colorized(translate, dataset, config) -> Iterator[Batch]:
 # Noise: as many images as are real, at most MAX_GENERATED.
 
 
-def noise_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
+def noise_tasks(translate, sources, reals, config) -> list[EvalTask]:
     if not {"count", "seed"} <= set(translate.defaults):
         raise InputError(
             f"{translate.name}'s translate() has no `count` and `seed`, which evaluate needs"
         )
-    count = config.outputs or min(len(data.reals), MAX_GENERATED)
+    count = config.outputs or min(len(reals), MAX_GENERATED)
     generate = partial(generated, translate, count, config)
-    return [EvalTask("drawn", real_part(data.reals, "image"), count, generate)]
+    return [EvalTask("drawn", real_part(reals, "image"), count, generate)]
 
 
 def generated(translate, count, config) -> Iterator[Batch]:
@@ -308,7 +301,7 @@ def generated(translate, count, config) -> Iterator[Batch]:
 # Domains: every ordered pair of domains, latent-guided and reference-guided.
 
 
-def domain_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[EvalTask]:
+def domain_tasks(translate, sources, reals, config) -> list[EvalTask]:
     """Each source in every other domain, in 10 random and in 10 reference styles.
 
     Latents are standard normal; references are random images of the test set. The real images are
@@ -317,14 +310,25 @@ def domain_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[
     outputs = DOMAIN_OUTPUTS if config.outputs is None else config.outputs
     if outputs < 2:
         raise InputError(f"--outputs {outputs}: the diversity needs 2 outputs or more")
-    styles = ReferenceStyles(translate, data.sources)
-    names = data.sources.domains
+    # The references of a domain serve several tasks.
+    styles_of = cache(partial(reference_styles, translate, sources, config))
+    names = sources.domains
     return [
         EvalTask(
             f"{source} to {target}, {guide}",
-            real_domain(data.reals, target),
-            outputs * len(data.sources.sources[source]),
-            partial(restyled, translate, styles, guide, source, target, outputs, config),
+            real_domain(reals, target),
+            outputs * len(sources.sources[source]),
+            partial(
+                restyled,
+                translate.model,
+                sources,
+                styles_of,
+                guide,
+                source,
+                target,
+                outputs,
+                config,
+            ),
             one_source=True,
             group=guide,
         )
@@ -335,25 +339,15 @@ def domain_tasks(translate: Translator, data: Data, config: EvalConfig) -> list[
     ]
 
 
-class ReferenceStyles:
-    """The styles of all references of a domain, each computed once."""
-
-    def __init__(self, translate: Translator, dataset: Domains):
-        self.translate, self.dataset = translate, dataset
-        self.known: dict[str, np.ndarray] = {}
-
-    def __call__(self, domain: str, config: EvalConfig) -> np.ndarray:
-        """Return the styles [R, style_dim] of the test set's references of a domain."""
-        if domain not in self.known:
-            y, references = self.dataset.domains.index(domain), self.dataset.references[domain]
-            parts = []
-            for indices in config.batches(len(references)):
-                x = np.stack([view(self.dataset, y, references[i]) for i in indices])
-                with paddle.no_grad():
-                    styles = self.translate.model.copied_styles(paddle.to_tensor(x), y)
-                parts.append(styles.numpy())
-            self.known[domain] = np.concatenate(parts)
-        return self.known[domain]
+def reference_styles(translate, dataset, config, domain) -> np.ndarray:
+    """Return the styles [R, style_dim] of the test set's references of a domain."""
+    y, references = dataset.domains.index(domain), dataset.references[domain]
+    parts = []
+    for indices in config.batches(len(references)):
+        x = paddle.to_tensor(np.stack([view(dataset, y, references[i]) for i in indices]))
+        with paddle.no_grad():
+            parts.append(translate.model.copied_styles(x, y).numpy())
+    return np.concatenate(parts)
 
 
 def real_domain(dataset: Domains, domain: str) -> RealImages:
@@ -368,9 +362,8 @@ def view(dataset: Domains, y: int, path: Any) -> np.ndarray:
     return dataset.view(y, path, np.random.default_rng(0))
 
 
-def restyled(translate, reference_styles, guide, source, target, outputs, config):
+def restyled(model, dataset, styles_of, guide, source, target, outputs, config) -> Iterator[Batch]:
     """Yield each image of the source domain in ``outputs`` styles of the target domain."""
-    model, dataset = translate.model, reference_styles.dataset
     y_org, y_trg = (dataset.domains.index(name) for name in (source, target))
     for i, path in enumerate(dataset.sources[source]):
         rng = np.random.default_rng([config.seed, y_org, y_trg, i])
@@ -379,7 +372,7 @@ def restyled(translate, reference_styles, guide, source, target, outputs, config
             with paddle.no_grad():
                 styles = model.drawn_styles(paddle.to_tensor(z), y_trg).numpy()
         else:
-            known = reference_styles(target, config)
+            known = styles_of(target)
             styles = known[rng.choice(len(known), outputs, replace=len(known) < outputs)]
         x = paddle.to_tensor(view(dataset, y_org, path)[None])
         parts = []
