@@ -44,7 +44,7 @@ def test_a_model_without_a_kind_of_data_says_what_is_missing(
     run = tmp_path / "run"
     paddle_gans.train("plain", data=str(pairs), out=str(run), steps=1, workers=0)
     monkeypatch.setattr(plain_model, "data_class", ImageDataset)
-    with pytest.raises(InputError, match="data_class is ImageDataset; evaluate needs Paired, Unpaired"):
+    with pytest.raises(InputError, match="is ImageDataset; evaluate needs Paired, Unpaired"):
         measured(run, pairs, tmp_path / "metrics.json")
 
 

@@ -112,19 +112,14 @@ def find(text: str, output: Path) -> list[tuple[Path, Path]]:
 
 
 def nothing_found(text: str, root: Path) -> str:
-    """Return the message for a folder or glob without images: what it contains instead."""
+    """Return the message for a folder or glob without images."""
     if not root.is_dir():
         return f"no file matches {text}: folder {root} does not exist; check the spelling"
-    names = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
-    content = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     if Path(text) != root:
-        return f"no image or video matches {text}; {root} contains {content or 'nothing'}"
-    if any(is_video(Path(name)) for name in names):
+        return f"no image or video matches {text}"
+    if any(map(is_video, root.iterdir())):
         return f"{root} holds videos but no images; name videos by a glob: --input '{root}/*.mp4'"
-    return (
-        f"{root} holds no images (.jpg, .png, .webp, .bmp, .tif ...); it contains "
-        f"{content or 'nothing'}"
-    )
+    return f"{root} holds no images (.jpg, .png, .webp, .bmp, .tif ...)"
 
 
 def fixed_part(pattern: Path) -> Path:

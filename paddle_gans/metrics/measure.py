@@ -20,6 +20,7 @@ AGAINST_TRUTH = {
     "ssim": image_metrics.ssim,
     "ciede2000": image_metrics.ciede2000,
 }
+OF_IMAGES = {"chroma": image_metrics.chroma, "lattice": image_metrics.lattice}
 MIN_SIDE = {  # pixels
     "ssim": image_metrics.WINDOW,
     "lpips": lpips.MIN_SIDE,
@@ -168,35 +169,32 @@ class Accumulator:
 
     def add(self, batch: Batch) -> None:
         """Evaluate a batch."""
+        images, truths = batch
         if "fid" in self.metrics or "kid" in self.metrics:
-            self.features.append(self.tools.features(batch.images))
-        if "lpips" in self.metrics and batch.truths is None:
-            self.add_values("lpips_diversity", [self.tools.lpips.diversity(batch.images)])
-        if batch.truths is not None:
-            self.compare(batch)
-        if "lattice" in self.metrics:
-            self.add_values("lattice", map(image_metrics.lattice, batch.images))
-            if batch.truths is not None:
-                self.add_values("lattice_truth", map(image_metrics.lattice, batch.truths))
+            self.features.append(self.tools.features(images))
+        if truths is not None:
+            self.compare(images, truths)
+        elif "lpips" in self.metrics:
+            self.add_values("lpips_diversity", [self.tools.lpips.diversity(images)])
+        for name, metric in OF_IMAGES.items():
+            if name in self.metrics:
+                self.add_values(name, map(metric, images))
+                self.add_values(f"{name}_truth", map(metric, [] if truths is None else truths))
 
-    def compare(self, batch: Batch) -> None:
+    def compare(self, images: np.ndarray, truths: np.ndarray) -> None:
         """Compare images with their truths."""
-        if batch.truths.shape != batch.images.shape:
+        if truths.shape != images.shape:
             raise InputError(
-                f"images of {list(batch.images.shape[1:3])} pixels have truths of "
-                f"{list(batch.truths.shape[1:3])}; both need one size"
+                f"images of {list(images.shape[1:3])} pixels have truths of "
+                f"{list(truths.shape[1:3])}; both need one size"
             )
         if "lpips" in self.metrics:
-            self.add_values("lpips", self.tools.lpips.distances(*batch))
-        pairs = list(zip(*batch))
+            self.add_values("lpips", self.tools.lpips.distances(images, truths))
         for name, metric in AGAINST_TRUTH.items():
             if name in self.metrics:
-                self.add_values(name, (metric(*pair) for pair in pairs))
-        if "chroma" in self.metrics:
-            self.add_values("chroma", map(image_metrics.chroma, batch.images))
-            self.add_values("chroma_truth", map(image_metrics.chroma, batch.truths))
+                self.add_values(name, map(metric, images, truths))
         if "labels" in self.metrics:
-            counts = sum(labels.confusion(self.palette, *pair) for pair in pairs)
+            counts = sum(labels.confusion(self.palette, *pair) for pair in zip(images, truths))
             self.counts = counts if self.counts is None else self.counts + counts
 
     def add_values(self, name: str, values: Iterable[float]) -> None:

@@ -18,7 +18,7 @@ from data_reader.domains import Domains
 from data_reader.errors import InputError
 from data_reader.photos import Photos
 from paddle_gans.inference.tiling import to_rgb
-from paddle_gans.inference.translator import Translator
+from paddle_gans.inference.translator import Translator, by_data
 
 MAX_GENERATED = 10_000  # images from noise, unless --outputs says otherwise
 GENERATED_BATCH = 64  # of these, from one seed
@@ -94,14 +94,13 @@ def find_tasks(
         Photos: (photo_tasks, "test"),
         Domains: (domain_tasks, "train"),  # as in the paper of StarGAN v2
     }
-    data_class = translate.model.data_class
-    found = next((kinds[kind] for kind in kinds if issubclass(data_class, kind)), None)
-    if found is None and translate.takes_images:
+    make_tasks, usual = by_data(translate.model, kinds, (noise_tasks, "train"))
+    if make_tasks is noise_tasks and translate.takes_images:
         raise InputError(
-            f"{translate.name} translates images but its data_class is {data_class.__name__}; "
-            f"evaluate needs {', '.join(kind.__name__ for kind in kinds)}"
+            f"{translate.name} translates images but its data_class is "
+            f"{translate.model.data_class.__name__}; evaluate needs "
+            f"{', '.join(kind.__name__ for kind in kinds)}"
         )
-    make_tasks, usual = found or (noise_tasks, "train")
     sources, reals, notes = open_data(translate.model, root, config, usual)
     tasks = make_tasks(translate, sources, reals, config)
     for task in tasks:
@@ -311,24 +310,15 @@ def domain_tasks(translate, sources, reals, config) -> list[EvalTask]:
     if outputs < 2:
         raise InputError(f"--outputs {outputs}: the diversity needs 2 outputs or more")
     # The references of a domain serve several tasks.
-    styles_of = cache(partial(reference_styles, translate, sources, config))
+    styles_of = cache(partial(reference_styles, translate.model, sources, config))
+    restyle = partial(restyled, translate.model, sources, styles_of, outputs, config)
     names = sources.domains
     return [
         EvalTask(
             f"{source} to {target}, {guide}",
             real_domain(reals, target),
             outputs * len(sources.sources[source]),
-            partial(
-                restyled,
-                translate.model,
-                sources,
-                styles_of,
-                guide,
-                source,
-                target,
-                outputs,
-                config,
-            ),
+            partial(restyle, guide=guide, source=source, target=target),
             one_source=True,
             group=guide,
         )
@@ -339,14 +329,14 @@ def domain_tasks(translate, sources, reals, config) -> list[EvalTask]:
     ]
 
 
-def reference_styles(translate, dataset, config, domain) -> np.ndarray:
+def reference_styles(model, dataset, config, domain) -> np.ndarray:
     """Return the styles [R, style_dim] of the test set's references of a domain."""
     y, references = dataset.domains.index(domain), dataset.references[domain]
     parts = []
     for indices in config.batches(len(references)):
         x = paddle.to_tensor(np.stack([view(dataset, y, references[i]) for i in indices]))
         with paddle.no_grad():
-            parts.append(translate.model.copied_styles(x, y).numpy())
+            parts.append(model.copied_styles(x, y).numpy())
     return np.concatenate(parts)
 
 
@@ -362,7 +352,7 @@ def view(dataset: Domains, y: int, path: Any) -> np.ndarray:
     return dataset.view(y, path, np.random.default_rng(0))
 
 
-def restyled(model, dataset, styles_of, guide, source, target, outputs, config) -> Iterator[Batch]:
+def restyled(model, dataset, styles_of, outputs, config, guide, source, target) -> Iterator[Batch]:
     """Yield each image of the source domain in ``outputs`` styles of the target domain."""
     y_org, y_trg = (dataset.domains.index(name) for name in (source, target))
     for i, path in enumerate(dataset.sources[source]):
