@@ -15,15 +15,18 @@ from data_reader.video import VideoReader, VideoWriter
 from draw_demo import faces as demo_faces
 from paddle_gans.infer import main, process_all
 from paddle_gans.inference import align
+from paddle_gans.inference.domains import between, round_trip
 from paddle_gans.inference.domains_task import (
     DomainTask,
     Reference,
+    Row,
     file_names,
     find_references,
     safe_name,
+    strip,
+    thumbnail,
     unique_names,
 )
-from paddle_gans.inference.style_grids import Row, between, round_trip, strip, thumbnail
 from paddle_gans.networks.fan import FAN
 from paddle_gans.training import checkpoint, panels
 

@@ -18,10 +18,10 @@ from paddle_gans.training.options import options_of
 
 from . import align as faces
 from . import tiling, translator
-from .style_grids import between
 from .translator import split_alpha
 
 MAX_BATCH = 4  # styles rendered in one pass; bounds the memory
+CHANGE_FRAMES = 48  # of a video, from one style to the next
 
 
 class DomainTranslator(translator.Translator):
@@ -207,3 +207,24 @@ class DomainTranslator(translator.Translator):
         image = rgb if alpha is None else np.dstack([rgb, alpha])
         prepared = self.prepare(image, **{key: settings[key] for key in self.own_options})
         return list(self.render(prepared, styles, tile, overlap))
+
+
+def between(styles: np.ndarray, steps: int) -> np.ndarray:
+    """Interpolate linearly between neighbouring styles [K, D] in ``steps`` equal steps."""
+    parts = [blend(a, b, np.arange(steps) / steps) for a, b in zip(styles, styles[1:])]
+    return np.concatenate([*parts, styles[-1:]])
+
+
+def round_trip(styles: np.ndarray) -> np.ndarray:
+    """Return one style per video frame: from each style to the next, and back to the first.
+
+    Each change eases in and out.
+    """
+    part = np.arange(CHANGE_FRAMES) / CHANGE_FRAMES
+    eased = part * part * (3 - 2 * part)
+    return np.concatenate([blend(a, b, eased) for a, b in zip(styles, np.roll(styles, -1, axis=0))])
+
+
+def blend(first: np.ndarray, last: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Interpolate between two styles: [N, D] for parts [N] from 0 (first) to 1 (last)."""
+    return (first + parts[:, None] * (last - first)).astype(np.float32)
