@@ -110,11 +110,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, measure, report.
-
-    Raises:
-        InputError: an argument cannot be used; nothing is written then.
-    """
+    """Parse, measure, report."""
     parser = build_parser()
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
     check(given, parser.prog)

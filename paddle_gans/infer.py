@@ -66,11 +66,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, translate, report.
-
-    Raises:
-        InputError: an argument cannot be used, or some inputs could not be read.
-    """
+    """Parse, translate, report."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     path = named_weights(argv)
@@ -168,11 +164,7 @@ def noun_for(jobs) -> str:
 
 
 def process_all(task, jobs) -> None:
-    """Process the jobs in turn; report and skip what cannot be read.
-
-    Raises:
-        InputError: the only input, or some of several, could not be read.
-    """
+    """Process the jobs in turn; report and skip what cannot be read."""
     from paddle_gans.inference.files import Unreadable
     from paddle_gans.inference.progress import Progress, counted
 

@@ -32,9 +32,6 @@ def align(rgb: np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarray:
     pixel at (0.5, 0.5). The photograph is mirrored beyond its border. Source: Karras et al. 2018,
     "Progressive Growing of GANs", appendix C, which made CelebA-HQ. The authors of StarGAN v2
     align faces to mean landmarks of that set instead, from a data file that we cannot ship.
-
-    Raises:
-        InputError: the landmarks of eyes and mouth coincide.
     """
     centre, right = crop_square(landmarks)
     side = 2 * math.hypot(*right)

@@ -98,11 +98,7 @@ class DomainTranslator(translator.Translator):
         return settings
 
     def face_finder(self, path: str | None) -> FAN:
-        """Return the face-alignment network of the file, or the run's own.
-
-        Raises:
-            InputError: there is neither, or the file holds something else.
-        """
+        """Return the face-alignment network of the file, or the run's own."""
         if path is None and self.model.fan is None:
             raise InputError(
                 "--align needs the face-alignment network, and this run was trained without it; "
@@ -132,11 +128,7 @@ class DomainTranslator(translator.Translator):
         align: bool = False,
         fan_weights: str | None = None,
     ) -> np.ndarray:
-        """Return the style [style_dim] of an image of this domain, uint8 [H, W, 3].
-
-        Raises:
-            InputError: the domain is unknown, or there is no face to align.
-        """
+        """Return the style [style_dim] of an image of this domain, uint8 [H, W, 3]."""
         rgb, _ = split_alpha(reference, "the reference")
         square = self.prepare(rgb, align=align, fan_weights=fan_weights)
         x = paddle.to_tensor(normalise(square)[None])

@@ -366,9 +366,6 @@ def find_references(place: str, domain: str | None, domains: Sequence[str]) -> l
 
     ``place`` is a folder with a subfolder for each domain (``domain`` then chooses one), or an
     image or folder of images whose domain is given or is the name of its folder.
-
-    Raises:
-        InputError: the place does not exist, has no image, or its domain is unknown.
     """
     path = Path(place)
     folder = path if path.is_dir() else existing_file(path).parent

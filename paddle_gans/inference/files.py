@@ -257,11 +257,7 @@ def translate_video(
 
 
 def save_generated(images: list[np.ndarray], output: str, overwrite: bool = False) -> list[Path]:
-    """Save images that a model generated: one grid as a file, or each image in a folder.
-
-    Raises:
-        InputError: an output exists already, or cannot be written there.
-    """
+    """Save images that a model generated: one grid as a file, or each image in a folder."""
     out = Path(output)
     check_place(out)
     if names_a_file(out):

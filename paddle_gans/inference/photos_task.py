@@ -131,9 +131,6 @@ def open_compared(
     """Open the networks of a comparison under their names; the command's own comes first.
 
     A network is named after its run folder, or after its file if the file was renamed.
-
-    Raises:
-        InputError: weights cannot be opened, or belong to another model.
     """
     opened = {translate.path.resolve(): (translate.path, translate)}
     named = []

@@ -164,11 +164,7 @@ def matches(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
 
 
 def split_alpha(image: Any, what: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return an image's RGB [H, W, 3] and its alpha [H, W], None without.
-
-    Raises:
-        InputError: it is not a uint8 array with the shape of an image.
-    """
+    """Return an image's RGB [H, W, 3] and its alpha [H, W], None without."""
     if not isinstance(image, np.ndarray):
         raise InputError(
             f"{what} is a {type(image).__name__}, not a NumPy array; "

@@ -41,9 +41,6 @@ class Cache:
         """Return the features [N, D] of real images, saved ones or new ones.
 
         ``on_progress`` is called with the number of images after each batch.
-
-        Raises:
-            InputError: an image cannot be read, or the folder cannot be written to.
         """
         name = name_for(reals, features)
         if name not in self.known and self.folder is not None:

@@ -170,11 +170,7 @@ def open_features(path: PathLike) -> Features:
 
 
 def read_arrays(path: Path) -> Mapping[str, Any]:
-    """Read a weights file of PyTorch or Paddle.
-
-    Raises:
-        InputError: it is missing, damaged, or holds more than plain values.
-    """
+    """Read a weights file of PyTorch or Paddle."""
     if path.is_file():
         with path.open("rb") as file:
             head = file.read(32)
@@ -187,11 +183,7 @@ def read_arrays(path: Path) -> Mapping[str, Any]:
 
 
 def open_lpips(backbone: PathLike, linear: PathLike) -> lpips.LPIPS:
-    """Open LPIPS from its two files.
-
-    Raises:
-        InputError: a file does not exist or holds something else.
-    """
+    """Open LPIPS from its two files."""
     files = [Path(backbone), Path(linear)]
     for path in files:
         if not path.is_file():
@@ -206,9 +198,6 @@ def check_parameters(path: Path) -> None:
 
     Each is a version (0), its levels of detail with their sizes, a version again, a description
     (type and shape as a protocol buffer) with its size, and the numbers.
-
-    Raises:
-        InputError: a tensor ends beyond the file, or it is something else.
     """
     size = path.stat().st_size
     try:

@@ -167,9 +167,6 @@ def load(network: FIDInception, state: Mapping[str, Any], source: str) -> None:
     """Load a file's arrays, which have the published names.
 
     The classifier at the end and the batch counters of the norms are ignored.
-
-    Raises:
-        InputError: they belong to another network; the message names it if it is known.
     """
     arrays = {name: x for name, x in state.items() if isinstance(x, np.ndarray)}
     other = other_inception(arrays)

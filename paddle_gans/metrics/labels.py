@@ -35,11 +35,7 @@ class Palette(NamedTuple):
 
 
 def read_palette(path: str | os.PathLike) -> Palette:
-    """Read a palette: ``R G B name`` a line; the name is optional, # begins a comment.
-
-    Raises:
-        InputError: it cannot be read, or a line is something else.
-    """
+    """Read a palette: ``R G B name`` a line; the name is optional, # begins a comment."""
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -61,11 +57,7 @@ def read_palette(path: str | os.PathLike) -> Palette:
 
 
 def palette_of(maps: Iterable[np.ndarray]) -> Palette:
-    """Return the colours of label maps, uint8 [H, W, 3] each.
-
-    Raises:
-        InputError: there is only one, or more than ``MAX_CLASSES``.
-    """
+    """Return the colours of label maps, uint8 [H, W, 3] each."""
     codes: set[int] = set()
     for image in maps:
         seen = image.reshape(-1, 3).astype(np.int64) @ np.array([65536, 256, 1])

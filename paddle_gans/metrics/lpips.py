@@ -111,9 +111,6 @@ def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], so
 
     Names are torchvision's (``features.0.weight``; the classifier is ignored) and the authors'
     (``lin0.model.1.weight``). The shapes tell which backbone it is.
-
-    Raises:
-        InputError: the files are of other networks, or do not belong together.
     """
     states = (backbone_state, linear_state)
     trunk, linear = (

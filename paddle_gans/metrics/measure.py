@@ -117,11 +117,7 @@ def why_unavailable(metric: str, task: EvalTask, tools: Tools, side: int) -> str
 def measure(
     task: EvalTask, metrics: Sequence[str], tools: Tools, on_progress: Callable[[int], None]
 ) -> Values:
-    """Compute the metrics of one task; ``on_progress`` is called with counts of images.
-
-    Raises:
-        InputError: an image cannot be read, or has another size than its truth.
-    """
+    """Compute the metrics of one task; ``on_progress`` is called with counts of images."""
     palette = tools.palette
     if "labels" in metrics and palette is None:
         palette = labels.palette_of(map(task.reals.read, range(task.reals.count)))

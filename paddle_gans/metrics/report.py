@@ -46,11 +46,7 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def output_file(weights: str, output: str | None) -> Path:
-    """Return where the metrics are written: ``output``, or metrics.json beside the weights.
-
-    Raises:
-        InputError: the place holds a folder, or a file of another kind.
-    """
+    """Return where the metrics are written: ``output``, or metrics.json beside the weights."""
     given = Path(weights)
     folder = given if given.is_dir() else given.parent
     path = folder / "metrics.json" if output is None else Path(output)

@@ -138,11 +138,7 @@ def item(dataset: ImageDataset, index: int) -> dict[str, np.ndarray]:
 
 
 def identity(dataset: ImageDataset) -> dict[str, Any]:
-    """Return what identifies a data set: fingerprint, modification times, and its settings.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
+    """Return what identifies a data set: fingerprint, modification times, and its settings."""
     known = dataset.fingerprint()
     digest = hashlib.sha256()
     for name, path in sorted(dataset.paths()):
