@@ -1,4 +1,4 @@
-"""The command that measures: on each model, from its files to the table and metrics.json."""
+"""The evaluate command: on each model, from its files to the table and metrics.json."""
 
 import json
 import os
@@ -87,7 +87,7 @@ def networks(tmp_path_factory):
 
 @pytest.fixture
 def evaluate(runs, data, tmp_path):
-    """Run the command; returns what it wrote."""
+    """Run the command; return what it wrote."""
 
     def run(name, place, *flags):
         output = tmp_path / "metrics.json"
@@ -105,7 +105,7 @@ def refused(*words):
     return str(caught.value)
 
 
-# What is measured, model by model.
+# Metrics by model.
 
 
 def test_pairs_are_measured_against_their_truth(evaluate, runs, data, capsys):
@@ -266,7 +266,7 @@ def test_nothing_else_is_replaced(runs, data, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["folder.json"]
 
 
-# What cannot be.
+# Errors.
 
 
 def test_what_is_missing_is_named(runs, data, networks):

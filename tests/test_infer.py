@@ -36,7 +36,7 @@ from paddle_gans.training.options import options_of
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """A run of one step on four pairs of noise, whose generator then makes something to be seen."""
+    """A run of one step on four pairs of noise, with a generator that is scaled to visible outputs."""
     root = tmp_path_factory.mktemp("infer")
     for i in range(4):
         write_image(root / "pairs" / "trainA" / f"{i}.png", noise_image(i))
@@ -64,7 +64,7 @@ def as_input(image):
 
 
 def straight_through(generator, image):
-    """What a generator makes of an image, without this package's inference."""
+    """The output of a generator for an image, without this package's inference."""
     generator.eval()
     with paddle.no_grad():
         y = generator(as_input(image)).numpy()[0]
@@ -286,7 +286,7 @@ def test_options_are_checked_and_become_flags(tmp_path):
     assert vars(parser.parse_all(["--strength", "0.5"])) == {"strength": 0.5}
 
 
-# Pictures of any size and kind.
+# Images of any size and kind.
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (33, 47), (64, 30)])
@@ -386,7 +386,7 @@ def test_seams_cannot_be_seen_in_a_local_network(translate):
     def difference(tile, overlap):
         return np.abs(whole - translate(image, tile=tile, overlap=overlap))
 
-    # This one sees about 22 pixels around: fewer than the quarter of 96 that has no say.
+    # This one sees about 22 pixels around: less than the quarter of 96 that gets no weight.
     assert difference(128, 96).max() <= 1
     hard, blended = difference(64, 0), difference(64, 32)
     assert hard.max() > 20
@@ -558,7 +558,7 @@ def test_output_in_an_impossible_place(weights, tmp_path):
 
 
 def exif_jpeg(path, rgb, orientation):
-    """A JPEG whose EXIF data says how to turn it."""
+    """A JPEG with an EXIF orientation."""
     encoded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 274, 3, 1, orientation, 0, 0)
     body = b"Exif\0\0" + tiff
@@ -692,7 +692,7 @@ def test_ctrl_c_leaves_no_half_file(tmp_path, capsys, name):
     assert capsys.readouterr().err == f"stopped; 1 {noun} in {out}\n"
 
 
-# A model that draws from noise.
+# A model that generates from noise.
 
 
 class Noise(GANModel):

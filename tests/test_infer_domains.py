@@ -1,4 +1,4 @@
-"""StarGAN v2 for use: styles, photographs of any size, and the command on real files."""
+"""Using multi-domain models: styles, photographs of any size, and the command on files."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ DOMAINS = ["cat", "dog", "rabbit"]
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """A run of one step on the drawn animals, whose styles then differ enough to be seen."""
+    """A run of one step on the drawn animals, with styles that visibly differ."""
     out = tmp_path_factory.mktemp("stargan") / "run"
     settings = {**TINY["stargan_v2"], "batch_size": 1, "workers": 0, "steps": 1}
     paddle_gans.train("stargan_v2", out=str(out), **settings)
@@ -68,7 +68,7 @@ def faces(tmp_path_factory):
 
 
 def rendered(translate, square, styles):
-    """What the generator makes of [S, S, 3] in styles [K, D], by hand."""
+    """The output of the generator for [S, S, 3] in styles [K, D], computed by hand."""
     x = paddle.to_tensor((square.transpose(2, 0, 1)[None] / 127.5 - 1).astype("float32"))
     generator = translate.model.generator_ema
     with paddle.no_grad():
@@ -77,7 +77,7 @@ def rendered(translate, square, styles):
 
 
 def close(one, other):
-    """Equal but for the rounding of a batch that is computed together."""
+    """Equal up to the rounding of a batch."""
     return one.shape == other.shape and np.abs(one.astype(int) - other).max() <= 1
 
 
@@ -180,7 +180,7 @@ def test_ways_between_styles_by_hand():
     assert frames.shape == (3 * 48, 2)
     assert frames[[0, 24, 48, 96, 120]].tolist() == [[0, 0], [2, 4], [4, 8], [4, 0], [2, 0]]
     steps = np.abs(np.diff(frames[:49, 1]))
-    assert steps[0] < steps[24] / 10  # it begins gently
+    assert steps[0] < steps[24] / 10  # it eases in
     assert frames.dtype == np.float32
 
 

@@ -1,4 +1,4 @@
-"""Colorization for use: lightness that stays, photographs of any kind, and the command on files."""
+"""Using colorization models: lightness, photographs of any kind, and the command on files."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ GREY_SCENE = without_colour(colour_scene(5, 100))[:80]
 
 
 def save_colourful(model, path, entry):
-    """Save a generator whose colours, near grey at the beginning, can be seen."""
+    """Save a generator whose colours, near grey after so few steps, are made visible."""
     head = model.generator.head
     head.weight.set_value(head.weight * 60)
     head.bias.set_value(paddle.to_tensor([0.15, -0.1]))
@@ -88,7 +88,7 @@ def distance(one, other):
     return np.abs(one.astype(int) - other).mean()
 
 
-# Pictures.
+# Images.
 
 
 @pytest.mark.parametrize("size", [(80, 100), (97, 41), (20, 30), (1, 1), (7, 200)])
@@ -106,7 +106,7 @@ def test_size_and_lightness_are_kept(translate, size, options):
 
 
 def test_only_lightness_is_looked_at(translate):
-    """Colour, grey and sepia give the same result, but for the rounding of their lightness."""
+    """Colour, grey and sepia give the same result, up to rounding of the lightness."""
     photo = colour_scene(0, 100)
     grey = without_colour(photo)
     lab = colour.rgb_to_lab(grey)
@@ -324,7 +324,7 @@ def frames_of(path):
 
 
 def test_a_video_is_smoothed_within_itself(run_folder, translate, tmp_path, capsys):
-    """What a frame becomes depends on the ones before it, but not on the video before."""
+    """A frame depends on earlier frames, but not on the previous video."""
     grain = np.random.default_rng(0).normal(0, 12, (6, 60, 80, 1))
     scene = without_colour(colour_scene(7, 80))[:60]
     frames = [np.clip(scene + x, 0, 255).astype("uint8") for x in grain]

@@ -1,4 +1,4 @@
-"""Figures: by hand, beside independent programs, and what their files may be."""
+"""Metrics: computed by hand, compared with independent programs, and their files."""
 
 import importlib
 import sys
@@ -82,7 +82,7 @@ def test_kid_is_about_zero_for_one_distribution_and_not_for_two():
         distances.kid(a, b, subset=301)
 
 
-# Pictures.
+# Images.
 
 
 def test_equal_images_and_opposite_ones():
