@@ -36,7 +36,7 @@ from paddle_gans.training.options import options_of
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """A run of one step on four pairs of noise, with a generator that is scaled to visible outputs."""
+    """A run of one step on four pairs of noise, with a generator that is scaled to be visible."""
     root = tmp_path_factory.mktemp("infer")
     for i in range(4):
         write_image(root / "pairs" / "trainA" / f"{i}.png", noise_image(i))
