@@ -369,7 +369,8 @@ def find_references(place: str, domain: str | None, domains: Sequence[str]) -> l
     """
     path = Path(place)
     folder = path if path.is_dir() else existing_file(path).parent
-    inner = subfolders(path) if path.is_dir() else {}
+    inside = sorted(path.iterdir(), key=natural_key) if path.is_dir() else []
+    inner = {p.name: p for p in inside if p.is_dir() and not p.name.startswith(".")}
     present = [name for name in domains if name in inner]
     if present and domain is not None:
         if domain not in present:
@@ -378,36 +379,21 @@ def find_references(place: str, domain: str | None, domains: Sequence[str]) -> l
                 f"give a folder of {domain} images"
             )
         present = [domain]
-    if present:
-        if domain is None:
-            refuse_unknown_folders(path, inner, domains)
-        return [Reference(name, p) for name in present for p in images_in(inner[name])]
-
-    domain = domain or folder.resolve().name
-    if domain not in domains:
-        refuse_unknown_folders(path, inner, domains)
-        raise InputError(
-            f"--reference {path}: its domain is unknown; add --domain, one of "
-            f"{', '.join(domains)}, or give a folder with subfolders of these names"
-        )
-    paths = images_in(path) if path.is_dir() else [path]
-    return [Reference(domain, p) for p in paths]
-
-
-def subfolders(folder: Path) -> dict[str, Path]:
-    """Return the subfolders by name, without hidden ones."""
-    found = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    return {p.name: p for p in sorted(found, key=natural_key)}
-
-
-def refuse_unknown_folders(path: Path, inner: dict[str, Path], domains: Sequence[str]) -> None:
-    """Raise InputError if a subfolder is not named after a domain."""
+    shown = domain or folder.resolve().name
     unknown = [name for name in inner if name not in domains]
-    if unknown:
+    if unknown and domain is None and (present or shown not in domains):
         raise InputError(
             f"{inner[unknown[0]]} is not a domain (they are {', '.join(domains)}); rename the "
             f"folder, or give --domain if all images in {path} belong to one"
         )
+    if present:
+        return [Reference(name, p) for name in present for p in images_in(inner[name])]
+    if shown not in domains:
+        raise InputError(
+            f"--reference {path}: its domain is unknown; add --domain, one of "
+            f"{', '.join(domains)}, or give a folder with subfolders of these names"
+        )
+    return [Reference(shown, p) for p in (images_in(path) if path.is_dir() else [path])]
 
 
 def images_in(folder: Path) -> list[Path]:
