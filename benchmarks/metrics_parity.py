@@ -27,7 +27,7 @@ import paddle  # noqa: E402
 from data_reader import demo_path, layout  # noqa: E402
 from data_reader.images import read_image  # noqa: E402
 from data_reader.transforms import resize  # noqa: E402
-from paddle_gans.metrics import distances, features, pictures  # noqa: E402
+from paddle_gans.metrics import distances, features, image_metrics, lpips  # noqa: E402
 
 
 class Row(NamedTuple):
@@ -127,12 +127,12 @@ def of_scikit_image() -> Iterator[Row]:
         )
         for x, y in zip(made, truths)
     ]
-    ours = [pictures.ssim(x, y) for x, y in zip(made, truths)]
+    ours = [image_metrics.ssim(x, y) for x, y in zip(made, truths)]
     yield compare("SSIM, 4 pictures of 96 px", "scikit-image", ours, theirs)
-    ours = [pictures.psnr(x, y) for x, y in zip(made, truths)]
+    ours = [image_metrics.psnr(x, y) for x, y in zip(made, truths)]
     theirs = [metrics.peak_signal_noise_ratio(y, x) for x, y in zip(made, truths)]
     yield compare("PSNR", "scikit-image", ours, theirs)
-    ours = [pictures.ciede2000(x, y) for x, y in zip(made, truths)]
+    ours = [image_metrics.ciede2000(x, y) for x, y in zip(made, truths)]
     theirs = [
         color.deltaE_ciede2000(color.rgb2lab(x), color.rgb2lab(y)).mean()
         for x, y in zip(made, truths)
@@ -209,7 +209,7 @@ def lpips_of(backbone: str) -> Iterator[Row]:
         torch.save(linear, files[1])
         opened = features.open_lpips(*files)
         ours = opened.distances(made, truths)
-        x, y = (torch.from_numpy(features.planes(z)) for z in (made, truths))
+        x, y = (torch.from_numpy(lpips.planes(z)) for z in (made, truths))
         found = network(x, y).flatten().numpy()
         yield compare(f"LPIPS, {backbone}, 3 pairs of 96 px", "lpips", ours, found)
         pairs = [(0, 1), (0, 2), (1, 2)]

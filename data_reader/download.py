@@ -7,7 +7,6 @@ have no published checksum.
 from __future__ import annotations
 
 import argparse
-import difflib
 import http.client
 import shlex
 import shutil
@@ -29,7 +28,8 @@ from ._fetching import (
 )
 from ._progress import format_size, log
 from ._unpacking import gather, unpack
-from .errors import InputError, disk_errors
+from .command import Parser, exit_code
+from .errors import InputError, did_you_mean, disk_errors
 
 ASK_ABOVE = 5_000_000_000  # bytes
 
@@ -37,9 +37,8 @@ ASK_ABOVE = 5_000_000_000  # bytes
 def find(name: str) -> DataSet:
     """Return a data set by name, or raise InputError with the close names and all of them."""
     if name not in DATA_SETS:
-        near = difflib.get_close_matches(name, DATA_SETS, n=3, cutoff=0.5)
-        meant = f" (did you mean {' or '.join(near)}?)" if near else ""
-        raise InputError(f"unknown data set {name!r}{meant}; choose from {', '.join(DATA_SETS)}")
+        hint = did_you_mean(name, DATA_SETS)
+        raise InputError(f"unknown data set {name!r}; {hint}choose from {', '.join(DATA_SETS)}")
     return DATA_SETS[name]
 
 
@@ -185,13 +184,10 @@ def listing() -> str:
     return "\n".join(lines)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
-        raise InputError(f"{message}; --help lists the options")
-
-
-def parser() -> argparse.ArgumentParser:
-    result = _Parser(
+def parser() -> Parser:
+    result = Parser(
+        argument_default=None,
+        formatter_class=argparse.HelpFormatter,
         prog="python -m data_reader.download",
         description="Download a published data set, verify and unpack it. Interrupted downloads "
         "resume.",
@@ -209,10 +205,10 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     if options.list:
         log(listing())
-        return
+        return 0
     if options.name is None:
         raise InputError(f"name a data set: {', '.join(DATA_SETS)}; --list describes them")
     name, data = options.name, find(options.name)
@@ -227,22 +223,23 @@ def run(options: argparse.Namespace) -> None:
     where = shlex.quote(str(target / data.train_on))
     command = f"python -m paddle_gans.train --model {data.model} --data {where} {data.flags}"
     log(f"train on it: {command.rstrip()}")
+    return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns 0, 2 after a user error, or 130 after Ctrl-C."""
-    try:
-        run(parser().parse_args(argv))
-        return 0
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            "stopped; the partial download (*.part) is kept, run the same command again to resume",
-            file=sys.stderr,
-        )
-        return 130
+
+    def advised() -> int:
+        try:
+            return run(parser().parse_all(argv))
+        except KeyboardInterrupt as stop:
+            stop.advice = (
+                "stopped; the partial download (*.part) is kept, run the same command again to "
+                "resume"
+            )
+            raise
+
+    return exit_code(advised)
 
 
 if __name__ == "__main__":

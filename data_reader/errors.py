@@ -1,6 +1,7 @@
-"""The exception for user errors."""
+"""The exception for user errors, and the hint for a misspelt name."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -22,3 +23,9 @@ def disk_errors(failure: str) -> Iterator[None]:
         raise InputError(
             f"{failure}: {error.strerror or error}{where}; check the permissions and the free space"
         ) from error
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return "did you mean a or b? " with the known names close to ``name``, else ``otherwise``."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}? " if near else otherwise

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .command import Parser, run
 from .embedded import demo_path
 from .errors import InputError, disk_errors
 
@@ -23,7 +23,8 @@ FOLDERS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Copy images of an embedded data set in the layout that its model reads."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
+        formatter_class=argparse.HelpFormatter,
         prog="python -m data_reader.write_demo",
         description="Copy images of an embedded data set. Streets: photographs to <split>A/, their "
         "label maps to <split>B/. Landscapes: photographs to <split>A/, paintings to <split>B/. "
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--size", type=int, default=SIZE, metavar="N",
         help=f"pixels a side; other sizes than {SIZE} are resized and written as PNG ({SIZE})",
     )  # fmt: skip
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_all(argv)
     if arguments.count < 1 or arguments.size < 32:
         raise InputError("--count is at least 1, and --size at least 32")
     source, split = demo_path(arguments.what), arguments.split
@@ -67,8 +68,4 @@ def copy_resized(path: Path, target: Path, size: int) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run(main)

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from data_reader import framework
 from data_reader.errors import InputError
 from paddle_gans.command import Parser, add_options, run
-from paddle_gans.inference.progress import Progress, counted, noun_for
 
 EXAMPLE = """
 examples:
   python -m paddle_gans.infer --weights runs/pix2pix/generator.pdparams --input photos --output out
-      translates every picture in photos/, and in the folders in it, into out/
+      translates every image in photos/ and its subfolders into out/
   python -m paddle_gans.infer --weights runs/pix2pix --input 'trip/**/*.jpg' clip.mp4 --output out
-      what a glob matches, and a video; out/clip.mp4 has its frames, rate and size
+      a glob and a video; out/clip.mp4 keeps its frames, rate and size
   python -m paddle_gans.infer --weights runs/pix2pix --input map.tif --output map.png --tile 1024
-      one file, in parts: for pictures larger than memory
+      one file, in tiles: for images that do not fit in memory
   python -m paddle_gans.infer --weights runs/pix2pix --help
       lists the options of that model too
 """
 
 
 def build_parser() -> Parser:
-    """The flags that every model has."""
+    """Return the parser of the flags that every model has."""
     parser = Parser(
         prog="python -m paddle_gans.infer",
-        description="Translate pictures and videos with a trained model.",
+        description="Translate images and videos with a trained model.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "--weights",
-        metavar="PATH",
-        help="a .pdparams file that training saved, or its run folder",
+        "--weights", metavar="PATH", help="a .pdparams file of a run folder, or the folder"
     )
     files = parser.add_argument_group("files")
     files.add_argument(
@@ -42,53 +39,54 @@ def build_parser() -> Parser:
         metavar="PATH",
         nargs="+",
         action="extend",
-        help="pictures, folders of pictures, globs, videos; a model that draws from noise has none",
+        help="images, folders of images, globs, videos; omit it for models that generate from "
+        "noise",
     )
     files.add_argument(
         "--output",
         metavar="PATH",
-        help="a file, if it ends in a picture's or video's suffix; else a folder, which gets "
-        "NAME.png and NAME.mp4 in the folders of the input (NAME_jpg.png and NAME_png.png where "
+        help="a file if it has the suffix of an image or video; else a folder, which gets "
+        "NAME.png and NAME.mp4 in the subfolders of the input (NAME_jpg.png and NAME_png.png if "
         "both would be NAME.png)",
     )
-    files.add_argument("--overwrite", action="store_true", help="replace outputs that are there")
+    files.add_argument("--overwrite", action="store_true", help="replace existing outputs")
 
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
     machine.add_argument(
-        "--tile", type=int, metavar="N", help="pixels; work on squares of N, for large pictures"
+        "--tile", type=int, metavar="N", help="pixels; process large images in squares of N"
     )
     machine.add_argument(
         "--overlap",
         type=int,
         metavar="M",
-        help="pixels that tiles share; more hides their seams (a quarter of the tile)",
+        help="pixels that tiles share; more hides seams better (a quarter of the tile)",
     )
     return parser
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Parse, translate, report.
-
-    Raises:
-        InputError: something given cannot be used, or some of the inputs could not be read.
-    """
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, translate, report."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     path = named_weights(argv)
-    if path is None:  # no model to ask for its options: --help, or an error
+    if path is None:  # no model whose options --help could list
         parser.parse_known_args(argv)
         raise InputError(
-            "--weights is missing: a .pdparams file that training saved, or its run folder; "
+            "--weights is missing: give a .pdparams file of a run folder, or the folder; "
             f"{parser.prog} --help lists the flags"
         )
     framework.prepare()
     from paddle_gans.inference import files, loading
+    from paddle_gans.inference.progress import counted
+    from paddle_gans.training.options import options_of
 
     weights = loading.read(path)
-    describe_model(parser, weights)
+    task_class = find_task(weights.model_class)
+    task_options = options_of(task_class)
+    describe_model(parser, weights, task_options, task_class.example)
     given = vars(parser.parse_all(argv))
-    answer = weights.task_class.answer(weights, given)
+    answer = task_class.query(weights, given)
     if answer is not None:
         print(answer)
         return 0
@@ -98,71 +96,85 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     settings = {
         key: given[key] for key in ("tile", "overlap", *weights.translate_options) if key in given
     }
-    flags = {key: given[key] for key in weights.task_options if key in given}
     translate = loading.build(weights, given.get("device", "auto"))
-    translate.check(**settings)  # before the output folder is made
-    if not weights.takes_pictures:
-        written = files.save_drawn(translate(**settings), output, overwrite)
+    translate.check(**settings)  # before the output folder is created
+    if not weights.takes_images:
+        written = files.save_generated(translate(**settings), output, overwrite)
         print(f"{counted(len(written), 'file')} in {output}")
         return 0
-    task = weights.task_class(translate, settings, output, overwrite, **flags)
+    flags = {key: given[key] for key in task_options if key in given}
+    task = task_class(translate, settings, output, overwrite, **flags)
     jobs = task.plan(given["input"])
     what = f"{translate.name} of step {translate.step} on {translate.device}"
     print(f"{what}: {counted(len(jobs), noun_for(jobs))}", flush=True)
-    translate_all(task, jobs)
+    process_all(task, jobs)
     return 0
 
 
-def named_weights(argv: Sequence[str]) -> Optional[str]:
-    """The value of --weights, or the first one of --compare; None without either."""
+def find_task(model_class: type) -> type:
+    """Return the Task for the kind of data that the model reads."""
+    from data_reader.domains import Domains
+    from data_reader.photos import Photos
+    from paddle_gans.inference.domains_task import DomainTask
+    from paddle_gans.inference.photos_task import PhotoTask
+    from paddle_gans.inference.task import Task
+    from paddle_gans.inference.translator import by_data
+
+    return by_data(model_class, {Domains: DomainTask, Photos: PhotoTask}, Task)
+
+
+def named_weights(argv: Sequence[str]) -> str | None:
+    """Return the value of --weights, or the first of --compare; None without either."""
     parser = Parser(prog="python -m paddle_gans.infer", add_help=False)
     parser.add_argument("--weights", default=None)
-    parser.add_argument("--compare", nargs="+", default=[None])  # where a model has it
+    parser.add_argument("--compare", nargs="+", default=[None])  # of some tasks
     known = parser.parse_known_args(argv)[0]
     return known.weights or known.compare[0]
 
 
-def describe_model(parser: Parser, weights) -> None:
-    """Add the model's own flags to the parser, and so to the help."""
+def describe_model(parser: Parser, weights, task_options: Mapping[str, Any], example: str) -> None:
+    """Add the model's own flags and examples to the parser and its help."""
     name = weights.networks[0].model
-    options = {**weights.translate_options, **weights.task_options}
+    options = {**weights.translate_options, **task_options}
     if options:
         add_options(parser, f"{name}'s own options", options)
     else:
         parser.epilog += f"\n{name} has no options of its own.\n"
-    example = weights.task_class.example
     if example:
         parser.epilog = f"\nexamples:{example}"
 
 
 def require_files(weights, given: Mapping[str, Any]) -> None:
-    """Raise InputError where --output is missing, or --input is or must not be there."""
+    """Raise InputError if --output is missing, or --input is missing or superfluous."""
     name = weights.networks[0].model
     if "output" not in given:
-        raise InputError("--output is missing: the file or folder to write")
-    if ("input" in given) != weights.takes_pictures:
+        raise InputError("--output is missing: give the file or folder to write")
+    if ("input" in given) != weights.takes_images:
         raise InputError(
-            f"{name} draws from noise; leave --input out"
+            f"{name} generates from noise; omit --input"
             if "input" in given
-            else f"--input is missing: {name} translates pictures or videos"
+            else f"--input is missing: {name} translates images or videos"
         )
 
 
-def translate_all(task, jobs) -> None:
-    """Do one job after the other; what cannot be read is named and left out.
+def noun_for(jobs) -> str:
+    """Return what the inputs are called."""
+    kinds = {job.is_video for job in jobs}
+    return "file" if len(kinds) > 1 else "video" if kinds == {True} else "image"
 
-    Raises:
-        InputError: the only input, or some of several, could not be read.
-    """
+
+def process_all(task, jobs) -> None:
+    """Process the jobs in turn; report and skip what cannot be read."""
     from paddle_gans.inference.files import Unreadable
+    from paddle_gans.inference.progress import Progress, counted
 
     noun = noun_for(jobs)
     skipped = 0
     with Progress(len(jobs), noun) as progress:
         for job in jobs:
-            progress.start(job)
+            progress.start(job.source.name)
             try:
-                progress.done(task.do(job, progress.frame))
+                result = task.process(job, progress.on_frame)
             except Unreadable as error:
                 if len(jobs) == 1:
                     raise
@@ -172,6 +184,8 @@ def translate_all(task, jobs) -> None:
                 done = progress.finished - skipped if task.writes_at_once else 0
                 stop.advice = f"stopped; {counted(done, noun)} in {task.output}"
                 raise
+            else:
+                progress.finish(f"{job.source} -> {job.target}  {result}")
     written = len(jobs) - skipped
     if written:
         for line in task.finish():

@@ -115,11 +115,11 @@ def describe(parser: Parser, model_class) -> None:
 
 def report(result: Any, model_class, suffix: str) -> None:
     """Say where images and weights are, and how to use them."""
-    from paddle_gans.inference.translator import takes_pictures
+    from paddle_gans.inference.translator import takes_images
 
     weights = result.out / f"{next(iter(model_class.inference))}.{suffix}"
     print(f"\nsamples: {result.out / 'samples'}  curves: {result.out / 'losses.png'}")
     if (result.out / "best").is_dir():
         print(f"best weights: {result.out / 'best'} (their step is in best.json)")
-    verb, source = ("translate", " --input PATH") if takes_pictures(model_class) else ("draw", "")
+    verb, source = ("translate", " --input PATH") if takes_images(model_class) else ("draw", "")
     print(f"{verb}: python -m paddle_gans.infer --weights {weights}{source} --output DIR")

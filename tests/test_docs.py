@@ -22,9 +22,8 @@ from test_contract import EXTRAS
 from data_reader import download
 from data_reader.images import write_image
 from paddle_gans import __version__, models
+from paddle_gans.infer import find_task
 from paddle_gans.inference import loading
-from paddle_gans.inference.task import Task
-from paddle_gans.inference.translator import Translator
 from paddle_gans.training.options import options_of
 
 slow = pytest.mark.slow
@@ -124,9 +123,9 @@ def known_flags():
     flags = {flag for parser in parsers for flag in parser._option_string_actions}
     classes = [models.find(name) for name in models.names()] + [module_of(EXAMPLE).MODEL]
     functions = [f for c in classes for f in (c, c.translate)]
-    for name in models.names():
-        functions.append(loading.own(name, "Task", Task))
-        flags |= {o.flag for o in loading.own(name, "Translator", Translator).own_options.values()}
+    functions += {find_task(c) for c in classes}
+    for translator in loading.TRANSLATORS.values():
+        flags |= {option.flag for option in translator.own_options.values()}
     flags |= {option.flag for function in functions for option in options_of(function).values()}
     code = "".join((ROOT / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return flags | OTHERS | set(re.findall(r'"(--[\w-]+)"', code))

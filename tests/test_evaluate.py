@@ -1,4 +1,4 @@
-"""The command that measures: on each model, from its files to the table and metrics.json."""
+"""The evaluate command: on each model, from its files to the table and metrics.json."""
 
 import json
 import os
@@ -15,7 +15,8 @@ from data_reader import InputError
 from data_reader.images import read_image, write_image
 from paddle_gans.evaluate import main
 from paddle_gans.fast_cpu import plain
-from paddle_gans.metrics import lpips, pictures
+from paddle_gans.metrics import lpips
+from paddle_gans.metrics.image_metrics import geometric_mean, lattice, psnr
 
 DOMAINS = ("cat", "dog", "owl")
 
@@ -86,7 +87,7 @@ def networks(tmp_path_factory):
 
 @pytest.fixture
 def evaluate(runs, data, tmp_path):
-    """Run the command; returns what it wrote."""
+    """Run the command; return what it wrote."""
 
     def run(name, place, *flags):
         output = tmp_path / "metrics.json"
@@ -104,7 +105,7 @@ def refused(*words):
     return str(caught.value)
 
 
-# What is measured, model by model.
+# Metrics by model.
 
 
 def test_pairs_are_measured_against_their_truth(evaluate, runs, data, capsys):
@@ -115,7 +116,7 @@ def test_pairs_are_measured_against_their_truth(evaluate, runs, data, capsys):
     values = []
     for i in range(3):
         a, b = (read_image(data / "pairs" / f"test{s}" / f"{i}.png")[middle, middle] for s in "AB")
-        values.append(pictures.psnr(translate(a), b))
+        values.append(psnr(translate(a), b))
     figures = found["figures"]["a to b"]
     assert figures["psnr"] == pytest.approx(np.mean(values), abs=0.01)
     assert found["counts"] == {"a to b": {"made": 3, "real": 3}}
@@ -140,9 +141,9 @@ def test_grids_of_results_beside_those_of_their_truths(evaluate, runs, data):
     assert figures["lattice_ratio"] == figures["lattice"] / figures["lattice_truth"]
     translate = paddle_gans.load(runs / "large")
     pairs = [[read_image(data / "large" / f"test{s}" / f"{i}.png") for s in "AB"] for i in range(3)]
-    truth = pictures.geometric_mean(pictures.lattice(b) for _, b in pairs)
+    truth = geometric_mean(lattice(b) for _, b in pairs)
     assert figures["lattice_truth"] == pytest.approx(truth, rel=1e-6)
-    results = pictures.geometric_mean(pictures.lattice(translate(a)) for a, _ in pairs)
+    results = geometric_mean(lattice(translate(a)) for a, _ in pairs)
     assert figures["lattice"] == pytest.approx(results, rel=0.01)
 
 
@@ -150,14 +151,14 @@ def test_grids_without_a_truth_are_beside_as_many_real_images(evaluate, data):
     found = evaluate("large_cyclegan", "large")
     assert found["metrics"] == ["lattice"]
     place = data / "large" / "testA"
-    real = pictures.geometric_mean(pictures.lattice(read_image(p)) for p in place.iterdir())
+    real = geometric_mean(lattice(read_image(p)) for p in place.iterdir())
     figures = found["figures"]["b to a"]
     assert figures["lattice_truth"] == pytest.approx(real, rel=1e-6)
     assert figures["lattice_ratio"] == figures["lattice"] / figures["lattice_truth"]
 
     drawn = evaluate("large_dcgan", "large_singles", "--outputs", 2)["figures"]["drawn"]
     place = data / "large_singles" / "train"
-    real = pictures.geometric_mean(pictures.lattice(read_image(place / f"{i}.png")) for i in (0, 1))
+    real = geometric_mean(lattice(read_image(place / f"{i}.png")) for i in (0, 1))
     assert drawn["lattice_truth"] == pytest.approx(real, rel=1e-6)
     assert drawn["lattice_ratio"] == drawn["lattice"] / drawn["lattice_truth"]
 
@@ -178,7 +179,7 @@ def test_colours_are_measured_against_the_photograph(evaluate, networks):
     assert "fid" in figures
 
 
-def test_drawn_pictures_are_as_many_as_real_ones(evaluate, networks, capsys):
+def test_drawn_images_are_as_many_as_real_ones(evaluate, networks, capsys):
     found = evaluate("dcgan", "singles", *networks["features"], "--kid-subset", 4)
     assert found["counts"] == {"drawn": {"made": 6, "real": 6}}
     same = evaluate("dcgan", "singles", *networks["features"], "--kid-subset", 4, "--no-cache",
@@ -196,7 +197,7 @@ def test_every_ordered_pair_of_domains_in_both_ways(evaluate, networks):
     names = [f"{a} to {b}, {g}" for g in ("latent", "reference") for a in DOMAINS for b in DOMAINS
              if a != b]  # fmt: skip
     assert list(found["figures"]) == names
-    # 3, 2, 3 test pictures of each domain in 3 styles; 4, 3, 4 real ones, of the training set.
+    # 3, 2, 3 test images of each domain in 3 styles; 4, 3, 4 real ones, of the training set.
     assert found["counts"]["dog to owl, latent"] == {"made": 6, "real": 4}
     assert found["counts"]["owl to dog, reference"] == {"made": 9, "real": 3}
     values = [found["figures"][name]["lpips_diversity"] for name in names[:6]]
@@ -205,7 +206,7 @@ def test_every_ordered_pair_of_domains_in_both_ways(evaluate, networks):
     rows = [found["figures"][name] for name in names[:6]]
     mean, keys = found["means"]["latent"], ("lattice", "lattice_truth", "lattice_ratio")
     for key in keys:
-        assert mean[key] == pytest.approx(pictures.geometric_mean(row[key] for row in rows))
+        assert mean[key] == pytest.approx(geometric_mean(row[key] for row in rows))
     assert mean["lattice_ratio"] == pytest.approx(mean["lattice"] / mean["lattice_truth"])
 
 
@@ -258,14 +259,14 @@ def test_figures_stand_beside_the_weights_and_real_features_are_kept(runs, data,
 
 def test_nothing_else_is_replaced(runs, data, tmp_path):
     start = ("--weights", runs / "to_b", "--data", data / "pairs", "--output")
-    assert "something else" in refused(*start, runs / "to_b" / "config.json")
-    assert "no .json" in refused(*start, tmp_path / "figures.txt")
+    assert "something other" in refused(*start, runs / "to_b" / "config.json")
+    assert "must end in .json" in refused(*start, tmp_path / "figures.txt")
     (tmp_path / "folder.json").mkdir()
     assert "cannot be a file there" in refused(*start, tmp_path / "folder.json")
     assert sorted(os.listdir(tmp_path)) == ["folder.json"]
 
 
-# What cannot be.
+# Errors.
 
 
 def test_what_is_missing_is_named(runs, data, networks):
@@ -275,7 +276,7 @@ def test_what_is_missing_is_named(runs, data, networks):
     assert "tag fid_weights" in refused(*weights, *place, "--metrics", "fid")
     assert "PerceptualSimilarity" in refused(*weights, *place, "--metrics", "lpips")
     said = refused("--weights", runs / "dcgan", "--data", data / "singles")
-    assert said.startswith("there is nothing to measure by. FID and KID need")
+    assert said.startswith("no metric is possible. FID and KID need")
     flags = ("--metrics", "psnr")
     said = refused("--weights", runs / "cyclegan", *place, *flags)
     assert "no truth" in said
@@ -283,35 +284,35 @@ def test_what_is_missing_is_named(runs, data, networks):
     said = refused("--weights", runs / "stargan_v2", "--data", data / "domains", *flags)
     assert "no truth" in said
     assert "--paired" not in said
-    assert "no label map" in refused(*weights, *place, "--metrics", "labels")
+    assert "not a label map" in refused(*weights, *place, "--metrics", "labels")
     assert "does not exist" in refused(*weights, "--data", data / "nowhere")
     said = refused(*weights, *place, "--metrics", "lattice")
     assert said == "--metrics lattice: lattice needs 64 pixels a side, the images have 32"
 
 
-def test_too_few_and_uneven_pictures_are_named(runs, data, networks, tmp_path):
+def test_too_few_and_uneven_images_are_named(runs, data, networks, tmp_path):
     weights, place = ("--weights", runs / "to_b"), ("--data", data / "pairs")
     said = refused(*weights, *place, *networks["features"], "--metrics", "kid")
-    assert "3 made pictures, fewer than KID draws for a subset, 1000" in said
+    assert "3 generated images, fewer than a subset of KID has, 1000" in said
     said = refused(*weights, *place, *networks["features"], "--metrics", "fid", "--limit", 1)
-    assert "1 made picture; FID needs 2" in said
+    assert "1 generated image; FID needs at least 2" in said
     for name in ("trainA", "trainB", "testA"):
         save(tmp_path / name, 3)
     save(tmp_path / "testB", 2)
     uneven = ("--weights", runs / "cyclegan", "--data", tmp_path, "--paired")
     assert "3 A and 2 B" in refused(*uneven)
     write_image(tmp_path / "testB" / "other.png", noise_image(0))
-    assert "partners have the same name" in refused(*uneven)
+    assert "partners need equal names" in refused(*uneven)
     small = ("--weights", runs / "dcgan", "--data", data / "singles", *networks["lpips"])
     assert "no truth" in refused(*small, "--metrics", "lpips")
 
 
 def test_wrong_values_are_named(runs, data, tmp_path):
     start = ("--weights", runs / "to_b", "--data", data / "pairs")
-    assert "--limit is a whole number from 1 on" in refused(*start, "--limit", 0)
-    assert "--kid-subset is a whole number from 2 on" in refused(*start, "--kid-subset", 1)
+    assert "--limit must be at least 1" in refused(*start, "--limit", 0)
+    assert "--kid-subset must be at least 2" in refused(*start, "--kid-subset", 1)
     assert "give one of them" in refused(*start, "--cache", tmp_path, "--no-cache")
     assert "invalid choice" in refused(*start, "--metrics", "isc")
-    assert "is not there" in refused(*start, "--features", tmp_path / "none")
+    assert "does not exist" in refused(*start, "--features", tmp_path / "none")
     star = ("--weights", runs / "stargan_v2", "--data", data / "domains")
     assert "2 outputs or more" in refused(*star, "--outputs", 1)

@@ -267,7 +267,7 @@ def test_a_model_that_takes_something_else_is_named():
     from paddle_gans.exporting.programs import programs_of
 
     class Other:
-        name, takes_pictures = "other", False
+        name, takes_images = "other", False
 
     with pytest.raises(InputError, match="other takes no pictures"):
         programs_of(Other())

@@ -389,5 +389,5 @@ def test_every_part_of_a_photograph_is_looked_at():
 
 
 def test_a_photograph_without_a_face_is_refused(bright):
-    with pytest.raises(InputError, match="no face is seen"):
+    with pytest.raises(InputError, match="no face is found"):
         align.find_face(bright, np.full((70, 90, 3), 30, np.uint8))

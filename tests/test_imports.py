@@ -1,6 +1,7 @@
 """The house stands on its floors: a file imports only from its own floor or a lower one."""
 
 import ast
+import graphlib
 
 import pytest
 from conftest import ROOT
@@ -65,3 +66,23 @@ def test_only_the_core_requirements_are_imported(path):
         top = name.split(".")[0]
         known = sys.stdlib_module_names if hasattr(sys, "stdlib_module_names") else {top}
         assert top in known or top in CORE | {"data_reader", "paddle_gans"}, f"{path}: {name}"
+
+
+def file_of(name, modules):
+    """The module of the file that an imported name is in; None for other packages."""
+    while name:
+        for module in (name, f"{name}.__init__"):
+            if module in modules:
+                return module
+        name = name.rpartition(".")[0]
+    return None
+
+
+def test_no_file_imports_itself_through_others():
+    modules = {module_of(path): path for path in FILES}
+    graph = {
+        module: {file_of(name, modules) for name in imports(path)} - {module, None}
+        for module, path in modules.items()
+    }
+    graph["paddle_gans.__init__"] = set()  # the door, see above
+    graphlib.TopologicalSorter(graph).prepare()  # a CycleError names the files

@@ -1,4 +1,4 @@
-"""Inference: opening weights, any picture, tiles, and the command on real files."""
+"""Inference: opening weights, any image, tiles, and the command on real files."""
 
 import json
 import os
@@ -23,10 +23,10 @@ from data_reader import InputError
 from data_reader.images import decode_image, read_image, write_image
 from data_reader.video import VideoReader, VideoWriter
 from paddle_gans import command
-from paddle_gans.infer import main, translate_all
+from paddle_gans.infer import main, process_all
 from paddle_gans.inference import files, loading
-from paddle_gans.inference.apply import apply, cut, mirrored, round_up
 from paddle_gans.inference.task import Task
+from paddle_gans.inference.tiling import mirrored, round_up, run_tiled, split
 from paddle_gans.inference.translator import Translator
 from paddle_gans.models.pix2pix import Generator, Norm
 from paddle_gans.training.model import GANModel
@@ -36,7 +36,7 @@ from paddle_gans.weights import formats, paddle_file
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """A run of one step on four pairs of noise, whose generator then makes something to be seen."""
+    """A run of one step on four pairs of noise, with a generator that is scaled to be visible."""
     root = tmp_path_factory.mktemp("infer")
     for i in range(4):
         write_image(root / "pairs" / "trainA" / f"{i}.png", noise_image(i))
@@ -46,7 +46,7 @@ def run_folder(tmp_path_factory):
     settings = {**TINY["pix2pix"], "workers": 0, "steps": 1, "norm_mode": "running"}
     paddle_gans.train("pix2pix", data=str(root / "pairs"), out=str(out), **settings)
 
-    # After one step every picture would become the same grey, and any two results be equal.
+    # After one step every image would become the same grey, and any two results be equal.
     arrays, entry = formats.read_network(out / "generator.pdparams")
     generator = Generator(4, 1, partial(Norm, mode="running"))
     generator.set_state_dict(arrays)
@@ -59,12 +59,12 @@ def run_folder(tmp_path_factory):
 
 
 def as_input(image):
-    """A picture as the networks take it, [1, 3, H, W] in [-1, 1]."""
+    """An image as the networks take it, [1, 3, H, W] in [-1, 1]."""
     return paddle.to_tensor((image.transpose(2, 0, 1)[None] / 127.5 - 1).astype("float32"))
 
 
 def straight_through(generator, image):
-    """What a generator makes of a picture, without this package's inference."""
+    """The output of a generator for an image, without this package's inference."""
     generator.eval()
     with paddle.no_grad():
         y = generator(as_input(image)).numpy()[0]
@@ -288,7 +288,7 @@ def test_options_are_checked_and_become_flags(tmp_path):
     assert vars(parser.parse_all(["--strength", "0.5"])) == {"strength": 0.5}
 
 
-# Pictures of any size and kind.
+# Images of any size and kind.
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (33, 47), (64, 30)])
@@ -339,10 +339,10 @@ def test_list_grey_and_alpha(translate):
         (np.uint8(3), "not a NumPy array"),
         ("photo.jpg", "read_image"),
         (None, "give one"),
-        ([np.zeros((8, 8, 3), "uint8"), "b.jpg"], "picture 1"),
+        ([np.zeros((8, 8, 3), "uint8"), "b.jpg"], "image 1"),
     ],
 )
-def test_what_is_no_picture_is_named(translate, image, message):
+def test_what_is_no_image_is_named(translate, image, message):
     with pytest.raises(InputError, match=message):
         translate(image)
 
@@ -357,12 +357,12 @@ def test_tiles_give_an_identity_back_exactly():
             settings = {"multiple": multiple, "tile": tile, "overlap": overlap}
             if overlap == 60 and multiple > 4:
                 continue
-            assert np.array_equal(apply(lambda x: x, image, **settings), image), settings
+            assert np.array_equal(run_tiled(lambda x: x, image, **settings), image), settings
 
 
 def test_tiles_begin_at_multiples_and_weights_sum_to_one():
     for total, size, overlap, multiple in [(132, 32, 8, 4), (96, 64, 48, 16), (500, 96, 0, 4)]:
-        tiles = cut(total, size, overlap, multiple)
+        tiles = split(total, size, overlap, multiple)
         sums = np.zeros(total)
         for start, tile_weights in tiles:
             assert start % multiple == 0
@@ -374,7 +374,7 @@ def test_tiles_begin_at_multiples_and_weights_sum_to_one():
         assert starts[-1] + size == total
         assert max(np.diff(starts)) <= size - overlap
     # Two tiles of 8 that share 4 pixels: the weights fall within the middle two of these.
-    (_, left), (_, right) = cut(12, 8, 4, 4)
+    (_, left), (_, right) = split(12, 8, 4, 4)
     assert left.tolist() == [1, 1, 1, 1, 1, 0.75, 0.25, 0]
     assert right.tolist() == left.tolist()[::-1]
 
@@ -388,7 +388,7 @@ def test_seams_cannot_be_seen_in_a_local_network(translate):
     def difference(tile, overlap):
         return np.abs(whole - translate(image, tile=tile, overlap=overlap))
 
-    # This one sees about 22 pixels around: fewer than the quarter of 96 that has no say.
+    # This one sees about 22 pixels around: less than the quarter of 96 that gets no weight.
     assert difference(128, 96).max() <= 1
     hard, blended = difference(64, 0), difference(64, 32)
     assert hard.max() > 20
@@ -397,7 +397,7 @@ def test_seams_cannot_be_seen_in_a_local_network(translate):
 
 
 def test_tiles_need_little_memory():
-    """Of a large picture, the network never sees more than a tile."""
+    """Of a large image, the network never sees more than a tile."""
     sides = set()
 
     def network(x):
@@ -405,7 +405,7 @@ def test_tiles_need_little_memory():
         return x[:, :1]
 
     image = noise_image(0, 200, 300)
-    result = apply(network, image, multiple=4, tile=64, overlap=16)
+    result = run_tiled(network, image, multiple=4, tile=64, overlap=16)
     assert sides == {(1, 3, 64, 64)}
     assert np.array_equal(result, np.repeat(image[..., :1], 3, axis=2))
 
@@ -433,7 +433,7 @@ def test_a_folder_keeps_its_structure(weights, translate, tmp_path, capsys):
     photos, out = tmp_path / "photos", tmp_path / "out"
     for name in ("10.png", "2.png", "trip/day 1/x.webp"):
         write_image(photos / name, noise_image(len(name), 24, 30))
-    (photos / "notes.txt").write_text("no picture")
+    (photos / "notes.txt").write_text("no image")
     assert infer(weights, photos, out) == 0
     assert below(out) == ["10.png", "2.png", "trip/day 1/x.png"]
     assert np.array_equal(read_image(out / "2.png"), translate(read_image(photos / "2.png")))
@@ -442,7 +442,7 @@ def test_a_folder_keeps_its_structure(weights, translate, tmp_path, capsys):
     assert "pix2pix of step 1 on" in lines[0]
     assert [line.split("]")[0] for line in lines[1:4]] == ["[1/3", "[2/3", "[3/3"]
     assert f"{photos / '2.png'} -> {out / '2.png'}" in lines[1]  # in natural order
-    assert lines[-1].startswith(f"3 pictures in {out}")
+    assert lines[-1].startswith(f"3 images in {out}")
     assert said.err == ""
 
 
@@ -469,7 +469,7 @@ def test_globs_and_one_file(weights, translate, tmp_path):
     message = refused(weights, [photos / "a.png", photos / "b.png"], tmp_path / "both.png")
     assert "is one file" in message
     assert "names 2" in message
-    assert "no picture or video matches" in refused(weights, photos / "*.tif", tmp_path / "no")
+    assert "no image or video matches" in refused(weights, photos / "*.tif", tmp_path / "no")
 
 
 def test_tiles_from_the_command(weights, translate, tmp_path):
@@ -551,7 +551,7 @@ def test_output_in_an_impossible_place(weights, tmp_path):
         "file/in": "is a file, not a folder",
         "folder.png": "is a folder",
         "taken": "is a folder, where a file would be written",
-        "a.mp4": "is a picture, and",
+        "a.mp4": "is an image, and",
     }.items():
         assert words in refused(weights, tmp_path / "a.png", tmp_path / output)
 
@@ -560,7 +560,7 @@ def test_output_in_an_impossible_place(weights, tmp_path):
 
 
 def exif_jpeg(path, rgb, orientation):
-    """A JPEG whose EXIF data says how to turn it."""
+    """A JPEG with an EXIF orientation."""
     encoded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 274, 3, 1, orientation, 0, 0)
     body = b"Exif\0\0" + tiff
@@ -573,9 +573,9 @@ def test_bad_inputs_are_skipped_and_the_rest_is_done(weights, tmp_path, capsys):
     write_image(photos / "whole.jpg", noise_image(0, 64, 64))
     jpeg = (photos / "whole.jpg").read_bytes()
     (photos / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])
-    (photos / "text.jpg").write_text("not a picture at all")
+    (photos / "text.jpg").write_text("text")
     (photos / "zero.png").write_bytes(b"")
-    assert refused(weights, photos, out) == "3 of 5 pictures could not be read"
+    assert refused(weights, photos, out) == "3 of 5 images could not be read"
     assert below(out) == ["good.png", "whole.png"]
     said = capsys.readouterr()
     skipped = said.err.splitlines()
@@ -586,7 +586,7 @@ def test_bad_inputs_are_skipped_and_the_rest_is_done(weights, tmp_path, capsys):
         assert line.startswith("skipped: ")
         assert name in line
         assert reason in line
-    assert said.out.splitlines()[-1].startswith(f"2 pictures in {out}")
+    assert said.out.splitlines()[-1].startswith(f"2 images in {out}")
 
     alone = refused(weights, photos / "cut.jpg", tmp_path / "alone")  # its own reason
     assert "truncated" in alone
@@ -597,14 +597,14 @@ def test_missing_and_empty_folders_are_named(weights, tmp_path):
     (tmp_path / "empty").mkdir()
     out = tmp_path / "out"
     assert "does not exist" in refused(weights, tmp_path / "nowhere", out)
-    assert "holds no pictures" in refused(weights, tmp_path / "empty", out)
+    assert "holds no images" in refused(weights, tmp_path / "empty", out)
     (tmp_path / "empty" / "clip.mp4").write_bytes(b"")
     assert "*.mp4" in refused(weights, tmp_path / "empty", out)
-    assert "no folder" in refused(weights, tmp_path / "nowhere" / "*.png", out)
+    assert "nowhere does not exist" in refused(weights, tmp_path / "nowhere" / "*.png", out)
     assert not out.exists()
 
 
-def test_every_kind_of_picture_is_read_as_it_looks(weights, translate, tmp_path):
+def test_every_kind_of_image_is_read_as_it_looks(weights, translate, tmp_path):
     rgb, grey = noise_image(0, 24, 32), noise_image(1, 24, 32)[..., 0]
     kinds = tmp_path / "kinds"
     kinds.mkdir()
@@ -687,14 +687,14 @@ def test_ctrl_c_leaves_no_half_file(tmp_path, capsys, name):
 
     jobs = files.plan([str(tmp_path / "first.png"), str(tmp_path / name)], str(out))
     with pytest.raises(SystemExit) as caught:
-        command.run(lambda: translate_all(Task(translate, {}, str(out)), jobs))
+        command.run(lambda: process_all(Task(translate, {}, str(out)), jobs))
     assert caught.value.code == 130
     assert below(out) == ["first.png"]
-    noun = "picture" if name == "a.png" else "file"
+    noun = "image" if name == "a.png" else "file"
     assert capsys.readouterr().err == f"stopped; 1 {noun} in {out}\n"
 
 
-# A model that draws from noise.
+# A model that generates from noise.
 
 
 class Noise(GANModel):
@@ -702,7 +702,7 @@ class Noise(GANModel):
         self,
         inputs=None,
         *,
-        count: int = 5,  # pictures
+        count: int = 5,  # images
     ):
         return paddle.full([count, 1, 8, 10], -1.0)
 
@@ -711,24 +711,24 @@ def test_a_model_without_inputs_draws(tmp_path):
     draw = Translator(
         Noise(), name="noise", options={}, step=1, translate_options=options_of(Noise.translate)
     )
-    assert not draw.takes_pictures
-    pictures = draw()
-    assert [p.shape for p in pictures] == [(8, 10, 3)] * 5
+    assert not draw.takes_images
+    images = draw()
+    assert [p.shape for p in images] == [(8, 10, 3)] * 5
     assert len(draw(count=2)) == 2
-    with pytest.raises(InputError, match="takes no pictures"):
+    with pytest.raises(InputError, match="takes no images"):
         draw(noise_image(0))
 
-    pictures[4] = pictures[4] + 255
-    written = files.save_drawn(pictures, str(tmp_path / "grid.png"))
+    images[4] = images[4] + 255
+    written = files.save_generated(images, str(tmp_path / "grid.png"))
     assert written == [tmp_path / "grid.png"]
     grid = read_image(tmp_path / "grid.png")
     assert grid.shape == (2 * 8 + 2, 3 * 10 + 2 * 2, 3)  # three columns, two rows, gaps of 2
     assert (grid[10:, 12:22] == 255).all()  # the fifth
     assert grid.sum() == 255 * 3 * 80
-    files.save_drawn(pictures, str(tmp_path / "many"))
+    files.save_generated(images, str(tmp_path / "many"))
     assert below(tmp_path / "many") == [f"000{i}.png" for i in range(1, 6)]
     with pytest.raises(InputError, match="5 of 5 outputs exist already"):
-        files.save_drawn(pictures, str(tmp_path / "many"))
+        files.save_generated(images, str(tmp_path / "many"))
 
 
 # Flags.

@@ -1,4 +1,4 @@
-"""Figures: by hand, beside independent programs, and what their files may be."""
+"""Metrics: computed by hand, compared with independent programs, and their files."""
 
 import importlib
 import sys
@@ -12,8 +12,9 @@ from paddle.static import InputSpec
 
 from data_reader import InputError
 from paddle_gans.fast_cpu import plain
-from paddle_gans.metrics import distances, features, inception, labels, lpips, pictures
-from paddle_gans.metrics.cache import Cache, Reals, name_for
+from paddle_gans.metrics import distances, features, image_metrics, inception, labels, lpips
+from paddle_gans.metrics.cache import Cache, name_for
+from paddle_gans.metrics.tasks import RealImages
 from paddle_gans.weights import formats
 
 
@@ -81,22 +82,24 @@ def test_kid_is_about_zero_for_one_distribution_and_not_for_two():
         distances.kid(a, b, subset=301)
 
 
-# Pictures.
+# Images.
 
 
-def test_equal_pictures_and_opposite_ones():
+def test_equal_images_and_opposite_ones():
     image = noise_image(0)
-    assert pictures.psnr(image, image) == 100
-    assert pictures.ssim(image, image) == pytest.approx(1)
-    assert pictures.ciede2000(image, image) == 0
+    assert image_metrics.psnr(image, image) == 100
+    assert image_metrics.ssim(image, image) == pytest.approx(1)
+    assert image_metrics.ciede2000(image, image) == 0
     black, white = np.zeros_like(image), np.full_like(image, 255)
-    assert pictures.psnr(black, white) == 0
-    assert pictures.ciede2000(black, white) == pytest.approx(100, abs=0.01)
+    assert image_metrics.psnr(black, white) == 0
+    assert image_metrics.ciede2000(black, white) == pytest.approx(100, abs=0.01)
     # No structure on either side: the luminance term alone, (0 + C1) / (255^2 + C1).
     c1 = 2.55**2
-    assert pictures.ssim(black, white) == pytest.approx(c1 / (255**2 + c1))
-    assert pictures.chroma(white) == pytest.approx(0, abs=0.05)
-    assert pictures.chroma(white * np.array([1, 0, 0], "uint8")) == pytest.approx(104.55, abs=0.1)
+    assert image_metrics.ssim(black, white) == pytest.approx(c1 / (255**2 + c1))
+    assert image_metrics.chroma(white) == pytest.approx(0, abs=0.05)
+    assert image_metrics.chroma(white * np.array([1, 0, 0], "uint8")) == pytest.approx(
+        104.55, abs=0.1
+    )
 
 
 def test_ssim_by_the_formula_in_one_window():
@@ -109,9 +112,9 @@ def test_ssim_by_the_formula_in_one_window():
     c = (weights * (x - mx) * (y - my)).sum((0, 1))
     c1, c2 = 2.55**2, 7.65**2
     expected = (2 * mx * my + c1) * (2 * c + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
-    assert pictures.ssim(x, y) == pytest.approx(expected.mean(), rel=1e-9)
+    assert image_metrics.ssim(x, y) == pytest.approx(expected.mean(), rel=1e-9)
     with pytest.raises(ValueError, match="11 pixels"):
-        pictures.ssim(x[:10], y[:10])
+        image_metrics.ssim(x[:10], y[:10])
 
 
 # Grid artefacts.
@@ -127,13 +130,13 @@ def grey_image(levels):
 
 
 def test_a_constant_image_has_a_lattice_of_one():
-    assert pictures.lattice(np.full((64, 72, 3), 200, "uint8")) == 1.0
+    assert image_metrics.lattice(np.full((64, 72, 3), 200, "uint8")) == 1.0
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (71, 130), (256, 128)])
 def test_white_noise_has_no_lattice(height, width):
-    values = [pictures.lattice(noise_image(seed, height, width)) for seed in range(8)]
-    assert 0.5 < pictures.geometric_mean(values) < 2
+    values = [image_metrics.lattice(noise_image(seed, height, width)) for seed in range(8)]
+    assert 0.5 < image_metrics.geometric_mean(values) < 2
 
 
 @pytest.mark.parametrize("period", [2, 4, 8])
@@ -142,30 +145,30 @@ def test_a_grid_is_much_more_than_the_noise_below_it(period, way):
     y, x = np.mgrid[:64, :64] // (period // 2)
     grid = {"checkerboard": x + y, "columns": x, "rows": y}[way] % 2
     noise = soft_noise(0)
-    with_grid = pictures.lattice(grey_image(noise + 40 * grid))
-    assert with_grid > 10 * pictures.lattice(grey_image(noise))
+    with_grid = image_metrics.lattice(grey_image(noise + 40 * grid))
+    assert with_grid > 10 * image_metrics.lattice(grey_image(noise))
 
 
 def test_other_periods_and_smooth_slopes_are_no_lattice():
     noise, x = soft_noise(0), np.mgrid[:64, :64][1]
     for pattern in (40 * (x // 8 % 2), x):  # stripes of period 16, and a slope
-        assert pictures.lattice(grey_image(noise + pattern)) < 2
+        assert image_metrics.lattice(grey_image(noise + pattern)) < 2
 
 
 def test_the_lattice_does_not_depend_on_contrast_and_needs_64_pixels():
     y, x = np.mgrid[:64, :64]
     image = (soft_noise(1) + 20 * ((x + y) % 2)).clip(0, 255).astype(int) // 2
-    low, high = (pictures.lattice(grey_image(k * image)) for k in (1, 2))
+    low, high = (image_metrics.lattice(grey_image(k * image)) for k in (1, 2))
     assert low == pytest.approx(high, rel=0.02)
     with pytest.raises(ValueError, match="64 pixels a side"):
-        pictures.lattice(noise_image(0, 63, 80))
+        image_metrics.lattice(noise_image(0, 63, 80))
     odd = noise_image(0, 71, 66)  # cut to 64 x 64
-    assert pictures.lattice(odd) == pictures.lattice(odd[:64, :64])
+    assert image_metrics.lattice(odd) == image_metrics.lattice(odd[:64, :64])
 
 
 def test_the_geometric_mean_by_hand():
-    assert pictures.geometric_mean([2, 8]) == pytest.approx(4)
-    assert pictures.geometric_mean([0.5, 2]) == pytest.approx(1)
+    assert image_metrics.geometric_mean([2, 8]) == pytest.approx(4)
+    assert image_metrics.geometric_mean([0.5, 2]) == pytest.approx(1)
 
 
 # Label maps.
@@ -227,7 +230,7 @@ def export(prefix, network, shape):
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    """A program of one linear layer on grey pictures of 4 x 6, and that layer."""
+    """A program of one linear layer on grey images of 4 x 6, and that layer."""
     prefix = tmp_path_factory.mktemp("program") / "small"
     paddle.seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(24, 5))
@@ -238,7 +241,7 @@ def test_a_program_gives_features_and_says_what_it_takes(program):
     prefix, network = program
     opened = features.open_features(prefix)
     grey = np.repeat(noise_image(0, 4, 6)[..., :1], 3, axis=2)
-    expected = network(paddle.to_tensor(features.planes(grey[None, ..., :1]))).numpy()
+    expected = network(paddle.to_tensor(lpips.planes(grey[None, ..., :1]))).numpy()
     assert np.allclose(opened(grey[None]), expected, atol=1e-6)
     assert opened(noise_image(1, 9, 9)[None]).shape == (1, 5)  # resized
     file = next(p for p in prefix.parent.iterdir() if p.suffix in features.PROGRAMS)
@@ -266,7 +269,7 @@ def test_files_that_are_no_feature_network(program, tmp_path):
     with pytest.raises(InputError, match="cannot be run as a feature network"):
         features.open_features(alone)
     export(tmp_path / "flat", nn.Linear(3, 2), [None, 3])
-    with pytest.raises(InputError, match="takes one batch of pictures"):
+    with pytest.raises(InputError, match="takes one batch of images"):
         features.open_features(tmp_path / "flat")
     export(tmp_path / "maps", nn.Conv2D(3, 2, 1), [None, 3, 8, 8])
     with pytest.raises(InputError, match="up to its last hidden layer"):
@@ -365,7 +368,7 @@ def test_features_are_kept_whole_and_found_again(program, tmp_path):
         reads.append(index)
         return images[index]
 
-    reals = Reals({"sha256": "a"}, 5, read)
+    reals = RealImages({"sha256": "a"}, 5, read)
     first = Cache(tmp_path).features_of(reals, network, 2)
     assert (first.shape, len(reads)) == ((5, 5), 5)
     again = Cache(tmp_path).features_of(reals, network, 3)
@@ -376,20 +379,20 @@ def test_features_are_kept_whole_and_found_again(program, tmp_path):
     path.write_bytes(path.read_bytes()[:-4])  # cut short: found anew
     assert np.array_equal(Cache(tmp_path).features_of(reals, network, 2), first)
     assert len(reads) == 10
-    other = Reals({"sha256": "b"}, 5, read)
+    other = RealImages({"sha256": "b"}, 5, read)
     Cache(tmp_path).features_of(other, network, 2)
     assert len(reads) == 15
     path.write_text("in the way")
     with pytest.raises(InputError, match="name another folder"):
-        Cache(path / "in").features_of(Reals({}, 5, read), network, 2)
+        Cache(path / "in").features_of(RealImages({}, 5, read), network, 2)
 
 
-def test_a_changed_picture_is_another_set(pairs):
+def test_a_changed_image_is_another_set(pairs):
     import os
 
     from data_reader import layout
     from data_reader.datasets import Paired
-    from paddle_gans.metrics.cache import identity
+    from paddle_gans.metrics.tasks import identity
 
     found = Paired(layout.paired(pairs, train=True)[0])
     before = identity(found)
@@ -401,7 +404,7 @@ def test_a_changed_picture_is_another_set(pairs):
         identity(found)
 
 
-# Independent programs, on the same features, pictures and random weights.
+# Independent programs, on the same features, images and random weights.
 
 
 @pytest.mark.parametrize(

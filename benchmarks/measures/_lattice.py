@@ -12,12 +12,12 @@ def lattice_figures(made: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> d
 
     Returns {} where an image has a side below 64 pixels.
     """
-    from paddle_gans.metrics import pictures
+    from paddle_gans.metrics import image_metrics
 
     if min(min(image.shape[:2]) for images in (made, real) for image in images) < 64:
         return {}
     results, truth = (
-        pictures.geometric_mean(map(pictures.lattice, images)) for images in (made, real)
+        image_metrics.geometric_mean(map(image_metrics.lattice, images)) for images in (made, real)
     )
     ratio = round(results / truth, 3)
     return {"lattice": round(results, 2), "lattice_truth": round(truth, 2), "lattice_ratio": ratio}

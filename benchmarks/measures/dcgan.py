@@ -24,7 +24,7 @@ def measure(translate, data: str, out: Path, options: dict) -> dict:
     from measures._classifier import Classifier, fit, frechet_distance, judge
 
     from data_reader.images import write_image
-    from paddle_gans.inference.files import grid
+    from paddle_gans.training.panels import square_grid
 
     size, channels = options["crop_size"], options["channels"]
     train = translate.model.dataset(data, train=True)
@@ -92,7 +92,7 @@ def measure(translate, data: str, out: Path, options: dict) -> dict:
         print(f"{line} {distance:10.2f}")
     figures.update(lattice_figures(as_rgb(generated), as_rgb(real[:count])))
     show_lattice(figures)
-    write_image(out / "generated.png", grid(list(translate(count=64, seed=0))))
+    write_image(out / "generated.png", square_grid(list(translate(count=64, seed=0))))
     print(f"64 generated images: {out / 'generated.png'}")
     return {**figures, "samples": count}
 

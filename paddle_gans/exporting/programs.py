@@ -12,7 +12,7 @@ from paddle import Tensor, nn
 from paddle.static import InputSpec
 
 from data_reader.errors import InputError
-from paddle_gans.inference.apply import round_up
+from paddle_gans.inference.tiling import round_up
 from paddle_gans.inference.translator import Translator
 
 from .traceable import Mapped, Rendered, Styled
@@ -118,7 +118,7 @@ def programs_of(translate: Translator) -> list[Program]:
     special = {"colorization": colours, "dcgan": drawings, "stargan_v2": styles}
     if translate.name in special:
         return special[translate.name](translate)
-    if not translate.takes_pictures:
+    if not translate.takes_images:
         raise InputError(
             f"{translate.name} takes no pictures, and export does not know what it takes; add its "
             "programs to paddle_gans/exporting/programs.py"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
+from data_reader.domains import Domains
 from data_reader.errors import InputError
+from data_reader.photos import Photos
 from paddle_gans import models
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.training.experiment import choose_device
@@ -21,24 +21,33 @@ from paddle_gans.training.options import Option, options_of, resolve
 from paddle_gans.weights import formats
 from paddle_gans.weights.arrays import load_state_strict
 
-from .task import Task
-from .translator import Translator, takes_pictures
+from .domains import DomainTranslator
+from .photos import PhotoTranslator
+from .translator import Translator, by_data, takes_images
+
+# By the class of the model's data set; Translator serves every other kind.
+TRANSLATORS = {Domains: DomainTranslator, Photos: PhotoTranslator}
 
 # What a saved network's entry says of it, and of which type.
 FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "step": int}
 
 
-def load(weights: Union[str, os.PathLike], *, device: str = "auto") -> Translator:
+def load(weights: str | os.PathLike, *, device: str = "auto") -> Translator:
     """Open trained weights for inference.
 
-    ``weights`` is a ``.pdparams`` or ``.safetensors`` file that training or conversion saved,
-    whose partners (StarGAN v2 needs three networks) are found beside it; or a folder with such
-    files. No code in a file is run. ``device`` is "auto", "cpu", "gpu" or "gpu:K"; weights saved
-    on a GPU open on a CPU.
+    Args:
+        weights: a ``.pdparams`` or ``.safetensors`` file, or a run folder. Networks that belong
+            together (StarGAN v2 has three) are found beside the file. No code in a file is run.
+        device: "auto", "cpu", "gpu" or "gpu:K". Weights saved on a GPU open on a CPU.
+
+    Returns:
+        A callable that maps an image, uint8 RGB [H, W, 3], or a list of images, to the translated
+        ones; a model that generates from noise is called without an image. Its keyword arguments
+        are ``tile``, ``overlap`` and the model's own options, see its ``defaults``.
 
     Raises:
-        InputError: a file is missing, damaged, not of this package or of another version of it,
-            or the machine has no such device.
+        InputError: a file is missing, damaged, or does not fit this version of the package, or
+            the machine has no such device.
     """
     return build(read(weights), device)
 
@@ -64,40 +73,30 @@ class Weights:
     networks: list[Saved]  # the first one's `translate` is the default
 
     @property
-    def takes_pictures(self) -> bool:
-        """Whether the model translates pictures; one that draws them from noise does not."""
-        return takes_pictures(self.model_class)
+    def takes_images(self) -> bool:
+        """Whether the model translates images rather than generating from noise."""
+        return takes_images(self.model_class)
 
     @property
     def translator_class(self) -> type[Translator]:
-        """What these weights are called through."""
-        return own(self.networks[0].model, "Translator", Translator)
-
-    @property
-    def task_class(self) -> type[Task]:
-        """What the command does with them."""
-        return own(self.networks[0].model, "Task", Task)
-
-    @property
-    def task_options(self) -> dict[str, Option]:
-        """The flags of that alone."""
-        return options_of(self.task_class)
+        """The class that calls these weights, by the kind of data that the model reads."""
+        return by_data(self.model_class, TRANSLATORS, Translator)
 
     @property
     def translate_options(self) -> dict[str, Option]:
-        """The keywords of a call; defaults are those of the weights."""
+        """The keyword arguments of a call; their defaults are those of the weights."""
         first = self.networks[0]
         options = {**options_of(self.model_class.translate), **self.translator_class.own_options}
         unknown = sorted(set(first.translate) - set(options))
         if unknown:
-            raise misfit(first, f"it is for translating with {unknown[0]}")
+            raise version_error(first, f"it was saved for the unknown option {unknown[0]}")
         return {
             key: replace(option, default=first.translate.get(key, option.default))
             for key, option in options.items()
         }
 
 
-def read(weights: Union[str, os.PathLike]) -> Weights:
+def read(weights: str | os.PathLike) -> Weights:
     """Read a weight file and its partners, or a folder of them, without building a model.
 
     Raises:
@@ -116,7 +115,7 @@ def read(weights: Union[str, os.PathLike]) -> Weights:
 
 
 def build(weights: Weights, device: str = "auto") -> Translator:
-    """Build the model and fill its networks.
+    """Build the model and load its networks.
 
     Raises:
         InputError: options or arrays do not fit this version's model.
@@ -127,7 +126,7 @@ def build(weights: Weights, device: str = "auto") -> Translator:
         options = resolve(weights.model_class, first.options, first.model)
         model = weights.model_class(**options)
     except InputError as error:
-        raise misfit(first, str(error)) from error
+        raise version_error(first, str(error)) from error
     for saved in weights.networks:
         load_state_strict(model.inference_network(saved.network), saved.arrays, str(saved.path))
     accelerate(model)
@@ -140,14 +139,6 @@ def build(weights: Weights, device: str = "auto") -> Translator:
         covered=[saved.translate for saved in weights.networks],
         path=first.path,
     )
-
-
-def own(model: str, name: str, usual: type) -> type:
-    """The class of this name in ``inference/<model>.py``, where a model has one of its own."""
-    module = f"{__package__}.{model}"
-    if importlib.util.find_spec(module) is None:
-        return usual
-    return vars(importlib.import_module(module)).get(name, usual)
 
 
 def open_network(path: Path) -> Saved:
@@ -246,7 +237,7 @@ def needed(saved: Saved, model_class: type[GANModel]) -> Mapping[str, Mapping[st
     try:
         return model_class.inference_for(resolve(model_class, saved.options, saved.model))
     except InputError as error:
-        raise misfit(saved, str(error)) from error
+        raise version_error(saved, str(error)) from error
 
 
 def partners(network: str, known: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -295,7 +286,7 @@ def same_run(one: Saved, other: Saved) -> None:
     )
 
 
-def misfit(saved: Saved, reason: str) -> InputError:
+def version_error(saved: Saved, reason: str) -> InputError:
     """The error for weights that this version's model does not fit."""
     return InputError(
         f"{saved.path} does not fit this version's {saved.model}: {reason}; use the version of "

@@ -1,36 +1,28 @@
-"""What the command says while it works."""
+"""Progress of a command: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Optional
 
-PAUSE = 5.0  # seconds between lines about a video where there is no terminal
+from tqdm import tqdm
 
-
-def noun_for(jobs) -> str:
-    """What the inputs are called."""
-    kinds = {job.is_video for job in jobs}
-    return "file" if len(kinds) > 1 else "video" if kinds == {True} else "picture"
+LINE_SECONDS = 5.0  # between lines about a long item where there is no terminal
 
 
 def counted(count: int, noun: str) -> str:
-    """A count with its noun: 1 picture, 2 pictures."""
+    """Return a count with its noun: 1 image, 2 images."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 class Progress:
-    """A bar on a terminal, a line for each file elsewhere; skipped files on standard error."""
+    """Shows progress over ``total`` items called ``noun``; skipped ones on standard error."""
 
     def __init__(self, total: int, noun: str):
-        self.total, self.finished = total, 0
+        self.total, self.noun, self.finished = total, noun, 0
         self.began = self.started = self.spoke = time.perf_counter()
-        self.bar = None
-        if sys.stdout.isatty() and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=total, unit=noun, dynamic_ncols=True)
+        shown = sys.stdout.isatty() and sys.stderr.isatty()
+        self.bar = tqdm(total=total, unit=noun, dynamic_ncols=True) if shown else None
 
     def __enter__(self) -> Progress:
         return self
@@ -41,41 +33,42 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the beginning."""
         return time.perf_counter() - self.began
 
-    def start(self, job) -> None:
-        """A file's turn."""
-        self.job, self.started = job, time.perf_counter()
+    def start(self, name: str) -> None:
+        """Begin an item."""
+        self.name, self.started = name, time.perf_counter()
         if self.bar is not None:
-            self.bar.set_postfix_str(job.source.name)
+            self.bar.set_postfix_str(name)
 
-    def frame(self, done: int, total: Optional[int]) -> None:
-        """A frame of a video is done."""
-        text = f"{self.job.source.name}: frame {done}{f' of {total}' if total else ''}"
+    def tell(self, text: str) -> None:
+        """Show a detail of the current item: in the bar, or as a line every few seconds."""
         if self.bar is not None:
             self.bar.set_postfix_str(text)
-        elif time.perf_counter() - max(self.spoke, self.started) > PAUSE:
+        elif time.perf_counter() - self.spoke > LINE_SECONDS:
             self.spoke = time.perf_counter()
             print(text, flush=True)
 
-    def done(self, what: str) -> None:
-        """The file is written."""
-        seconds = time.perf_counter() - self.started
-        self._advance(f"{self.job.source} -> {self.job.target}  {what}  {seconds:.1f} s")
+    def on_frame(self, done: int, total: int | None) -> None:
+        """Count a frame of a video."""
+        self.tell(f"{self.name}: frame {done}{f' of {total}' if total else ''}")
+
+    def advance(self, count: int = 1) -> None:
+        """Count finished items."""
+        self.finished += count
+        if self.bar is not None:
+            self.bar.update(count)
+
+    def finish(self, line: str) -> None:
+        """Count an item; without a terminal, print the line."""
+        self.advance()
+        if self.bar is None:
+            width, seconds = len(str(self.total)), time.perf_counter() - self.started
+            place = f"[{self.finished:{width}d}/{self.total}]"
+            print(f"{place} {line}  {seconds:.1f} s", flush=True)
 
     def skip(self, reason: str) -> None:
-        """The file could not be read."""
-        self._advance(None)
-        if self.bar is not None:
-            self.bar.write(f"skipped: {reason}", file=sys.stderr)
-        else:
-            print(f"skipped: {reason}", file=sys.stderr, flush=True)
-
-    def _advance(self, line: Optional[str]) -> None:
-        self.finished += 1
-        if self.bar is not None:
-            self.bar.update(1)
-        elif line:
-            width = len(str(self.total))
-            print(f"[{self.finished:{width}d}/{self.total}] {line}", flush=True)
+        """Count an item that is skipped."""
+        self.advance()
+        (self.bar.write if self.bar is not None else print)(f"skipped: {reason}", file=sys.stderr)

@@ -1,3 +1,3 @@
-"""Figures of trained models; what they are called."""
+"""Metrics of trained models; their names."""
 
 METRICS = ("fid", "kid", "lpips", "psnr", "ssim", "ciede2000", "chroma", "labels", "lattice")

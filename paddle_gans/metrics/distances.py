@@ -1,4 +1,4 @@
-"""How far two sets of features are apart: the Fréchet distance, and the kernel distance (KID)."""
+"""Distances between two sets of features: the Fréchet distance and the kernel distance (KID)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 DEGREE = 3  # of the kernel (x.y / D + 1)^3
-SUBSETS = 100  # that KID is the mean of
+SUBSETS = 100  # that KID is averaged over
 
 
 class Gaussian(NamedTuple):
@@ -29,11 +29,9 @@ def gaussian(features: np.ndarray) -> Gaussian:
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """Squared distance of two Gaussians: |ma - mb|^2 + tr(A + B - 2 sqrt(A B)).
 
-    With A = Ra' Ra and B = Rb' Rb, tr sqrt(A B) is the sum of the singular values of Ra Rb'. That
-    needs no root of a matrix that has no symmetry, and no inverse: a covariance of fewer pictures
-    than features, which is singular, is as good as any other.
-
-    Source: Heusel et al. 2017, equation 6 (FID, where the features are Inception's).
+    With A = Ra' Ra and B = Rb' Rb, tr sqrt(A B) is the sum of the singular values of Ra Rb'. This
+    needs neither the root of an asymmetric matrix nor an inverse, so singular covariances (fewer
+    images than features) need no correction. Source: Heusel et al. 2017, equation 6.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"features of {len(a.mean)} and of {len(b.mean)} numbers")
@@ -45,7 +43,7 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 def root(covariance: np.ndarray) -> np.ndarray:
-    """R [rank, D] with R' R = covariance; directions without variance are left out."""
+    """Return R [rank, D] with R' R = covariance, without directions that have no variance."""
     values, vectors = np.linalg.eigh(covariance)
     seen = values > values[-1] * len(values) * np.finfo(np.float64).eps
     return np.sqrt(values[seen])[:, None] * vectors[:, seen].T
@@ -57,18 +55,16 @@ def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
     The kernel is (x.y / D + 1)^3. Source: Binkowski et al. 2018, equation 4 and section 4.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
-    within = [(kernel(x, x).sum() - kernel_of_same(x)) / (len(x) * (len(x) - 1)) for x in (a, b)]
-    return float(sum(within) - 2 * kernel(a, b).mean())
+    within = 0.0
+    for x in (a, b):
+        of_same = ((np.einsum("nd,nd->n", x, x) / x.shape[1] + 1) ** DEGREE).sum()
+        within += (kernel(x, x).sum() - of_same) / (len(x) * (len(x) - 1))
+    return float(within - 2 * kernel(a, b).mean())
 
 
 def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The kernel of each of [N, D] with each of [M, D]: [N, M]."""
+    """Return the kernel of each of [N, D] with each of [M, D]: [N, M]."""
     return (a @ b.T / a.shape[1] + 1) ** DEGREE
-
-
-def kernel_of_same(a: np.ndarray) -> float:
-    """The sum of the kernel of each with itself."""
-    return float(((np.einsum("nd,nd->n", a, a) / a.shape[1] + 1) ** DEGREE).sum())
 
 
 def kid(
@@ -76,9 +72,9 @@ def kid(
 ) -> tuple[float, float]:
     """Mean and standard deviation of ``kernel_distance`` over random subsets of features.
 
-    ``subset`` pictures are drawn of each side, without repetition, ``subsets`` times. Where that
-    is all of them, every draw is the same, and one is made. Source: Binkowski et al. 2018,
-    section 4 and appendix; 100 subsets of 1000 have become usual.
+    ``subset`` images are drawn from each side without repetition, ``subsets`` times; once if that
+    is all of them. Source: Binkowski et al. 2018, section 4 and appendix; 100 subsets of 1000 are
+    customary.
     """
     if not 2 <= subset <= min(len(a), len(b)):
         raise ValueError(f"subsets of {subset} from {len(a)} and {len(b)} features")

@@ -1,14 +1,13 @@
 """Inception v3 in the variant that FID is defined with; weights from a file.
 
 It is the network of TensorFlow's 2015 release. Others of the same name (torchvision's, Paddle's
-own) were trained by others, on pictures prepared in another way, and pool differently: their
-distances are not FID.
+own) have other weights, preprocessing and pooling: their distances are not FID.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import paddle
@@ -18,21 +17,17 @@ from paddle import nn
 from data_reader.errors import InputError
 from paddle_gans.weights.arrays import load_state_strict, require_equal
 
-SIZE = 299  # pixels; pictures are brought to it without regard to proportions
+SIZE = 299  # pixels; images are resized to it without regard to proportions
 FEATURES = 2048
-
-# A unit: channels in and out, kernel (height, width), stride, padding. A path: names of units in
-# their order; a tuple at its end is a fork, whose results stand beside each other.
-Unit = tuple[int, int, tuple[int, int], int, tuple[int, int]]
-Path = Sequence[Union[str, tuple[str, str]]]
 
 
 class ConvUnit(nn.Layer):
-    """Convolution without bias, batch norm, ReLU."""
+    """Convolution without bias, batch norm, ReLU; "same" padding unless it has a stride."""
 
-    def __init__(self, unit: Unit):
+    def __init__(self, channels: int, out: int, kernel=1, stride: int = 1, valid: bool = False):
         super().__init__()
-        channels, out, kernel, stride, padding = unit
+        kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
+        padding = 0 if valid or stride > 1 else [side // 2 for side in kernel]
         self.conv = nn.Conv2D(
             channels, out, kernel, stride=stride, padding=padding, bias_attr=False
         )
@@ -43,145 +38,108 @@ class ConvUnit(nn.Layer):
 
 
 class Block(nn.Layer):
-    """Paths beside each other, and a pooled one: averaged or the maximum, perhaps convolved.
+    """Parallel paths and a pooled one, concatenated.
 
-    ``pool`` is "average" or "max", of 3x3 pixels at stride 1, or "reduce", the maximum at stride
-    2. An average counts the pixels that are there alone, not the zeros around the picture.
+    ``paths`` name the units of each path and their (channels out, kernel, stride), in order; a
+    list of several is a fork, whose results are concatenated. ``pool`` is "average" or "max", 3x3
+    at stride 1, followed by a convolution to ``pooled`` channels, or "reduce", the maximum at
+    stride 2. Averages do not count padding.
     """
 
-    def __init__(self, units: Mapping[str, Unit], paths: Sequence[Path], pool: str):
+    def __init__(self, channels: int, pool: str, pooled: int = 0, **paths):
         super().__init__()
-        self.paths, self.pool = paths, pool
-        for name, unit in units.items():
-            self.add_sublayer(name, ConvUnit(unit))
+        self.paths, self.pool = [], pool
+        for path, steps in paths.items():
+            before, names = channels, []
+            for i, step in enumerate(steps, 1):
+                forks = step if isinstance(step, list) else [step]
+                place = f"{path}_{i}" if len(steps) > 1 else path
+                suffixes = ("a", "b") if len(forks) > 1 else ("",)
+                names.append([place + suffix for suffix in suffixes])
+                for name, sizes in zip(names[-1], forks):
+                    self.add_sublayer(name, ConvUnit(before, *sizes))
+                before = forks[0][0]
+            self.paths.append(names)
+        if pool != "reduce":
+            self.branch_pool = ConvUnit(channels, pooled)
 
     def forward(self, x):
         parts = []
         for path in self.paths:
             y = x
-            for step in path:
-                if isinstance(step, str):
-                    y = getattr(self, step)(y)
-                else:
-                    y = paddle.concat([getattr(self, name)(y) for name in step], axis=1)
+            for names in path:
+                y = paddle.concat([getattr(self, name)(y) for name in names], axis=1)
             parts.append(y)
         return paddle.concat([*parts, self.pooled(x)], axis=1)
 
     def pooled(self, x):
-        """The last path."""
+        """Compute the last path."""
         if self.pool == "reduce":
             return F.max_pool2d(x, 3, stride=2)
         pool = F.avg_pool2d if self.pool == "average" else F.max_pool2d
         return self.branch_pool(pool(x, 3, stride=1, padding=1))
 
 
-def unit(channels: int, out: int, kernel: Union[int, tuple] = 1, stride: int = 1) -> Unit:
-    """A unit that keeps the size where its stride is 1."""
-    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
-    padding = (height // 2, width // 2) if stride == 1 else (0, 0)
-    return channels, out, (height, width), stride, padding
-
-
 def block_35(channels: int, pooled: int) -> Block:
-    """Of maps of 35 x 35 pixels."""
-    units = {
-        "branch1x1": unit(channels, 64),
-        "branch5x5_1": unit(channels, 48),
-        "branch5x5_2": unit(48, 64, 5),
-        "branch3x3dbl_1": unit(channels, 64),
-        "branch3x3dbl_2": unit(64, 96, 3),
-        "branch3x3dbl_3": unit(96, 96, 3),
-        "branch_pool": unit(channels, pooled),
-    }
-    paths = [["branch1x1"], numbered("branch5x5", 2), numbered("branch3x3dbl", 3)]
-    return Block(units, paths, "average")
+    """For maps of 35 x 35 pixels."""
+    return Block(
+        channels, "average", pooled,
+        branch1x1=[(64, 1)],
+        branch5x5=[(48, 1), (64, 5)],
+        branch3x3dbl=[(64, 1), (96, 3), (96, 3)],
+    )  # fmt: skip
 
 
 def block_17(channels: int, inner: int) -> Block:
-    """Of maps of 17 x 17 pixels, with kernels of 7 x 1."""
-    flat, tall = (1, 7), (7, 1)
-    units = {
-        "branch1x1": unit(channels, 192),
-        "branch7x7_1": unit(channels, inner),
-        "branch7x7_2": unit(inner, inner, flat),
-        "branch7x7_3": unit(inner, 192, tall),
-        "branch7x7dbl_1": unit(channels, inner),
-        "branch7x7dbl_2": unit(inner, inner, tall),
-        "branch7x7dbl_3": unit(inner, inner, flat),
-        "branch7x7dbl_4": unit(inner, inner, tall),
-        "branch7x7dbl_5": unit(inner, 192, flat),
-        "branch_pool": unit(channels, 192),
-    }
-    paths = [["branch1x1"], numbered("branch7x7", 3), numbered("branch7x7dbl", 5)]
-    return Block(units, paths, "average")
+    """For maps of 17 x 17 pixels, with kernels of 7 x 1."""
+    flat, tall, d = (1, 7), (7, 1), inner
+    return Block(
+        channels, "average", 192,
+        branch1x1=[(192, 1)],
+        branch7x7=[(d, 1), (d, flat), (192, tall)],
+        branch7x7dbl=[(d, 1), (d, tall), (d, flat), (d, tall), (192, flat)],
+    )  # fmt: skip
 
 
 def block_8(channels: int, pool: str) -> Block:
-    """Of maps of 8 x 8 pixels."""
-    units = {
-        "branch1x1": unit(channels, 320),
-        "branch3x3_1": unit(channels, 384),
-        "branch3x3_2a": unit(384, 384, (1, 3)),
-        "branch3x3_2b": unit(384, 384, (3, 1)),
-        "branch3x3dbl_1": unit(channels, 448),
-        "branch3x3dbl_2": unit(448, 384, 3),
-        "branch3x3dbl_3a": unit(384, 384, (1, 3)),
-        "branch3x3dbl_3b": unit(384, 384, (3, 1)),
-        "branch_pool": unit(channels, 192),
-    }
-    paths = [
-        ["branch1x1"],
-        ["branch3x3_1", ("branch3x3_2a", "branch3x3_2b")],
-        ["branch3x3dbl_1", "branch3x3dbl_2", ("branch3x3dbl_3a", "branch3x3dbl_3b")],
-    ]
-    return Block(units, paths, pool)
+    """For maps of 8 x 8 pixels."""
+    fork = [(384, (1, 3)), (384, (3, 1))]
+    return Block(
+        channels, pool, 192,
+        branch1x1=[(320, 1)],
+        branch3x3=[(384, 1), fork],
+        branch3x3dbl=[(448, 1), (384, 3), fork],
+    )  # fmt: skip
 
 
 def reduction_17() -> Block:
     """From 35 x 35 to 17 x 17."""
-    units = {
-        "branch3x3": unit(288, 384, 3, stride=2),
-        "branch3x3dbl_1": unit(288, 64),
-        "branch3x3dbl_2": unit(64, 96, 3),
-        "branch3x3dbl_3": unit(96, 96, 3, stride=2),
-    }
-    return Block(units, [["branch3x3"], numbered("branch3x3dbl", 3)], "reduce")
+    dbl = [(64, 1), (96, 3), (96, 3, 2)]
+    return Block(288, "reduce", branch3x3=[(384, 3, 2)], branch3x3dbl=dbl)
 
 
 def reduction_8() -> Block:
     """From 17 x 17 to 8 x 8."""
-    units = {
-        "branch3x3_1": unit(768, 192),
-        "branch3x3_2": unit(192, 320, 3, stride=2),
-        "branch7x7x3_1": unit(768, 192),
-        "branch7x7x3_2": unit(192, 192, (1, 7)),
-        "branch7x7x3_3": unit(192, 192, (7, 1)),
-        "branch7x7x3_4": unit(192, 192, 3, stride=2),
-    }
-    return Block(units, [numbered("branch3x3", 2), numbered("branch7x7x3", 4)], "reduce")
-
-
-def numbered(name: str, count: int) -> list[str]:
-    """``name_1`` ... ``name_count``."""
-    return [f"{name}_{i}" for i in range(1, count + 1)]
+    long = [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)]
+    return Block(768, "reduce", branch3x3=[(192, 1), (320, 3, 2)], branch7x7x3=long)
 
 
 class FIDInception(nn.Layer):
-    """Features [N, 2048] of pictures [N, 3, 299, 299] in [-1, 1], after the last average.
+    """Features [N, 2048] of images [N, 3, 299, 299] in [-1, 1], after the last average.
 
-    Layers have the published file's names. Source: Szegedy et al. 2015, figures 5 to 7 and 10; how
-    the 2015 release pools, from its graph.
+    Layers have the published file's names. Source: Szegedy et al. 2015, figures 5 to 7 and 10;
+    the pooling of the 2015 release from its graph.
     """
 
     def __init__(self):
         super().__init__()
         layers = {
-            "Conv2d_1a_3x3": ConvUnit((3, 32, (3, 3), 2, (0, 0))),
-            "Conv2d_2a_3x3": ConvUnit((32, 32, (3, 3), 1, (0, 0))),
-            "Conv2d_2b_3x3": ConvUnit(unit(32, 64, 3)),
+            "Conv2d_1a_3x3": ConvUnit(3, 32, 3, stride=2),
+            "Conv2d_2a_3x3": ConvUnit(32, 32, 3, valid=True),
+            "Conv2d_2b_3x3": ConvUnit(32, 64, 3),
             "pool_1": nn.MaxPool2D(3, 2),
-            "Conv2d_3b_1x1": ConvUnit(unit(64, 80)),
-            "Conv2d_4a_3x3": ConvUnit((80, 192, (3, 3), 1, (0, 0))),
+            "Conv2d_3b_1x1": ConvUnit(64, 80),
+            "Conv2d_4a_3x3": ConvUnit(80, 192, 3, valid=True),
             "pool_2": nn.MaxPool2D(3, 2),
             "Mixed_5b": block_35(192, 32),
             "Mixed_5c": block_35(256, 64),
@@ -206,19 +164,16 @@ class FIDInception(nn.Layer):
 
 
 def load(network: FIDInception, state: Mapping[str, Any], source: str) -> None:
-    """Fill the network with a file's arrays, which have the published names.
+    """Load a file's arrays, which have the published names.
 
-    The classifier at the end, and the count of batches that each norm has seen, are left out.
-
-    Raises:
-        InputError: they are of another network; the message says of which, if that is known.
+    The classifier at the end and the batch counters of the norms are ignored.
     """
     arrays = {name: x for name, x in state.items() if isinstance(x, np.ndarray)}
     other = other_inception(arrays)
     if other:
         raise InputError(
-            f"{source} is {other}: another network than FID's, whose distances are no FID; "
-            "take pt_inception-2015-12-05-6726825d.pth"
+            f"{source} is {other}, not FID's network, and its distances would not be FID; "
+            "use pt_inception-2015-12-05-6726825d.pth"
         )
     statistics = {"running_mean": "_mean", "running_var": "_variance"}
     found = {}
@@ -231,13 +186,12 @@ def load(network: FIDInception, state: Mapping[str, Any], source: str) -> None:
     load_state_strict(network, found, source)
 
 
-def other_inception(arrays: Mapping[str, np.ndarray]) -> Optional[str]:
-    """Which other Inception v3 these are the arrays of; None: none that is known."""
+def other_inception(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """Return which other Inception v3 the arrays belong to; None if none is recognised."""
     if any(name.startswith("inception_stem.") for name in arrays):
         return "the framework's own Inception v3"
     classes = arrays.get("fc.weight")
-    if any(name.startswith("AuxLogits.") for name in arrays) or (
-        classes is not None and len(classes) == 1000
-    ):
+    has_1000_classes = classes is not None and len(classes) == 1000
+    if has_1000_classes or any(name.startswith("AuxLogits.") for name in arrays):
         return "torchvision's Inception v3"
     return None

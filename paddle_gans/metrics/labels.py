@@ -1,45 +1,41 @@
-"""Label maps: which class a colour stands for, and how many pixels have the right one."""
+"""Accuracy of label maps: the class of each colour, and the share of correct pixels."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import numpy as np
 
 from data_reader.errors import InputError
 
-MOST_CLASSES = 64  # of a palette that is taken from the truth; more are no flat colours
-STRIP = 2**15  # pixels whose distances to all colours are in memory at once
+MAX_CLASSES = 64  # of a palette that is taken from the truth; more are no flat colours
+CHUNK = 2**15  # pixels whose distances to all colours are in memory at once
 
 
 class Palette(NamedTuple):
-    """A label map's classes."""
+    """The classes of a label map."""
 
     colours: np.ndarray  # uint8 [K, 3]
     names: Sequence[str]
 
-    def classes(self, picture: np.ndarray) -> np.ndarray:
-        """The class of each pixel: that of the nearest colour. uint8 [H, W, 3] to int [H * W]."""
-        pixels = picture.reshape(-1, 3).astype(np.float32)
+    def classes(self, image: np.ndarray) -> np.ndarray:
+        """Return the class of the nearest colour of each pixel, uint8 [H, W, 3] to int [H * W]."""
+        pixels = image.reshape(-1, 3).astype(np.float32)
         colours = self.colours.astype(np.float32)
         squares = (colours**2).sum(axis=1)
         found = np.empty(len(pixels), np.int64)
-        for start in range(0, len(pixels), STRIP):
-            part = slice(start, start + STRIP)
+        for start in range(0, len(pixels), CHUNK):
+            part = slice(start, start + CHUNK)
             # |p - c|^2 without |p|^2, which is the same for every colour.
             found[part] = (squares - 2 * pixels[part] @ colours.T).argmin(axis=1)
         return found
 
 
-def read_palette(path: Union[str, os.PathLike]) -> Palette:
-    """Read a palette: ``R G B name`` a line, the name may be left out; # begins a comment.
-
-    Raises:
-        InputError: it cannot be read, or a line is something else.
-    """
+def read_palette(path: str | os.PathLike) -> Palette:
+    """Read a palette: ``R G B name`` a line; the name is optional, # begins a comment."""
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -52,7 +48,7 @@ def read_palette(path: Union[str, os.PathLike]) -> Palette:
         if not words:
             continue
         if len(words) < 3 or not all(w.isdecimal() and int(w) < 256 for w in words[:3]):
-            raise InputError(f"{path}, line {number}: a class is `R G B name`, 128 64 128 road say")
+            raise InputError(f"{path}, line {number}: give `R G B name`, e.g. 128 64 128 road")
         colours.append([int(word) for word in words[:3]])
         names.append(words[3].strip() if len(words) > 3 else " ".join(words[:3]))
     if len({tuple(c) for c in colours}) < max(2, len(colours)):
@@ -61,19 +57,15 @@ def read_palette(path: Union[str, os.PathLike]) -> Palette:
 
 
 def palette_of(maps: Iterable[np.ndarray]) -> Palette:
-    """The colours that occur in label maps, uint8 [H, W, 3] each.
-
-    Raises:
-        InputError: there is only one, or more than ``MOST_CLASSES``.
-    """
+    """Return the colours of label maps, uint8 [H, W, 3] each."""
     codes: set[int] = set()
-    for picture in maps:
-        seen = picture.reshape(-1, 3).astype(np.int64) @ np.array([65536, 256, 1])
+    for image in maps:
+        seen = image.reshape(-1, 3).astype(np.int64) @ np.array([65536, 256, 1])
         codes.update(np.unique(seen).tolist())
-        if len(codes) > MOST_CLASSES:
+        if len(codes) > MAX_CLASSES:
             raise InputError(
-                f"the label maps hold more than {MOST_CLASSES} colours, as they do after JPEG; "
-                "name the classes' colours: --palette FILE with `R G B name` a line"
+                f"the label maps hold more than {MAX_CLASSES} colours, as they do after JPEG; "
+                "give the colours of the classes: --palette FILE with `R G B name` a line"
             )
     if len(codes) < 2:
         raise InputError("the label maps hold one colour; classes need two or more")
@@ -81,24 +73,24 @@ def palette_of(maps: Iterable[np.ndarray]) -> Palette:
     return Palette(np.array(colours, np.uint8), [" ".join(map(str, c)) for c in colours])
 
 
-def confusion(palette: Palette, picture: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Counts of pixels [K, K]: the truth's class down, the picture's across."""
+def confusion(palette: Palette, image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Count pixels [K, K]: the truth's class down, the image's across."""
     count = len(palette.colours)
-    both = palette.classes(truth) * count + palette.classes(picture)
+    both = palette.classes(truth) * count + palette.classes(image)
     return np.bincount(both, minlength=count * count).reshape(count, count)
 
 
 def accuracies(counts: np.ndarray) -> dict[str, float]:
-    """Per-pixel and per-class accuracy, and mean IoU, of a confusion matrix [K, K].
+    """Per-pixel accuracy, per-class accuracy and mean IoU of a confusion matrix [K, K].
 
     The latter two are means over the classes that occur in the truth. Source: Long et al. 2015,
-    section 5, by which Isola et al. 2017 judge photo to labels.
+    section 5, which Isola et al. 2017 use for photo to labels.
     """
     right, of_truth = np.diag(counts).astype(np.float64), counts.sum(axis=1)
-    there = of_truth > 0
+    occurs = of_truth > 0
     union = of_truth + counts.sum(axis=0) - right
     return {
         "pixel_accuracy": float(right.sum() / counts.sum()),
-        "class_accuracy": float((right[there] / of_truth[there]).mean()),
-        "class_iou": float((right[there] / union[there]).mean()),
+        "class_accuracy": float((right[occurs] / of_truth[occurs]).mean()),
+        "class_iou": float((right[occurs] / union[occurs]).mean()),
     }

@@ -1,4 +1,4 @@
-"""LPIPS: how different two pictures look to a network that was trained for something else."""
+"""LPIPS: the perceptual distance of two images, in the features of a classification network."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from data_reader.errors import InputError
+from data_reader.transforms import normalise
 from paddle_gans.weights.arrays import load_state_strict, require_equal
 
-# ImageNet's mean and deviation, for pictures in [-1, 1].
+# ImageNet's mean and deviation, for images in [-1, 1].
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-SMALLEST = 32  # pixels a side; of a smaller picture the last maps are empty
+MIN_SIDE = 32  # pixels; the last maps of a smaller image are empty
 
 
 def alexnet() -> tuple[nn.Sequential, list[int]]:
-    """The convolutions of AlexNet, and after which of its layers features are taken."""
+    """Return the convolutions of AlexNet, and the layers whose outputs are features."""
     layers = [
         *[nn.Conv2D(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2D(3, 2)],
         *[nn.Conv2D(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2D(3, 2)],
@@ -31,7 +32,7 @@ def alexnet() -> tuple[nn.Sequential, list[int]]:
 
 
 def vgg16() -> tuple[nn.Sequential, list[int]]:
-    """The convolutions of VGG-16, and after which of its layers features are taken."""
+    """Return the convolutions of VGG-16, and the layers whose outputs are features."""
     layers, taken, before = [], [], 3
     for channels, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
         if layers:
@@ -48,7 +49,7 @@ CHANNELS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
 
 
 class LPIPS(nn.Layer):
-    """Distances [N] of pictures [N, 3, H, W] in [-1, 1], sides of 32 pixels at least.
+    """Distances [N] of images [N, 3, H, W] in [-1, 1] with sides of at least 32 pixels.
 
     ``backbone`` is "alex" or "vgg". Source: Zhang et al. 2018, equation 1; version 0.1 of the
     authors' weights.
@@ -67,7 +68,7 @@ class LPIPS(nn.Layer):
         )
 
     def embed(self, x: Tensor) -> list[Tensor]:
-        """The features of pictures, of length 1 at every place: five of [N, C, h, w]."""
+        """Return the features of images, normalised at every place: five of [N, C, h, w]."""
         x, found = (x - self.shift) / self.scale, []
         for i, layer in enumerate(self.features):
             x = layer(x)
@@ -77,41 +78,54 @@ class LPIPS(nn.Layer):
         return found
 
     def between(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
-        """Distances [N] of embedded pictures; one of them may be a single one."""
+        """Return the distances [N] of embedded images; one side may be a single image."""
         parts = [weigh((x - y) ** 2).mean(axis=[1, 2, 3]) for weigh, x, y in zip(self.linear, a, b)]
         return paddle.add_n(parts)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return self.between(self.embed(a), self.embed(b))
 
-    def diversity(self, pictures: Tensor) -> float:
-        """The mean distance of all pairs of pictures [K, 3, H, W], K at least 2."""
-        found, pairs = self.embed(pictures), []
-        for i in range(len(pictures) - 1):
+    @paddle.no_grad()
+    def distances(self, images: np.ndarray, truths: np.ndarray) -> list[float]:
+        """Return the distance of each image to its truth; uint8 [N, H, W, 3] both."""
+        both = (paddle.to_tensor(planes(x)) for x in (images, truths))
+        return self(*both).numpy().astype(np.float64).tolist()
+
+    @paddle.no_grad()
+    def diversity(self, images: np.ndarray) -> float:
+        """Return the mean distance of all pairs of images, uint8 [K, H, W, 3], K at least 2."""
+        found, pairs = self.embed(paddle.to_tensor(planes(images))), []
+        for i in range(len(images) - 1):
             one, others = [x[i : i + 1] for x in found], [x[i + 1 :] for x in found]
             pairs.append(self.between(one, others))
         return float(F.relu(paddle.concat(pairs)).mean())
 
 
+def planes(images) -> np.ndarray:
+    """Convert images, uint8 [H, W, C] each, to the networks' float32 [N, C, H, W] in [-1, 1]."""
+    return np.stack([normalise(image) for image in images])
+
+
 def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], source: str) -> LPIPS:
-    """LPIPS from the arrays of two published files: a backbone's, and the linear weights.
+    """Build LPIPS from two published files: a backbone of torchvision, and the linear weights.
 
-    The backbone has torchvision's names (``features.0.weight``; its classifier is left out), the
-    linear weights the authors' (``lin0.model.1.weight``). Which backbone it is, its shapes say.
-
-    Raises:
-        InputError: they are of other networks, or not of the same.
+    Names are torchvision's (``features.0.weight``; the classifier is ignored) and the authors'
+    (``lin0.model.1.weight``). The shapes tell which backbone it is.
     """
-    trunk = {n: x for n, x in arrays_of(backbone_state).items() if n.startswith("features.")}
+    states = (backbone_state, linear_state)
+    trunk, linear = (
+        {name: x for name, x in state.items() if isinstance(x, np.ndarray)} for state in states
+    )
+    trunk = {name: x for name, x in trunk.items() if name.startswith("features.")}
     first = trunk.get("features.0.weight")
     kinds = {(64, 3, 11, 11): "alex", (64, 3, 3, 3): "vgg"}
     backbone = kinds.get(tuple(first.shape)) if first is not None else None
     if backbone is None:
         raise InputError(
             f"{source}: the first file is neither AlexNet nor VGG-16 with torchvision's names "
-            "(features.0.weight ...); take alexnet-owt-7be5be79.pth or vgg16-397923af.pth"
+            "(features.0.weight ...); use alexnet-owt-7be5be79.pth or vgg16-397923af.pth"
         )
-    linear = {linear_name(name): x for name, x in arrays_of(linear_state).items()}
+    linear = {linear_name(name): x for name, x in linear.items()}
     network = LPIPS(backbone)
     shapes = {name: tuple(x.shape) for name, x in network.state_dict().items()}
     require_equal(
@@ -124,13 +138,8 @@ def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], so
     return network
 
 
-def arrays_of(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays among a file's values."""
-    return {name: x for name, x in state.items() if isinstance(x, np.ndarray)}
-
-
 def linear_name(name: str) -> str:
-    """``lin0.model.1.weight``, or without the dropout ``lin0.model.0.weight``: ours."""
+    """Convert the authors' name, ``lin0.model.1.weight`` (model.0 without dropout), to ours."""
     parts = name.split(".")
     if parts[0][:3] == "lin" and parts[0][3:].isdecimal() and parts[-1] == "weight":
         return f"linear.{parts[0][3:]}.weight"

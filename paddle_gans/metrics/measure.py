@@ -1,229 +1,224 @@
-"""The figures of what a model made: which of them there can be, and their values."""
+"""Choose the metrics that a model allows, and compute them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 import numpy as np
 
 from data_reader.errors import InputError
 
-from . import METRICS, distances, labels, lpips, pictures
+from . import METRICS, distances, image_metrics, labels, lpips
 from .cache import Cache
-from .features import LPIPS_NEEDED, NEEDED, Features, OpenedLPIPS
+from .features import LPIPS_NEEDED, NEEDED, Features
 from .labels import Palette
-from .subjects import Made, Subject
+from .tasks import Batch, EvalTask
 
-KID_SUBSET = 1000  # pictures, as is usual
-AGAINST_TRUTH = {"psnr": pictures.psnr, "ssim": pictures.ssim, "ciede2000": pictures.ciede2000}
-SMALLEST = {  # pixels a side
-    "ssim": pictures.WINDOW,
-    "lpips": lpips.SMALLEST,
-    "lattice": pictures.LATTICE_SMALLEST,
+AGAINST_TRUTH = {
+    "psnr": image_metrics.psnr,
+    "ssim": image_metrics.ssim,
+    "ciede2000": image_metrics.ciede2000,
+}
+OF_IMAGES = {"chroma": image_metrics.chroma, "lattice": image_metrics.lattice}
+MIN_SIDE = {  # pixels
+    "ssim": image_metrics.WINDOW,
+    "lpips": lpips.MIN_SIDE,
+    "lattice": image_metrics.MIN_LATTICE_SIDE,
 }
 RATIOS = ("lattice", "lattice_truth", "lattice_ratio")  # their means are geometric
 
-Figures = dict[str, float]
+Values = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What figures are found with."""
+    """The networks and settings that metrics are computed with."""
 
-    features: Optional[Features] = None
-    lpips: Optional[OpenedLPIPS] = None
-    palette: Optional[Palette] = None
-    kid_subset: int = KID_SUBSET
+    features: Features | None = None
+    lpips: lpips.LPIPS | None = None
+    palette: Palette | None = None
+    kid_subset: int = 1000  # images, as is usual
     seed: int = 0
     cache: Cache = field(default_factory=Cache)
     batch_size: int = 16
 
 
 def choose(
-    asked: Optional[Sequence[str]], subjects: Sequence[Subject], tools: Tools
+    asked: Sequence[str] | None, tasks: Sequence[EvalTask], tools: Tools
 ) -> tuple[list[str], list[str]]:
-    """The metrics that are measured, and why others are not.
+    """Return the metrics to compute, and why others are not available.
 
-    Without ``asked``, all that there can be. What has no meaning for a model is left out without a
-    word, unless it is asked for.
+    Without ``asked``, all that are possible; meaningless ones are then omitted without a note.
 
     Raises:
-        InputError: one that is asked for cannot be, or none is left.
+        InputError: a metric that was asked for is not possible, or none is.
     """
     chosen, notes = [], []
-    side = min(subjects[0].reals.read(0).shape[:2])
+    side = min(tasks[0].reals.read(0).shape[:2])
     is_asked = asked is not None
     for metric in dict.fromkeys(asked) if is_asked else METRICS:
-        senseless = next((s for s in subjects if not has_meaning(metric, s, tools, is_asked)), None)
-        if senseless is not None:
+        useless = next((t for t in tasks if not has_meaning(metric, t, tools, is_asked)), None)
+        if useless is not None:
             if is_asked:
-                raise InputError(f"--metrics {metric}: {no_meaning(metric, senseless)}")
+                raise InputError(f"--metrics {metric}: {why_meaningless(useless)}")
             continue
-        lack = next(filter(None, (lacks(metric, s, tools, side) for s in subjects)), None)
-        if lack is None:
+        missing = filter(None, (why_unavailable(metric, t, tools, side) for t in tasks))
+        reason = next(missing, None)
+        if reason is None:
             chosen.append(metric)
         elif is_asked:
-            raise InputError(f"--metrics {metric}: {lack}")
-        elif lack not in notes:
-            notes.append(lack)
+            raise InputError(f"--metrics {metric}: {reason}")
+        elif reason not in notes:
+            notes.append(reason)
     if not chosen:
-        raise InputError(f"there is nothing to measure by. {'. '.join(notes)}")
+        raise InputError(f"no metric is possible. {'. '.join(notes)}")
     return chosen, notes
 
 
-def has_meaning(metric: str, subject: Subject, tools: Tools, is_asked: bool) -> bool:
-    """Whether a metric says something about what is made."""
-    if metric in ("fid", "kid") or (metric == "lpips" and subject.together):
+def has_meaning(metric: str, task: EvalTask, tools: Tools, is_asked: bool) -> bool:
+    """Whether a metric says something about the task's outputs."""
+    if metric in ("fid", "kid") or (metric == "lpips" and task.one_source):
         return True
-    are_labels = subject.labels or tools.palette is not None
+    are_labels = task.labels or tools.palette is not None
     if metric == "lattice":
-        return is_asked or not (subject.has_truth and are_labels)
+        return is_asked or not (task.has_truth and are_labels)
     if metric == "labels":
-        return subject.has_truth and are_labels
-    return subject.has_truth and (is_asked or not are_labels)
+        return task.has_truth and are_labels
+    return task.has_truth and (is_asked or not are_labels)
 
 
-def no_meaning(metric: str, subject: Subject) -> str:
-    """Why it says nothing."""
-    if not subject.has_truth:
-        return f"{subject.name} has no truth to compare with{subject.hint}"
-    return "the truth is no label map (flat areas of a few colours); --palette FILE names classes"
+def why_meaningless(task: EvalTask) -> str:
+    """Return why a metric says nothing about the task."""
+    if not task.has_truth:
+        return f"{task.name} has no truth to compare with{task.hint}"
+    return "the truth is not a label map (flat areas of a few colours); name classes by --palette"
 
 
-def lacks(metric: str, subject: Subject, tools: Tools, side: int) -> Optional[str]:
-    """What is missing for a metric; None: nothing."""
+def why_unavailable(metric: str, task: EvalTask, tools: Tools, side: int) -> str | None:
+    """Return what a metric lacks; None if it can be computed."""
     if metric in ("fid", "kid") and tools.features is None:
         return NEEDED
     if metric == "lpips" and tools.lpips is None:
         return LPIPS_NEEDED
-    count, what = min((subject.count, "made"), (subject.reals.count, "real"))
-    few = f"{subject.name}: {count} {what} picture{'' if count == 1 else 's'}"
+    count, what = min((task.count, "generated"), (task.reals.count, "real"))
+    few = f"{task.name}: {count} {what} image{'' if count == 1 else 's'}"
     if metric == "fid" and count < 2:
-        return f"{few}; FID needs 2 at least"
+        return f"{few}; FID needs at least 2"
     if metric == "kid" and count < tools.kid_subset:
-        hint = f"; --kid-subset {count // 2} would do" if count > 3 else ""
-        return f"{few}, fewer than KID draws for a subset, {tools.kid_subset}{hint}"
-    if side < SMALLEST.get(metric, 0):
+        hint = f"; use --kid-subset {count // 2}" if count > 3 else ""
+        return f"{few}, fewer than a subset of KID has, {tools.kid_subset}{hint}"
+    if side < MIN_SIDE.get(metric, 0):
         name = metric if metric == "lattice" else metric.upper()
-        return f"{name} needs {SMALLEST[metric]} pixels a side, the images have {side}"
+        return f"{name} needs {MIN_SIDE[metric]} pixels a side, the images have {side}"
     return None
 
 
 def measure(
-    subject: Subject, metrics: Sequence[str], tools: Tools, tick: Callable[[int], None]
-) -> Figures:
-    """The figures of one subject, in the order of ``METRICS``.
-
-    ``tick`` is called with how many pictures were looked at.
-
-    Raises:
-        InputError: a picture cannot be read, or is of another size than its truth.
-    """
+    task: EvalTask, metrics: Sequence[str], tools: Tools, on_progress: Callable[[int], None]
+) -> Values:
+    """Compute the metrics of one task; ``on_progress`` is called with counts of images."""
     palette = tools.palette
     if "labels" in metrics and palette is None:
-        palette = labels.palette_of(map(subject.reals.read, range(subject.reals.count)))
-    gathered = Gathered(metrics, tools, palette)
-    for made in subject.make():
-        gathered.take(made)
-        tick(len(made.pictures))
-    found: Figures = {}
-    if gathered.features:
-        real = tools.cache.features_of(subject.reals, tools.features, tools.batch_size, tick)
-        found.update(apart(np.concatenate(gathered.features), real, metrics, tools))
-    if "lattice" in metrics and not subject.has_truth:
-        count = lattice_reals(subject)
-        gathered.add("lattice_truth", tools.cache.lattices_of(subject.reals, count, tick))
-    found.update(gathered.means())
-    return found
+        palette = labels.palette_of(map(task.reals.read, range(task.reals.count)))
+    found = Accumulator(metrics, tools, palette)
+    for batch in task.generate():
+        found.add(batch)
+        on_progress(len(batch.images))
+    values: Values = {}
+    if found.features:
+        real = tools.cache.features_of(task.reals, tools.features, tools.batch_size, on_progress)
+        values.update(feature_distances(np.concatenate(found.features), real, metrics, tools))
+    if "lattice" in metrics and not task.has_truth:
+        real = tools.cache.lattices_of(task.reals, lattice_count(task), on_progress)
+        found.add_values("lattice_truth", real)
+    return {**values, **found.means()}
 
 
-def lattice_reals(subject: Subject) -> int:
-    """How many real images the results' lattice is compared with, where there is no truth."""
-    return min(subject.count, subject.reals.count)
+def lattice_count(task: EvalTask) -> int:
+    """Return how many real images the lattice is compared with if there is no truth."""
+    return min(task.count, task.reals.count)
 
 
-def apart(made: np.ndarray, real: np.ndarray, metrics: Sequence[str], tools: Tools) -> Figures:
-    """FID and KID of features [N, D] and [M, D]."""
-    found: Figures = {}
+def feature_distances(
+    made: np.ndarray, real: np.ndarray, metrics: Sequence[str], tools: Tools
+) -> Values:
+    """Compute FID and KID of features [N, D] and [M, D]."""
+    values: Values = {}
     if "fid" in metrics:
         gaussians = map(distances.gaussian, (made, real))
-        found["fid"] = distances.frechet_distance(*gaussians)
+        values["fid"] = distances.frechet_distance(*gaussians)
     if "kid" in metrics:
         subset = {"subset": tools.kid_subset, "seed": tools.seed}
-        found["kid"], found["kid_std"] = distances.kid(made, real, **subset)
-    return found
+        values["kid"], values["kid_std"] = distances.kid(made, real, **subset)
+    return values
 
 
-class Gathered:
-    """What is kept of the pictures that were made: features, and sums."""
+class Accumulator:
+    """Keeps the features and per-image values of the generated images."""
 
-    def __init__(self, metrics: Sequence[str], tools: Tools, palette: Optional[Palette]):
+    def __init__(self, metrics: Sequence[str], tools: Tools, palette: Palette | None):
         self.metrics, self.tools, self.palette = metrics, tools, palette
         self.features: list[np.ndarray] = []
         self.values: dict[str, list[float]] = {}
-        self.counts: Optional[np.ndarray] = None  # of pixels, by class
+        self.counts: np.ndarray | None = None  # of pixels, by class
 
-    def take(self, made: Made) -> None:
-        """Look at some pictures."""
+    def add(self, batch: Batch) -> None:
+        """Evaluate a batch."""
+        images, truths = batch
         if "fid" in self.metrics or "kid" in self.metrics:
-            self.features.append(self.tools.features(made.pictures))
-        if "lpips" in self.metrics and made.truths is None:
-            self.add("lpips_diversity", [self.tools.lpips.diversity(made.pictures)])
-        if made.truths is not None:
-            self.compare(made)
-        if "lattice" in self.metrics:
-            self.add("lattice", map(pictures.lattice, made.pictures))
-            if made.truths is not None:
-                self.add("lattice_truth", map(pictures.lattice, made.truths))
+            self.features.append(self.tools.features(images))
+        if truths is not None:
+            self.compare(images, truths)
+        elif "lpips" in self.metrics:
+            self.add_values("lpips_diversity", [self.tools.lpips.diversity(images)])
+        for name, metric in OF_IMAGES.items():
+            if name in self.metrics:
+                self.add_values(name, map(metric, images))
+                self.add_values(f"{name}_truth", map(metric, [] if truths is None else truths))
 
-    def compare(self, made: Made) -> None:
-        """Measure images against their truths.
-
-        Raises:
-            InputError: they differ in size.
-        """
-        if made.truths.shape != made.pictures.shape:
+    def compare(self, images: np.ndarray, truths: np.ndarray) -> None:
+        """Compare images with their truths."""
+        if truths.shape != images.shape:
             raise InputError(
-                f"pictures of {list(made.pictures.shape[1:3])} pixels have truths of "
-                f"{list(made.truths.shape[1:3])}; both need one size"
+                f"images of {list(images.shape[1:3])} pixels have truths of "
+                f"{list(truths.shape[1:3])}; both need one size"
             )
         if "lpips" in self.metrics:
-            self.add("lpips", self.tools.lpips.distances(*made))
-        both = list(zip(*made))
-        for name, of in AGAINST_TRUTH.items():
+            self.add_values("lpips", self.tools.lpips.distances(images, truths))
+        for name, metric in AGAINST_TRUTH.items():
             if name in self.metrics:
-                self.add(name, (of(*pair) for pair in both))
-        if "chroma" in self.metrics:
-            self.add("chroma", map(pictures.chroma, made.pictures))
-            self.add("chroma_truth", map(pictures.chroma, made.truths))
+                self.add_values(name, map(metric, images, truths))
         if "labels" in self.metrics:
-            counts = sum(labels.confusion(self.palette, *pair) for pair in both)
+            counts = sum(labels.confusion(self.palette, *pair) for pair in zip(images, truths))
             self.counts = counts if self.counts is None else self.counts + counts
 
-    def add(self, name: str, values: Iterable[float]) -> None:
-        """Values of a figure, one a picture."""
+    def add_values(self, name: str, values: Iterable[float]) -> None:
+        """Add values of a metric, one per image."""
         self.values.setdefault(name, []).extend(values)
 
-    def means(self) -> Figures:
-        """The figures that are means over the pictures, and those of label maps."""
-        found = {name: mean_of(name, values) for name, values in self.values.items()}
-        if "lattice" in found:
-            found["lattice_ratio"] = found["lattice"] / found["lattice_truth"]
+    def means(self) -> Values:
+        """Return the means over the images, and the accuracies of label maps."""
+        means = {name: mean_of(name, values) for name, values in self.values.items()}
+        if "lattice" in means:
+            means["lattice_ratio"] = means["lattice"] / means["lattice_truth"]
         if self.counts is not None:
-            found.update(labels.accuracies(self.counts))
-        return found
+            means.update(labels.accuracies(self.counts))
+        return means
 
 
-def means(figures: dict[str, Figures], groups: dict[str, list[str]]) -> dict[str, Figures]:
-    """The mean of each group's rows."""
+def group_means(rows: dict[str, Values], tasks: Sequence[EvalTask]) -> dict[str, Values]:
+    """Return the means over the rows of each group of tasks."""
+    groups: dict[str, list[Values]] = {}
+    for task in tasks:
+        if task.group:
+            groups.setdefault(task.group, []).append(rows[task.name])
     return {
-        group: {key: mean_of(key, [figures[n][key] for n in names]) for key in figures[names[0]]}
-        for group, names in groups.items()
+        group: {key: mean_of(key, [row[key] for row in found]) for key in found[0]}
+        for group, found in groups.items()
     }
 
 
 def mean_of(name: str, values: Sequence[float]) -> float:
-    """The mean that suits a figure: geometric for ratios, arithmetic for the others."""
-    return pictures.geometric_mean(values) if name in RATIOS else float(np.mean(values))
+    """Return the mean of a metric: geometric for ratios, arithmetic otherwise."""
+    return image_metrics.geometric_mean(values) if name in RATIOS else float(np.mean(values))

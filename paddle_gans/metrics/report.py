@@ -1,19 +1,16 @@
-"""What an evaluation says: progress, a table, and a file."""
+"""Report an evaluation: a table, and a JSON file."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from data_reader.errors import InputError
-from paddle_gans.inference.progress import PAUSE, Progress
 from paddle_gans.training.checkpoint import read_json, write_json
 
-# Digits behind the point, and which way is better.
-COLUMNS = {
+COLUMNS = {  # digits after the point, and which direction is better
     "fid": (2, "lower"),
     "kid": (5, "lower"),
     "kid_std": (5, ""),
@@ -33,27 +30,8 @@ COLUMNS = {
 }
 
 
-class Meter(Progress):
-    """A bar of pictures on a terminal; elsewhere a line for each row, and now and then between."""
-
-    def row(self, name: str) -> None:
-        """A row's turn."""
-        self.name = name
-        if self.bar is not None:
-            self.bar.set_postfix_str(name)
-
-    def tick(self, count: int) -> None:
-        """So many pictures were looked at."""
-        self.finished += count
-        if self.bar is not None:
-            self.bar.update(count)
-        elif time.perf_counter() - self.spoke > PAUSE:
-            self.spoke = time.perf_counter()
-            print(f"{self.name}: {self.finished} of at most {self.total} pictures", flush=True)
-
-
 def table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Lines of a table: a row each, a column for each figure, and which way is better."""
+    """Return the lines of a table with a column for each metric, and which direction is better."""
     names = [name for name in COLUMNS if any(name in row for row in rows.values())]
     cells = [["", *names]]
     for title, row in rows.items():
@@ -67,32 +45,24 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
     ]
 
 
-def place(weights: str, output: str | None) -> Path:
-    """Where the figures are written: ``output``, or metrics.json beside the weights.
-
-    Raises:
-        InputError: a folder, or a file of another kind, is there.
-    """
+def output_file(weights: str, output: str | None) -> Path:
+    """Return where the metrics are written: ``output``, or metrics.json beside the weights."""
     given = Path(weights)
     folder = given if given.is_dir() else given.parent
     path = folder / "metrics.json" if output is None else Path(output)
     if path.suffix.lower() != ".json":
-        raise InputError(f"--output {path} is no .json file; {path}.json say")
+        raise InputError(f"--output {path} must end in .json, e.g. {path}.json")
     if path.is_dir() or path.parent.is_file():
         raise InputError(f"--output {path} cannot be a file there; name another")
     if path.exists() and "figures" not in read_json(path):
-        raise InputError(f"{path} holds something else than figures; name another --output")
+        raise InputError(f"{path} holds something other than metrics; name another --output")
     return path
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write the figures, whole or not at all.
-
-    Raises:
-        InputError: they cannot be written.
-    """
+    """Write the metrics atomically."""
     try:
         os.makedirs(path.parent, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path.parent} cannot be made: {error.strerror}") from error
+        raise InputError(f"{path.parent} cannot be created: {error.strerror}") from error
     write_json(path, content)

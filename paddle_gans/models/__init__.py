@@ -5,11 +5,10 @@ Nothing is registered: a sixth article is a sixth file. Files that start with ``
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from pathlib import Path
 
-from data_reader.errors import InputError
+from data_reader.errors import InputError, did_you_mean
 
 
 def names() -> list[str]:
@@ -24,7 +23,6 @@ def find(name: str) -> type:
         InputError: there is no such model; the message names the near ones.
     """
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name, names())
         raise InputError(f"there is no model {name!r}; {hint}the models are {', '.join(names())}")
     return importlib.import_module(f"{__name__}.{name}").MODEL

@@ -12,8 +12,8 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from data_reader.errors import InputError
-from paddle_gans.inference.files import grid
 from paddle_gans.training.options import Option
+from paddle_gans.training.panels import square_grid
 
 from . import shelf
 from .uploads import Limits, read_upload
@@ -50,7 +50,7 @@ class Tab:
         """The picture that the model makes of a file, and a caption."""
         upload = read_upload(path, self.limits)
         shown, seconds = timed(self.translate, upload.rgb, **self.chosen(values))
-        picture = grid(shown) if isinstance(shown, list) else shown
+        picture = square_grid(shown) if isinstance(shown, list) else shown
         return picture, caption(picture, seconds, upload.remark)
 
     def drawn(self, *values: Any) -> tuple[np.ndarray, str]:
@@ -59,7 +59,7 @@ class Tab:
         if options.get("count", 0) > LARGEST_COUNT:
             raise InputError(f"--count is at most {LARGEST_COUNT} here, not {options['count']}")
         pictures, seconds = timed(self.translate, **options)
-        picture = grid(pictures)
+        picture = square_grid(pictures)
         return picture, caption(picture, seconds, f"{len(pictures)} pictures")
 
     def examples(self) -> list[np.ndarray]:
@@ -80,7 +80,7 @@ class Tab:
 
     def lay_out(self, gr) -> None:
         """Put the widgets on the page; ``gr`` is Gradio."""
-        takes = self.translate.takes_pictures
+        takes = self.translate.takes_images
         with gr.Row():
             with gr.Column():
                 source = [upload_box(gr, "Picture")] if takes else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import re
@@ -12,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, Literal, Union
 
-from data_reader.errors import InputError
+from data_reader.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -95,9 +94,8 @@ def resolve(function: Any, given: Mapping[str, Any], what: str) -> dict[str, Any
     known = options_of(function)
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"it knows {', '.join(known)}"
-            raise InputError(f"{what} has no option {name!r}; {hint}")
+            hint = did_you_mean(name, known, f"it knows {', '.join(known)}")
+            raise InputError(f"{what} has no option {name!r}; {hint.strip()}")
     return {
         name: checked(option, given[name]) if name in given else option.default
         for name, option in known.items()

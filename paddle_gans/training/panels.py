@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Callable
@@ -22,21 +23,27 @@ MIN_TILE = 96  # smaller images are enlarged by a whole factor
 MOST_POINTS = 800  # of a curve; a picture of the curves has fewer pixels across
 
 
-def grid(images: Mapping[str, np.ndarray], columns: int = 0, tiled_rows: int = 0) -> np.ndarray:
-    """Named images [N, C, H, W] in [-1, 1] as one picture, uint8 [h, w, 3], under their names.
+def grid(
+    images: Mapping[str, np.ndarray] | Iterable[tuple[str, Sequence[np.ndarray]]],
+    columns: int = 0,
+    tiled_rows: int = 0,
+) -> np.ndarray:
+    """Named images as one image, uint8 [h, w, 3], under their names.
+
+    Images are [N, C, H, W] in [-1, 1], or uint8 [H, W, 3] each.
 
     A name is a column of its images; after ``columns`` names (0: all) the next ones go below.
     With ``tiled_rows`` each name is instead a block of so many rows, the blocks one below another.
     One channel is shown grey. All images have the same height and width.
     """
-    names = list(images)
+    named = list(images.items()) if isinstance(images, Mapping) else list(images)
     if tiled_rows:
-        blocks = [block(name, images[name], tiled_rows) for name in names]
+        blocks = [block(name, shown, tiled_rows) for name, shown in named]
     else:
-        step = columns or len(names)
+        step = columns or len(named)
         blocks = [
-            np.concatenate([block(n, images[n], len(images[n])) for n in names[i : i + step]], 1)
-            for i in range(0, len(names), step)
+            np.concatenate([block(name, x, len(x)) for name, x in named[i : i + step]], 1)
+            for i in range(0, len(named), step)
         ]
     width = max(b.shape[1] for b in blocks)
     return np.concatenate([np.pad(b, ((0, 0), (0, width - b.shape[1]), (0, 0))) for b in blocks])
@@ -44,14 +51,25 @@ def grid(images: Mapping[str, np.ndarray], columns: int = 0, tiled_rows: int = 0
 
 def block(name: str, images: np.ndarray, rows: int) -> np.ndarray:
     """A name over its images in ``rows`` rows; single columns of small images are enlarged."""
-    tiles = [np.broadcast_to(t, (*t.shape[:2], 3)) for t in map(denormalise, images)]
+    tiles = [x if x.dtype == np.uint8 else denormalise(x) for x in images]
+    tiles = [np.broadcast_to(t, (*t.shape[:2], 3)) for t in tiles]
     across = -(-len(tiles) // rows)
     zoom = max(1, -(-MIN_TILE // tiles[0].shape[1])) if across == 1 else 2
-    tiles = [np.pad(t.repeat(zoom, 0).repeat(zoom, 1), GAP_PADDING) for t in tiles]
-    tiles += [np.zeros_like(tiles[0])] * (rows * across - len(tiles))
-    lines = [np.concatenate(tiles[i : i + across], 1) for i in range(0, len(tiles), across)]
-    picture = np.concatenate(lines)
-    return np.concatenate([caption(name, picture.shape[1]), picture])
+    image = tile([t.repeat(zoom, 0).repeat(zoom, 1) for t in tiles], across)
+    return np.concatenate([caption(name, image.shape[1]), image])
+
+
+def tile(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Images of one size, uint8 [H, W, 3], in rows of ``columns``; GAP pixels follow each."""
+    cells = [np.pad(image, GAP_PADDING) for image in images]
+    cells += [np.zeros_like(cells[0])] * (-len(cells) % columns)
+    rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
+    return np.concatenate(rows)
+
+
+def square_grid(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images of one size, uint8 [H, W, 3], in about as many rows as columns."""
+    return tile(images, math.ceil(math.sqrt(len(images))))[:-GAP, :-GAP]
 
 
 def caption(text: str, width: int) -> np.ndarray:

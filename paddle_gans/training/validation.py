@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from paddle import Tensor, nn
 
 from data_reader.atomic import atomic_folder
 from data_reader.datasets import ImageDataset, without_randomness
-from data_reader.errors import InputError
+from data_reader.errors import InputError, did_you_mean
 from data_reader.loader import read_item
 from paddle_gans.fast_cpu.memory import from_numpy
 
@@ -123,8 +122,7 @@ def check_best_by(
     if not choices:
         raise InputError(f"{flag}: this model has no metric to choose by; leave it out")
     if best_by not in choices:
-        near = difflib.get_close_matches(best_by, choices, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(best_by, choices)
         if best_by in metrics:
             hint = "it is logged only, without a better direction; "
         raise InputError(f"{flag}: {hint}this model can choose by {' or '.join(choices)}")

@@ -1,4 +1,4 @@
-"""StarGAN v2 for use: styles, photographs of any size, and the command on real files."""
+"""Using multi-domain models: styles, photographs of any size, and the command on files."""
 
 import subprocess
 import sys
@@ -13,17 +13,20 @@ from data_reader import InputError, transforms
 from data_reader.images import decode_image, read_image, write_image
 from data_reader.video import VideoReader, VideoWriter
 from draw_demo import faces as demo_faces
-from paddle_gans.infer import main, translate_all
+from paddle_gans.infer import main, process_all
 from paddle_gans.inference import align
-from paddle_gans.inference._stargan_v2_pictures import Row, between, round_trip, strip, thumbnail
-from paddle_gans.inference._stargan_v2_references import (
+from paddle_gans.inference.domains import between, round_trip
+from paddle_gans.inference.domains_task import (
+    DomainTask,
     Reference,
+    Row,
     file_names,
     find_references,
-    in_a_name,
-    unlike,
+    safe_name,
+    strip,
+    thumbnail,
+    unique_names,
 )
-from paddle_gans.inference.stargan_v2 import Task
 from paddle_gans.networks.fan import FAN
 from paddle_gans.training import panels
 from paddle_gans.weights import formats
@@ -34,7 +37,7 @@ DOMAINS = ["cat", "dog", "rabbit"]
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """A run of one step on the drawn animals, whose styles then differ enough to be seen."""
+    """A run of one step on the drawn animals, with styles that visibly differ."""
     out = tmp_path_factory.mktemp("stargan") / "run"
     settings = {**TINY["stargan_v2"], "batch_size": 1, "workers": 0, "steps": 1}
     paddle_gans.train("stargan_v2", out=str(out), **settings)
@@ -56,7 +59,7 @@ def translate(run_folder):
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
-    """Two pictures of each kind, 70 x 80, in a folder each."""
+    """Two images of each kind, 70 x 80, in a folder each."""
     root = tmp_path_factory.mktemp("faces")
     for kind in DOMAINS:
         for i in range(2):
@@ -66,7 +69,7 @@ def faces(tmp_path_factory):
 
 
 def rendered(translate, square, styles):
-    """What the generator makes of [S, S, 3] in styles [K, D], by hand."""
+    """The output of the generator for [S, S, 3] in styles [K, D], computed by hand."""
     x = paddle.to_tensor((square.transpose(2, 0, 1)[None] / 127.5 - 1).astype("float32"))
     generator = translate.model.generator_ema
     with paddle.no_grad():
@@ -75,14 +78,14 @@ def rendered(translate, square, styles):
 
 
 def close(one, other):
-    """Equal but for the rounding of a batch that is computed together."""
+    """Equal up to the rounding of a batch."""
     return one.shape == other.shape and np.abs(one.astype(int) - other).max() <= 1
 
 
 # From Python.
 
 
-def test_one_style_gives_a_picture_and_several_a_list_domain_by_domain(translate):
+def test_one_style_gives_an_image_and_several_a_list_domain_by_domain(translate):
     image = noise_image(0, SIZE, SIZE)
     dog = translate(image, domain="dog", seed=3)
     assert (dog.shape, dog.dtype) == ((SIZE, SIZE, 3), np.uint8)
@@ -178,7 +181,7 @@ def test_ways_between_styles_by_hand():
     assert frames.shape == (3 * 48, 2)
     assert frames[[0, 24, 48, 96, 120]].tolist() == [[0, 0], [2, 4], [4, 8], [4, 0], [2, 0]]
     steps = np.abs(np.diff(frames[:49, 1]))
-    assert steps[0] < steps[24] / 10  # it begins gently
+    assert steps[0] < steps[24] / 10  # it eases in
     assert frames.dtype == np.float32
 
 
@@ -186,9 +189,9 @@ def test_ways_between_styles_by_hand():
     ("options", "message"),
     [
         ({"domain": "lion"}, "no domain 'lion'; there are cat, dog, rabbit"),
-        ({"num_styles": 0}, "--num-styles is at least 1, not 0"),
-        ({"seed": -1}, "--seed is at least 0"),
-        ({"native_size": True, "align": True}, "no --native-size"),
+        ({"num_styles": 0}, "--num-styles must be at least 1, not 0"),
+        ({"seed": -1}, "--seed must be at least 0"),
+        ({"native_size": True, "align": True}, "omit --native-size"),
         ({"align": True}, "--fan-weights FILE"),
         ({"align": True, "fan_weights": "nowhere.pdparams"}, "nowhere.pdparams does not exist"),
         ({"native": True}, "did you mean native_size"),
@@ -231,7 +234,7 @@ def test_align_cuts_out_the_face_that_the_network_sees(translate, tmp_path):
 def test_align_from_the_command(run_folder, translate, tmp_path, capsys):
     photos = tmp_path / "photos"
     write_image(photos / "a.png", noise_image(7, 120, 150))
-    (photos / "b.png").write_text("no picture")
+    (photos / "b.png").write_text("no image")
     sure = save_fan(tmp_path / "sure.pdparams")
     unsure = save_fan(tmp_path / "unsure.pdparams", sees=False)
     flags = ["--domain", "dog", "--align", "--fan-weights"]
@@ -243,13 +246,13 @@ def test_align_from_the_command(run_folder, translate, tmp_path, capsys):
     write_image(photos / "a.png", noise_image(7, 2, 2))  # has one place to look at
     capsys.readouterr()
     message = refused(run_folder, photos, tmp_path / "no", *flags, unsure)
-    assert message == "2 of 2 pictures could not be read or aligned"
+    assert message == "2 of 2 images could not be read or aligned"
     first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith(f"skipped: {photos / 'a.png'}: no face is seen")
+    assert first.startswith(f"skipped: {photos / 'a.png'}: no face is found")
     assert second.startswith(f"skipped: {photos / 'b.png'} is not an image")
     assert not (tmp_path / "no").exists()
     words = [run_folder, photos, tmp_path / "no", *flags, unsure, "--reference", photos / "a.png"]
-    assert refused(*words).startswith(f"{photos / 'a.png'}: no face is seen")
+    assert refused(*words).startswith(f"{photos / 'a.png'}: no face is found")
     assert "--fan-weights FILE" in refused(run_folder, photos, tmp_path / "no", "--align")
 
 
@@ -274,7 +277,7 @@ def test_a_run_with_high_pass_skips_brings_its_own_face_finder(run_folder, tmp_p
     face = align.align(photo, align.find_face(translate.model.fan, photo), SIZE)
     aligned = translate(photo, domain="dog", align=True)
     assert np.array_equal(aligned, translate(face, domain="dog"))
-    with pytest.raises(InputError, match="leave --native-size out"):
+    with pytest.raises(InputError, match="omit --native-size"):
         translate(photo, domain="dog", native_size=True)
 
 
@@ -306,15 +309,15 @@ def test_references_that_cannot_be_say_why(tmp_path):
         return str(caught.value)
 
     assert "does not exist" in message(tmp_path / "nowhere")
-    assert "has no folder dog, but cat" in message(tmp_path / "refs", "dog")
+    assert "has no folder dog, only cat" in message(tmp_path / "refs", "dog")
     assert "add --domain, one of cat, dog, rabbit" in message(tmp_path / "mine")
     assert "add --domain" in message(tmp_path / "mine" / "a.png")
-    assert "holds no pictures" in message(tmp_path / "empty", "cat")
+    assert "holds no images" in message(tmp_path / "empty", "cat")
     (tmp_path / "refs" / "dog").mkdir()
-    assert f"{tmp_path / 'refs' / 'dog'} holds no pictures" in message(tmp_path / "refs")
+    assert f"{tmp_path / 'refs' / 'dog'} holds no images" in message(tmp_path / "refs")
     (tmp_path / "refs" / "lion").mkdir()
     lion = tmp_path / "refs" / "lion"
-    assert f"{lion} is no domain; there are cat, dog, rabbit" in message(tmp_path / "refs")
+    assert f"{lion} is not a domain (they are cat, dog, rabbit)" in message(tmp_path / "refs")
 
 
 def test_names_are_unlike_and_stay_in_the_folder(tmp_path):
@@ -322,8 +325,8 @@ def test_names_are_unlike_and_stay_in_the_folder(tmp_path):
     references = [Reference(path.split("/")[0], tmp_path / path) for path in paths]
     names = file_names(references)
     assert names == ["cat_a", "dog_A", "b", "dog_a_2", "cat_a_2", "c"]
-    assert unlike(["a", "a_2", "A", "a"]) == ["a", "a_2", "A_3", "a_4"]
-    assert in_a_name("../猫 1:2\n") == ".._猫 1_2_"
+    assert unique_names(["a", "a_2", "A", "a"]) == ["a", "a_2", "A_3", "a_4"]
+    assert safe_name("../猫 1:2\n") == ".._猫 1_2_"
 
 
 # The command.
@@ -340,8 +343,8 @@ def test_latent_guided_files_and_grid(run_folder, translate, faces, tmp_path, ca
     for k in (1, 2):
         assert np.array_equal(read_image(out / f"1_to_dog_{k}.png"), expected[k - 1])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2] == f"{out / 'latent.png'}: 2 pictures in 2 styles"
-    assert lines[-1].startswith(f"2 pictures in {out} (")
+    assert lines[-2] == f"{out / 'latent.png'}: 2 images in 2 styles"
+    assert lines[-1].startswith(f"2 images in {out} (")
 
     # Captions, then sources down and styles across, each twice as large and with a gap of 2.
     grid = read_image(out / "latent.png")
@@ -382,10 +385,10 @@ def test_reference_guided_files_and_grid(run_folder, translate, faces, tmp_path)
     infer(run_folder, faces / "cat" / "0.png", tmp_path / "one", "--reference", faces / "dog")
     assert below(tmp_path / "one") == ["0_as_0.png", "0_as_1.png", "reference.png"]
     words = [run_folder, faces / "cat", tmp_path / "no", "--reference", faces]
-    assert "give one of both" in refused(*words, "--num-styles", 2)
+    assert "omit it with --reference" in refused(*words, "--num-styles", 2)
     broken = tmp_path / "dog" / "broken.png"
     broken.parent.mkdir()
-    broken.write_text("no picture")
+    broken.write_text("no image")
     assert str(broken) in refused(*words[:-1], broken)
     assert not (tmp_path / "no").exists()
 
@@ -415,9 +418,9 @@ def test_interpolation_makes_a_strip_and_a_video(run_folder, translate, faces, t
     assert read_image(tmp_path / "only.png").shape == (10 * (panels.CAPTION + side), 10 * side, 3)
     assert below(tmp_path) == sorted([*(f"out/{n}" for n in below(out)), "only.mp4", "only.png"])
     message = refused(run_folder, faces / "cat", tmp_path / "two.mp4", *flags)
-    assert "is one video, and --input names 2 pictures" in message
+    assert "is one video, but --input names 2 images" in message
     message = refused(run_folder, source, tmp_path / "no", "--interpolate", "--domain", "dog")
-    assert "--num-styles 4 say" in message
+    assert "e.g. --num-styles 4" in message
 
 
 def test_strip_puts_ways_below_each_other():
@@ -428,7 +431,7 @@ def test_strip_puts_ways_below_each_other():
     assert line[:: 2 * SIZE + panels.GAP, 0].tolist() == [0, *range(8, 17)]
 
 
-def test_thumbnail_shows_the_whole_picture():
+def test_thumbnail_shows_the_whole_image():
     small = thumbnail(np.full((50, 100, 4), 200, "uint8"), 20)
     assert small.shape == (20, 20, 3)
     assert (small[5:15] == 200).all()
@@ -442,7 +445,7 @@ def test_videos_are_shown_in_one_style(run_folder, translate, tmp_path):
             writer.write(np.repeat(np.repeat(noise_image(i, 8, 12), 8, 0), 8, 1))
     with VideoReader(clip) as reader:
         frames = list(reader)
-    assert "is shown in one style, not 3: give --domain" in refused(run_folder, clip, out)
+    assert "needs one style, not 3: give --domain" in refused(run_folder, clip, out)
     assert not out.exists()
     infer(run_folder, clip, out, "--domain", "cat")
     assert below(out) == ["clip_to_cat_1.mp4"]
@@ -460,21 +463,21 @@ def test_videos_are_shown_in_one_style(run_folder, translate, tmp_path):
         assert word in message
 
 
-def test_bad_pictures_are_skipped_and_long_lists_cut_in_the_grid(run_folder, tmp_path, capsys):
+def test_bad_images_are_skipped_and_long_lists_cut_in_the_grid(run_folder, tmp_path, capsys):
     photos, out = tmp_path / "photos", tmp_path / "out"
     for i in range(13):
         write_image(photos / f"{i}.png", noise_image(i, 20, 24))
-    (photos / "5a.png").write_text("no picture")
+    (photos / "5a.png").write_text("no image")
     assert refused(run_folder, photos, out, "--domain", "cat") == (
-        "1 of 14 pictures could not be read"
+        "1 of 14 images could not be read"
     )
     said = capsys.readouterr()
     assert "5a.png" in said.err
-    line = f"{out / 'latent.png'}: the first 12 of 13 pictures in 1 style"
+    line = f"{out / 'latent.png'}: the first 12 of 13 images in 1 style"
     assert line in said.out.splitlines()
     assert len(below(out)) == 14
     infer(run_folder, photos / "?.png", tmp_path / "g.png", "--num-styles", 13, "--domain", "dog")
-    line = f"{tmp_path / 'g.png'}: 10 pictures in the first 12 of 13 styles"
+    line = f"{tmp_path / 'g.png'}: 10 images in the first 12 of 13 styles"
     assert line in capsys.readouterr().out.splitlines()
 
 
@@ -498,13 +501,13 @@ def test_nothing_is_replaced_and_references_never(run_folder, faces, tmp_path):
     assert "would both be written" in message
 
 
-class Interrupted(Task):
-    """Ctrl-C at the second picture."""
+class Interrupted(DomainTask):
+    """Ctrl-C at the second image."""
 
-    def write_styles(self, job, picture, **options):
-        if self.done == 1:
+    def write_styles(self, job, image, **options):
+        if self.finished == 1:
             raise KeyboardInterrupt
-        super().write_styles(job, picture, **options)
+        super().write_styles(job, image, **options)
 
 
 @pytest.mark.parametrize(("output", "count"), [("grid.png", 0), ("out", 1)])
@@ -513,8 +516,8 @@ def test_ctrl_c_claims_no_grid(translate, faces, tmp_path, output, count):
     task = Interrupted(translate, {"domain": "dog"}, str(out))
     jobs = task.plan([str(faces / "cat")])
     with pytest.raises(KeyboardInterrupt) as caught:
-        translate_all(task, jobs)
-    noun = "picture" if count == 1 else "pictures"
+        process_all(task, jobs)
+    noun = "image" if count == 1 else "images"
     assert caught.value.advice == f"stopped; {count} {noun} in {out}"
     assert below(tmp_path) == (["out/0_to_dog_1.png"] if count else [])
 

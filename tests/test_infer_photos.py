@@ -1,4 +1,4 @@
-"""Colorization for use: lightness that stays, photographs of any kind, and the command on files."""
+"""Using colorization models: lightness, photographs of any kind, and the command on files."""
 
 import subprocess
 import sys
@@ -19,8 +19,8 @@ from data_reader.transforms import normalise
 from data_reader.video import VideoReader, VideoWriter
 from draw_demo.photos import colour_scene
 from paddle_gans.infer import main
-from paddle_gans.inference._colorization_task import Steady, without_colour
-from paddle_gans.inference.colorization import LONGEST, Task
+from paddle_gans.inference.photos import MAX_SIZES
+from paddle_gans.inference.photos_task import ColourSmoother, PhotoTask, without_colour
 from paddle_gans.models.colorization import Colorization
 from paddle_gans.training import panels
 from paddle_gans.weights import formats
@@ -30,7 +30,7 @@ GREY_SCENE = without_colour(colour_scene(5, 100))[:80]
 
 
 def save_colourful(model, path, entry):
-    """Save a generator whose colours, near grey at the beginning, can be seen."""
+    """Save a generator whose colours, near grey after so few steps, are made visible."""
     head = model.generator.head
     head.weight.set_value(head.weight * 60)
     head.bias.set_value(paddle.to_tensor([0.15, -0.1]))
@@ -67,7 +67,7 @@ def translate(run_folder):
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory):
-    """Six pictures, in colour and grey by turns, 100 x 80."""
+    """Six images, in colour and grey by turns, 100 x 80."""
     folder = tmp_path_factory.mktemp("album")
     for i in range(6):
         scene = colour_scene(i, 100)[:80]
@@ -89,7 +89,7 @@ def distance(one, other):
     return np.abs(one.astype(int) - other).mean()
 
 
-# Pictures.
+# Images.
 
 
 @pytest.mark.parametrize("size", [(80, 100), (97, 41), (20, 30), (1, 1), (7, 200)])
@@ -107,7 +107,7 @@ def test_size_and_lightness_are_kept(translate, size, options):
 
 
 def test_only_lightness_is_looked_at(translate):
-    """Colour, grey and sepia give the same result, but for the rounding of their lightness."""
+    """Colour, grey and sepia give the same result, up to rounding of the lightness."""
     photo = colour_scene(0, 100)
     grey = without_colour(photo)
     lab = colour.rgb_to_lab(grey)
@@ -174,7 +174,7 @@ def test_a_panorama_is_seen_in_parts(translate):
     hook.remove()
     assert shapes[-1] == (SIZE, 80)
     assert len(shapes) > 8
-    assert set(shapes[:-1]) == {(SIZE, LONGEST * SIZE)}
+    assert set(shapes[:-1]) == {(SIZE, MAX_SIZES * SIZE)}
 
 
 def test_saturation(translate):
@@ -183,7 +183,7 @@ def test_saturation(translate):
     pale, usual = (colourfulness(translate(photo, saturation=x)) for x in (0.1, 0.2))
     assert usual == pytest.approx(2 * pale, rel=0.05)
     for value in (-0.1, float("nan"), float("inf")):
-        with pytest.raises(InputError, match="--saturation is a factor"):
+        with pytest.raises(InputError, match="--saturation must be"):
             translate(photo, saturation=value)
     with pytest.raises(InputError, match="did you mean saturation"):
         translate(photo, saturations=1.0)
@@ -200,7 +200,7 @@ def test_grey_arrays_alpha_and_lists(translate):
     assert [np.array_equal(x, result) for x in translate([grey, grey[..., None]])] == [True, True]
 
 
-def test_a_picture_that_does_not_fit_is_named(translate, monkeypatch):
+def test_an_image_that_does_not_fit_is_named(translate, monkeypatch):
     def refuse(inputs):
         raise MemoryError
 
@@ -248,11 +248,11 @@ def test_formats_and_metadata(run_folder, translate, tmp_path):
     assert np.array_equal(read_image(alone), translate(upright))
 
 
-def test_bad_pictures_are_skipped(run_folder, tmp_path, capsys):
+def test_bad_images_are_skipped(run_folder, tmp_path, capsys):
     write_image(tmp_path / "in" / "good.jpg", GREY_SCENE)
     (tmp_path / "in" / "cut.jpg").write_bytes((tmp_path / "in" / "good.jpg").read_bytes()[:900])
     out = tmp_path / "out"
-    assert refused(run_folder, tmp_path / "in", out) == "1 of 2 pictures could not be read"
+    assert refused(run_folder, tmp_path / "in", out) == "1 of 2 images could not be read"
     assert below(out) == ["good.jpg"]
     assert "truncated" in capsys.readouterr().err
 
@@ -268,12 +268,12 @@ def test_flags_reach_the_network(run_folder, translate, tmp_path):
 def test_wrong_values_are_refused_before_anything_is_written(run_folder, album, tmp_path):
     out = tmp_path / "out"
     for flags, message in [
-        (["--smooth", 1], "--smooth is from 0"),
-        (["--smooth", -0.5], "--smooth is from 0"),
-        (["--smooth", "nan"], "--smooth is from 0"),
-        (["--count", 0], "--count is how many"),
-        (["--seed", -1], "--seed is from 0"),
-        (["--saturation", -1], "--saturation is a factor"),
+        (["--smooth", 1], "--smooth must be at least 0"),
+        (["--smooth", -0.5], "--smooth must be at least 0"),
+        (["--smooth", "nan"], "--smooth must be at least 0"),
+        (["--count", 0], "--count must be at least 1"),
+        (["--seed", -1], "--seed must be at least 0"),
+        (["--saturation", -1], "--saturation must be"),
         (["--overlap", 8], "give a tile"),
     ]:
         assert message in refused(run_folder, album, out, *flags)
@@ -299,7 +299,7 @@ def test_some_of_the_inputs_are_drawn(run_folder, album, tmp_path):
 def test_steady_colours_by_hand():
     l = np.full((2, 3), 50, "float32")  # noqa: E741
     first, second = np.full((2, 3, 2), 10, "float32"), np.full((2, 3, 2), -10, "float32")
-    steady = Steady(0.75)
+    steady = ColourSmoother(0.75)
     assert np.array_equal(steady(l, first), first)
     assert steady(l, second) == pytest.approx(np.full((2, 3, 2), 5))  # 0.75 of 10, 0.25 of -10
     assert steady(l, second) == pytest.approx(np.full((2, 3, 2), 1.25))
@@ -308,7 +308,7 @@ def test_steady_colours_by_hand():
     assert steady(brighter, second) == pytest.approx(np.full((2, 3, 2), 0.75 * 1.25 - 2.5))
     assert np.array_equal(steady(brighter + 11, first), first)  # another one
     assert steady(brighter + 11, second) == pytest.approx(np.full((2, 3, 2), 5))
-    none = Steady(0.0)
+    none = ColourSmoother(0.0)
     none(l, first)
     assert np.array_equal(none(l, second), second)
 
@@ -325,7 +325,7 @@ def frames_of(path):
 
 
 def test_a_video_is_smoothed_within_itself(run_folder, translate, tmp_path, capsys):
-    """What a frame becomes depends on the ones before it, but not on the video before."""
+    """A frame depends on earlier frames, but not on the previous video."""
     grain = np.random.default_rng(0).normal(0, 12, (6, 60, 80, 1))
     scene = without_colour(colour_scene(7, 80))[:60]
     frames = [np.clip(scene + x, 0, 255).astype("uint8") for x in grain]
@@ -342,7 +342,7 @@ def test_a_video_is_smoothed_within_itself(run_folder, translate, tmp_path, caps
     assert all(map(np.array_equal, first, frames_of(tmp_path / "smooth" / "b.mp4")[0]))
 
     source = frames_of(clips[0])[0]
-    task = Task(translate, {}, "out", smooth=0.6)
+    task = PhotoTask(translate, {}, "out", smooth=0.6)
     smooth = [task.convert(frame) for frame in source]
     rough = [translate(frame) for frame in source]
     assert np.array_equal(smooth[0], rough[0])
@@ -360,9 +360,9 @@ def test_a_video_is_smoothed_within_itself(run_folder, translate, tmp_path, caps
 # Side by side.
 
 
-def columns(*pictures):
-    """A comparison by hand: pictures under their names."""
-    blocks = [panels.grid({name: normalise(image)[None]}) for name, image in pictures]
+def columns(*images):
+    """A comparison by hand: images under their names."""
+    blocks = [panels.grid({name: normalise(image)[None]}) for name, image in images]
     return np.concatenate(blocks, axis=1)
 
 
@@ -405,7 +405,7 @@ def test_names_in_a_comparison(runs, tmp_path):
     translate = paddle_gans.load(runs / "one")
 
     def names(*places):
-        return [name for name, _ in Task(translate, {}, "out", compare=list(places)).compared]
+        return [name for name, _ in PhotoTask(translate, {}, "out", compare=list(places)).compared]
 
     assert names(str(named)) == ["one", "article"]
     path = runs / "one" / "generator.pdparams"
@@ -413,7 +413,7 @@ def test_names_in_a_comparison(runs, tmp_path):
     assert names(str(named), str(path)) == ["article", "one"]
 
 
-def test_a_large_picture_is_shrunk_in_a_comparison(runs, tmp_path):
+def test_a_large_image_is_shrunk_in_a_comparison(runs, tmp_path):
     write_image(tmp_path / "a.png", GREY_SCENE.repeat(20, 0).repeat(20, 1))
     infer(runs / "one", tmp_path / "a.png", tmp_path / "b.png", "--compare", runs / "two")
     height, width = read_image(tmp_path / "b.png").shape[:2]
@@ -429,7 +429,7 @@ def test_what_cannot_be_compared(runs, album, tmp_path):
     entry = {"model": "pix2pix", "options": {}, "network": "generator", "translate": {}, "step": 1}
     formats.save_network(strange, paddle.nn.Linear(1, 1), entry)
     message = refused(runs / "one", album, out, "--compare", strange)
-    assert f"--compare {strange} is of pix2pix" in message
+    assert f"--compare {strange} belongs to pix2pix" in message
     nowhere = refused(runs / "one", album, out, "--compare", tmp_path / "no.pdparams")
     assert "no.pdparams does not exist" in nowhere
     assert not out.exists()

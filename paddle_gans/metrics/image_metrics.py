@@ -11,33 +11,30 @@ from data_reader import colour
 from data_reader._opencv import cv2
 
 PEAK = 255.0
-BEST_PSNR = 100.0  # dB, in the place of infinity: equal pictures must not spoil a mean
+MAX_PSNR = 100.0  # dB, instead of infinity: equal images must not spoil a mean
 WINDOW, SIGMA = 11, 1.5  # of SSIM's Gaussian, pixels
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as data_reader.images reads grey
 PERIODS = (2, 4, 8)  # pixels; strides of 2 leave grids of these periods
-LATTICE_SMALLEST = 64  # pixels a side: the rings around neighbouring places stay apart from peaks
+MIN_LATTICE_SIDE = 64  # pixels; keeps the rings around neighbouring places apart from peaks
 ROUNDING = 1 / 12  # variance of rounding to whole levels
 
 
-def psnr(picture: np.ndarray, truth: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB over all pixels and channels; 100 where nothing differs."""
-    difference = picture.astype(np.float64) - truth
-    return min(colour.psnr(difference, PEAK), BEST_PSNR)
+def psnr(image: np.ndarray, truth: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB over all pixels and channels; 100 for equal images."""
+    difference = image.astype(np.float64) - truth
+    return min(colour.psnr(difference, PEAK), MAX_PSNR)
 
 
-def ssim(picture: np.ndarray, truth: np.ndarray) -> float:
-    """Structural similarity: the mean over channels and over windows that lie in the picture.
+def ssim(image: np.ndarray, truth: np.ndarray) -> float:
+    """Structural similarity: the mean over channels and over windows that lie in the image.
 
     Source: Wang et al. 2004, equation 13; a Gaussian of 11 pixels, K1 = 0.01, K2 = 0.03.
-
-    Raises:
-        ValueError: a side is below 11 pixels.
     """
-    if min(picture.shape[:2]) < WINDOW:
-        raise ValueError(f"SSIM looks at windows of {WINDOW} pixels, not {picture.shape[:2]}")
-    x, y = picture.astype(np.float64), truth.astype(np.float64)
+    if min(image.shape[:2]) < WINDOW:
+        raise ValueError(f"SSIM needs {WINDOW} pixels a side, not {image.shape[:2]}")
+    x, y = image.astype(np.float64), truth.astype(np.float64)
     mean_x, mean_y = blurred(x), blurred(y)
     var_x = blurred(x * x) - mean_x**2
     var_y = blurred(y * y) - mean_y**2
@@ -48,41 +45,38 @@ def ssim(picture: np.ndarray, truth: np.ndarray) -> float:
 
 
 def blurred(x: np.ndarray) -> np.ndarray:
-    """Gaussian means of the windows that lie within x, [H - 10, W - 10, C]."""
+    """Return the Gaussian means of the windows that lie within x, [H - 10, W - 10, C]."""
     edge = WINDOW // 2
     return cv2.GaussianBlur(x, (WINDOW, WINDOW), SIGMA)[edge:-edge, edge:-edge]
 
 
-def ciede2000(picture: np.ndarray, truth: np.ndarray) -> float:
-    """Mean CIEDE2000 of the pixels: 1 can just be seen side by side, 100 is black and white."""
-    return float(colour.ciede2000(colour.rgb_to_lab(picture), colour.rgb_to_lab(truth)).mean())
+def ciede2000(image: np.ndarray, truth: np.ndarray) -> float:
+    """Mean CIEDE2000 of the pixels: 1 is just visible side by side, 100 is black and white."""
+    return float(colour.ciede2000(colour.rgb_to_lab(image), colour.rgb_to_lab(truth)).mean())
 
 
-def chroma(picture: np.ndarray) -> float:
+def chroma(image: np.ndarray) -> float:
     """Mean chroma of the pixels in Lab units; 0 is grey, photographs have about 15."""
-    lab = colour.rgb_to_lab(picture)
+    lab = colour.rgb_to_lab(image)
     return float(np.hypot(lab[..., 1], lab[..., 2]).mean())
 
 
-def lattice(picture: np.ndarray) -> float:
+def lattice(image: np.ndarray) -> float:
     """Strength of periodic grids (checkerboards) of 2, 4 and 8 pixels.
 
     Compares the spectrum's energy at 1/2, 1/4 and 1/8 cycles per pixel along x, along y and along
     both with the energy around each of these nine places. A constant image has 1, white noise
     about 1.4 (its mean energy over the median), photographs have a few units, a visible grid has
-    tens. A grid's value grows with the number of pixels: compare images of one size. Sides are
-    cut to a multiple of 8.
-
-    Raises:
-        ValueError: a side is below 64 pixels.
+    tens. The value of a grid grows with the number of pixels: compare images of one size. Sides
+    are cropped to a multiple of 8.
     """
-    height, width = (side // max(PERIODS) * max(PERIODS) for side in picture.shape[:2])
-    if min(height, width) < LATTICE_SMALLEST:
-        raise ValueError(f"lattice needs {LATTICE_SMALLEST} pixels a side, not {picture.shape[:2]}")
-    grey = picture[:height, :width] @ LUMA
+    height, width = (side // max(PERIODS) * max(PERIODS) for side in image.shape[:2])
+    if min(height, width) < MIN_LATTICE_SIDE:
+        raise ValueError(f"lattice needs {MIN_LATTICE_SIDE} pixels a side, not {image.shape[:2]}")
+    grey = image[:height, :width] @ LUMA
     window = np.outer(np.hanning(height), np.hanning(width))
     power = np.abs(np.fft.fft2((grey - grey.mean()) * window)) ** 2
-    # Rounding to 8 bits alone gives this much energy: no ratio is of less than that.
+    # Rounding to 8 bits alone has this much energy: no ratio is of less than that.
     power += ROUNDING * (window**2).sum()
     peaks, rings = lattice_places(height, width)
     return float(np.mean(power[peaks].mean(axis=1) / np.median(power[rings], axis=1)))

@@ -1,0 +1,222 @@
+"""Use multi-domain models: render images in random styles, reference styles, or between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import paddle
+
+from data_reader.errors import InputError
+from data_reader.transforms import normalise, resize
+from paddle_gans.fast_cpu import accelerate
+from paddle_gans.networks.fan import FAN
+from paddle_gans.training.fan_weights import SOURCE, load_fan
+from paddle_gans.training.options import options_of
+
+from . import align as faces
+from . import tiling, translator
+from .translator import split_alpha
+
+MAX_BATCH = 4  # styles rendered in one pass; bounds the memory
+CHANGE_FRAMES = 48  # of a video, from one style to the next
+
+
+class DomainTranslator(translator.Translator):
+    """``translate(image, domain="dog")`` returns the image [S, S, 3] as a dog.
+
+    For models whose ``data_class`` is Domains. With several styles (no ``domain``, or
+    ``num_styles`` above 1) it returns a list, domain by domain. A style is an array [style_dim]:
+    ``draw_styles`` and ``copy_style`` make some, interpolations between them are styles too, and
+    ``render`` shows an image in each.
+    """
+
+    def __init__(self, model, **about: Any):
+        super().__init__(model, **about)
+        self._fans: dict[str, FAN] = {}  # by file
+
+    @property
+    def domains(self) -> list[str]:
+        """The names of the domains."""
+        return list(self.model.domains)
+
+    @property
+    def size(self) -> int:
+        """The side of a training image, pixels."""
+        return self.model.crop_size
+
+    def prepare(
+        self,
+        image: np.ndarray,
+        *,
+        native_size: bool = False,  # translate the whole photograph at its own size
+        align: bool = False,  # crop the face as the training faces were cropped
+        fan_weights: str | None = None,  # face-alignment network, if the run has none
+    ) -> np.ndarray:
+        """Crop and resize a photograph, uint8 [H, W, C], to the generator's input [S, S, C].
+
+        Raises:
+            InputError: no face is found to align, or there is no network to find it with.
+        """
+        if native_size:
+            return image
+        if align:
+            landmarks = faces.find_face(self.face_finder(fan_weights), image[..., :3])
+            return faces.align(image, landmarks, self.size)
+        height, width = image.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        return resize(image[top : top + side, left : left + side], self.size, self.size)
+
+    own_options = options_of(prepare)
+
+    def check(self, tile=None, overlap=None, **options):
+        settings = super().check(tile, overlap, **options)
+        if settings["domain"] is not None:
+            self.model.domain_index(settings["domain"])
+        for name, minimum in (("num_styles", 1), ("seed", 0)):
+            if settings[name] < minimum:
+                flag = self.translate_options[name].flag
+                raise InputError(f"{flag} must be at least {minimum}, not {settings[name]}")
+        native, align = settings["native_size"], settings["align"]
+        if native and align:
+            raise InputError("--align crops the face to the training size; omit --native-size")
+        if native and self.model.fan is not None:
+            raise InputError(
+                "this model finds the parts of a face in images of the training size; "
+                "omit --native-size"
+            )
+        if tile is not None and not native:
+            raise InputError(
+                f"images are resized to {self.size} pixels and need no --tile; use it with "
+                "--native-size for large images"
+            )
+        if align:
+            self.face_finder(settings["fan_weights"])
+        return settings
+
+    def face_finder(self, path: str | None) -> FAN:
+        """Return the face-alignment network of the file, or the run's own."""
+        if path is None and self.model.fan is None:
+            raise InputError(
+                "--align needs the face-alignment network, and this run was trained without it; "
+                f"give --fan-weights FILE; {SOURCE}"
+            )
+        if path is None:
+            return self.model.fan
+        if path not in self._fans:
+            self._fans[path] = load_fan(path)
+            self._fans[path].eval()
+            accelerate(self._fans[path])
+        return self._fans[path]
+
+    @paddle.no_grad()
+    def draw_styles(
+        self, domain: str | None = None, num_styles: int = 1, seed: int = 0
+    ) -> np.ndarray:
+        """Draw random styles [K, style_dim] of the domain, or of every domain in turn."""
+        self.check(domain=domain, num_styles=num_styles, seed=seed)
+        return self.model.styles_from(domain, num_styles, seed).numpy()
+
+    @paddle.no_grad()
+    def copy_style(
+        self,
+        reference: np.ndarray,
+        domain: str,
+        align: bool = False,
+        fan_weights: str | None = None,
+    ) -> np.ndarray:
+        """Return the style [style_dim] of an image of this domain, uint8 [H, W, 3]."""
+        rgb, _ = split_alpha(reference, "the reference")
+        square = self.prepare(rgb, align=align, fan_weights=fan_weights)
+        x = paddle.to_tensor(normalise(square)[None])
+        return self.model.copied_styles(x, self.model.domain_index(domain)).numpy()[0]
+
+    def in_style_of(
+        self, image: np.ndarray, reference: np.ndarray, domain: str, **options: Any
+    ) -> np.ndarray:
+        """Render an image in the style of a reference of this domain; options as for a call."""
+        settings = self.check(domain=domain, **options)
+        face = {key: settings[key] for key in ("align", "fan_weights")}
+        style = self.copy_style(reference, domain, **face)
+        return self.interpolate(image, [style], **options)[0]
+
+    def interpolate(
+        self, image: np.ndarray, styles: Sequence[np.ndarray], steps: int = 8, **options: Any
+    ) -> list[np.ndarray]:
+        """Render an image in the styles [K, style_dim] with ``steps`` from each to the next."""
+        settings = self.check(**options)
+        rgb, alpha = split_alpha(image, "the image")
+        tiles = (options.get("tile"), options.get("overlap"))
+        return self._render_all(rgb, alpha, between(np.stack(styles), steps), *tiles, settings)
+
+    def render(
+        self,
+        image: np.ndarray,
+        styles: np.ndarray,
+        tile: int | None = None,
+        overlap: int | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Render the result of ``prepare``, uint8 [H, W, 3 or 4], in each style [K, style_dim].
+
+        Raises:
+            InputError: the image does not fit into memory.
+        """
+        rgb, alpha = image[..., :3], image[..., 3:]
+        is_training_size = rgb.shape[:2] == (self.size, self.size)
+        single = partial(self._render_single, tile=tile, overlap=overlap)
+        for result in (self._render_batches if is_training_size else single)(rgb, styles):
+            yield np.concatenate([result, alpha], axis=2)
+
+    def _render_batches(self, rgb, styles) -> Iterator[np.ndarray]:
+        """Render several styles in one pass; the face is found once."""
+        x = paddle.to_tensor(normalise(rgb)[None])
+        for i in range(0, len(styles), MAX_BATCH):
+            with paddle.no_grad():
+                s = paddle.to_tensor(styles[i : i + MAX_BATCH])
+                results = self.model.render(x, s).numpy()
+            yield from map(tiling.to_rgb, results)
+
+    def _render_single(self, rgb, styles, tile, overlap) -> Iterator[np.ndarray]:
+        """Render styles one by one, at any size, padded or in tiles."""
+        for style in styles:
+
+            def network(x, s=style[None]):
+                with paddle.no_grad():
+                    return self.model.render(paddle.to_tensor(x), paddle.to_tensor(s)).numpy()
+
+            yield self._run_tiled(network, rgb, tile, overlap)
+
+    def _translate(self, rgb, alpha, tile, overlap, settings) -> np.ndarray | list[np.ndarray]:
+        chosen = {key: settings[key] for key in ("domain", "num_styles", "seed")}
+        styles = self.draw_styles(**chosen)
+        results = self._render_all(rgb, alpha, styles, tile, overlap, settings)
+        return results[0] if len(results) == 1 else results
+
+    def _render_all(self, rgb, alpha, styles, tile, overlap, settings) -> list[np.ndarray]:
+        image = rgb if alpha is None else np.dstack([rgb, alpha])
+        prepared = self.prepare(image, **{key: settings[key] for key in self.own_options})
+        return list(self.render(prepared, styles, tile, overlap))
+
+
+def between(styles: np.ndarray, steps: int) -> np.ndarray:
+    """Interpolate linearly between neighbouring styles [K, D] in ``steps`` equal steps."""
+    parts = [blend(a, b, np.arange(steps) / steps) for a, b in zip(styles, styles[1:])]
+    return np.concatenate([*parts, styles[-1:]])
+
+
+def round_trip(styles: np.ndarray) -> np.ndarray:
+    """Return one style per video frame: from each style to the next, and back to the first.
+
+    Each change eases in and out.
+    """
+    part = np.arange(CHANGE_FRAMES) / CHANGE_FRAMES
+    eased = part * part * (3 - 2 * part)
+    return np.concatenate([blend(a, b, eased) for a, b in zip(styles, np.roll(styles, -1, axis=0))])
+
+
+def blend(first: np.ndarray, last: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Interpolate between two styles: [N, D] for parts [N] from 0 (first) to 1 (last)."""
+    return (first + parts[:, None] * (last - first)).astype(np.float32)
