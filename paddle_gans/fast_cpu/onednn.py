@@ -1,7 +1,7 @@
-"""The framework's own oneDNN (v3 C interface) through ctypes: primitives on plain float32 memory.
+"""ctypes bindings of the oneDNN (v3 C interface) in the framework's wheel.
 
-Paddle's wheels carry this library for their inference engine; dygraph does not use it. Nothing
-here knows a tensor or a convolution: a `Plan` is one primitive and the reorders around it.
+Paddle ships this library for its inference engine; dynamic mode does not use it. This file knows
+neither tensors nor convolutions.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import ctypes
 import platform
 import threading
 from collections.abc import Sequence
-from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import paddle
@@ -21,20 +21,20 @@ CPU = 1  # engine kind
 IN_ORDER = 1  # stream flag
 F32 = 3  # data type
 ANY = 1  # format tag: the primitive chooses
-USER = 1  # scratchpad mode: we hand over the memory
+USER = 1  # scratchpad mode: the caller provides the memory
 AVX2 = 0x7  # every later x86 instruction set has these bits
 TRAINING = 64  # propagation kind of a forward pass
 DIRECT = 1  # algorithm of a convolution
 # Execution arguments, as most primitives call them.
 SOURCE, SECOND, TARGET, WEIGHTS, WORKSPACE, SCRATCHPAD = 1, 2, 17, 33, 64, 80
 SOURCE_GRADIENT, TARGET_GRADIENT = 129, 145
-QUERY_SCRATCHPAD, QUERY_ARGUMENT = 136, 255  # which memory descriptor is asked for
+QUERY_SCRATCHPAD, QUERY_ARGUMENT = 136, 255  # which memory descriptor to query
 ALIGNMENT = 64  # bytes, a cache line
-KEPT_BYTES = 512 * 2**20  # more working memory than this is given back after the call
+KEPT_BYTES = 512 * 2**20  # more working memory than this is freed after the call
 
 
 class OneDNNError(RuntimeError):
-    """The library refused a call; the message holds its status."""
+    """A call returned an error status."""
 
 
 class Argument(ctypes.Structure):
@@ -56,7 +56,7 @@ class Version(ctypes.Structure):
     )
 
 
-# What each function takes, after `dnnl_`; all but the last three return a status.
+# Argument types, by name without `dnnl_`; all but the last three return a status.
 SIGNATURES: dict[str, Sequence[Any]] = {
     "engine_create": (POINTER(c_void_p), c_int, c_size_t),
     "stream_create": (POINTER(c_void_p), c_void_p, c_uint),
@@ -85,12 +85,6 @@ SIGNATURES: dict[str, Sequence[Any]] = {
         POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 4,
     ),
     "matmul_primitive_desc_create": (POINTER(c_void_p), *[c_void_p] * 6),
-    "eltwise_forward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 2, c_float, c_float, c_void_p,
-    ),
-    "eltwise_backward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 3, c_float, c_float, *[c_void_p] * 2,
-    ),
     "pooling_forward_primitive_desc_create": (
         POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 8,
     ),
@@ -108,14 +102,13 @@ SIGNATURES: dict[str, Sequence[Any]] = {
 NAMES = {
     ("prop_kind", 64): b"forward_training",
     ("alg_kind", 1): b"convolution_direct",
-    ("alg_kind", 0x20): b"eltwise_relu",
     ("alg_kind", 0x1FFF0): b"binary_add",
     ("alg_kind", 0x1FF): b"pooling_max",
     ("alg_kind", 0x3FF): b"pooling_avg_exclude_padding",
     ("dt", F32): b"f32",
     ("fmt_tag", ANY): b"any",
     ("scratchpad_mode", USER): b"user",
-}  # what the library must call the constants that are used here
+}  # the library's names for the constants that are used here
 RESULTS = {
     "memory_desc_equal": c_int,
     "memory_desc_get_size": c_size_t,
@@ -123,8 +116,8 @@ RESULTS = {
 }
 
 
-def find() -> Optional[ctypes.CDLL]:
-    """The framework's oneDNN, or None where the system, version or processor does not fit."""
+def find() -> ctypes.CDLL | None:
+    """Load the framework's oneDNN; None if the system, version or processor does not fit."""
     path = Path(paddle.__file__).parent / "libs" / "libdnnl.so.3"
     if platform.machine() not in ("x86_64", "AMD64") or not path.is_file():
         return None
@@ -149,29 +142,29 @@ def find() -> Optional[ctypes.CDLL]:
 
 
 class Layout(NamedTuple):
-    """The shape of an array, and its axes from the outermost in memory to the innermost."""
+    """The shape of an array, and its axes from outermost to innermost in memory."""
 
     shape: Sequence[int]
-    order: Optional[Sequence[int]]  # None: as a primitive likes it
+    order: Sequence[int] | None  # None: the primitive chooses
 
 
-def plain(shape: Sequence[int]) -> Layout:
-    """C order, as the framework has it."""
+def c_order(shape: Sequence[int]) -> Layout:
+    """Return the framework's layout."""
     return Layout(shape, range(len(shape)))
 
 
-def free(shape: Sequence[int]) -> Layout:
-    """Whatever order a primitive likes."""
+def any_order(shape: Sequence[int]) -> Layout:
+    """Return the layout that lets the primitive choose."""
     return Layout(shape, None)
 
 
 class OneDNN:
-    """The library with its engine and stream, and the working memory that all plans share.
+    """The library with its engine and stream, and the working memory that all primitives share.
 
-    Plans run one at a time: each takes every core anyway, and they share that memory.
+    Primitives run one at a time: each uses every core anyway, and they share that memory.
 
     Raises:
-        OneDNNError: the library does not start.
+        OneDNNError: the library failed to start.
     """
 
     def __init__(self, library: ctypes.CDLL):
@@ -190,20 +183,20 @@ class OneDNN:
             raise OneDNNError(f"oneDNN's {name} returned status {status}")
 
     def make(self, name: str, *arguments: Any) -> c_void_p:
-        """Call a function that puts a new handle behind its first argument."""
+        """Call a function that returns a new handle through its first argument."""
         handle = c_void_p()
         self.call(name, byref(handle), *arguments)
         return handle
 
     def gradient(self, name: str, hint: c_void_p, *arguments: Any) -> c_void_p:
-        """The descriptor of a primitive's backward pass, which uses up its forward pass's."""
+        """Create the descriptor of a backward pass, and destroy its forward pass's, ``hint``."""
         try:
             return self.make(name, self.engine, *arguments, hint, self.attributes)
         finally:
             self.library.dnnl_primitive_desc_destroy(hint)
 
-    def described(self, layout: Layout) -> c_void_p:
-        """A descriptor of memory."""
+    def describe(self, layout: Layout) -> c_void_p:
+        """Create a memory descriptor."""
         shape, order = numbers(layout.shape), layout.order
         if order is None:
             name = "memory_desc_create_with_tag"
@@ -215,7 +208,7 @@ class OneDNN:
         return self.make(name, len(shape), shape, F32, numbers(strides))
 
     def reserve(self, size: int) -> tuple[int, np.ndarray]:
-        """The aligned address of ``size`` bytes of working memory, and what keeps it alive."""
+        """Return the aligned address of ``size`` bytes of working memory, and the array to keep."""
         memory = self.memory
         if memory.size < size + ALIGNMENT:
             memory = np.empty(size + ALIGNMENT, "uint8")
@@ -225,10 +218,10 @@ class OneDNN:
 
 
 def numbers(values: Sequence[int]) -> Any:
-    """A C array of 64-bit integers."""
+    """Return a C array of 64-bit integers."""
     return (c_int64 * len(values))(*values)
 
 
 def align(value: int) -> int:
-    """The next multiple of the alignment."""
+    """Round up to the alignment."""
     return -(-value // ALIGNMENT) * ALIGNMENT
