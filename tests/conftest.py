@@ -1,6 +1,8 @@
 """Prepares the framework once, as the commands do, and offers tiny data."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +72,26 @@ TINY = {
     "colorization": {"base_dim": 4, "load_size": 0, "crop_size": 32},
     "stargan_v2": {"crop_size": 64, "base_dim": 4, "max_channels": 8, "hidden_dim": 8},
 }
+
+
+@pytest.fixture
+def add_model(monkeypatch, tmp_path_factory):
+    """Puts a file among the models of this process, as `cp FILE paddle_gans/models` does."""
+    from paddle_gans import models
+
+    def add(file: Path, name: str) -> type:
+        folder = tmp_path_factory.mktemp("models")
+        shutil.copy(file, folder / f"{name}.py")
+        names = [*models.names(), name]
+        monkeypatch.setattr(models, "names", lambda: names)
+        monkeypatch.setattr(models, "__path__", [*models.__path__, str(folder)])
+        monkeypatch.delitem(sys.modules, f"{models.__name__}.{name}", raising=False)
+        return models.find(name)
+
+    return add
+
+
+@pytest.fixture
+def plain_model(add_model):
+    """The class of tests/plain_model.py, known as the model "plain"."""
+    return add_model(ROOT / "tests" / "plain_model.py", "plain")

@@ -178,6 +178,22 @@ def test_a_model_without_a_tab_of_its_own_has_the_usual_one(tabs, photo, tmp_pat
     assert len(build(gradio, [usual, draws]).fns) >= 2
 
 
+def test_models_that_no_file_names_are_served(plain_model, add_model, pairs, photo, tmp_path):
+    add_model(ROOT / "examples" / "conditional_dcgan.py", "conditional_dcgan")
+    folder, settings = tmp_path / "examples", {"steps": 1, "workers": 0}
+    paddle_gans.train("plain", data=str(pairs), out=str(tmp_path / "plain"), **settings)
+    digits = str(tmp_path / "digits")
+    paddle_gans.train("conditional_dcgan", out=digits, base_dim=4, **settings)
+    translators = [paddle_gans.load(tmp_path / "plain"), paddle_gans.load(digits)]
+    plain, generated = make_tabs(translators, LIMITS, folder, None)
+    assert len(plain.example_images()) == 2
+    assert np.array_equal(plain.result(photo)[0], translators[0](read_image(photo)))
+    assert is_image(generated.result(7, 4, 0)[0], 58, 58)
+
+    gradio = pytest.importorskip("gradio", minversion="6", reason="no Gradio to lay it out")
+    assert len(build(gradio, [plain, generated]).fns) >= 2
+
+
 def test_a_file_without_its_run_takes_pictures(runs, tmp_path):
     shutil.copy(runs / "pix2pix" / "generator.pdparams", tmp_path)
     translate = paddle_gans.load(tmp_path / "generator.pdparams")
