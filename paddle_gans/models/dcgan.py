@@ -15,7 +15,7 @@ from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.field import Field
 from paddle_gans.networks.init import normal_init
-from paddle_gans.networks.upsample import resize_conv
+from paddle_gans.networks.layers import resize_conv
 from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.losses import vanilla
 from paddle_gans.training.model import GANModel, Recipe, adam, frozen
