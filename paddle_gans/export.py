@@ -120,12 +120,7 @@ def check_output(output: Path, overwrite: bool) -> None:
 
 
 def export(source: Path, kind: str, output: Path) -> dict[str, Any]:
-    """Write the folder in a separate process; returns the content of its export.json.
-
-    Raises:
-        InputError: the export failed, or the exporter crashed; nothing is written.
-        RuntimeError: a bug.
-    """
+    """Write the folder in a separate process; returns the content of its export.json."""
     with tempfile.TemporaryDirectory() as place:
         result, log = Path(place) / "report.json", Path(place) / "log.txt"
         request = {"weights": str(source), "format": kind, "output": str(output),

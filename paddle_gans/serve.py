@@ -127,11 +127,7 @@ def import_gradio():
 
 
 def listen(gradio, page, host: str, port: int, settings: dict) -> None:
-    """Serve the page until Ctrl-C.
-
-    Raises:
-        InputError: the port was taken since it was found free.
-    """
+    """Serve the page until Ctrl-C."""
     from paddle_gans.serving import app
 
     # Gradio requests its own page to see whether it works; do not ask a proxy for this machine.
@@ -161,11 +157,7 @@ def open_all(runs: Sequence[str], device: str, limits, folder: str, pool) -> lis
 
 
 def free_port(host: str, wanted: int | None) -> int:
-    """Return the wanted port, or the first free one from `PORT` on.
-
-    Raises:
-        InputError: the wanted port is in use or invalid, or the host is not an address here.
-    """
+    """Return the wanted port, or the first free one from `PORT` on."""
     if wanted is not None and not 0 < wanted < 65536:
         raise InputError(f"--port must be 1 to 65535, not {wanted}")
     for port in [wanted] if wanted else range(PORT, PORT + PORT_COUNT):

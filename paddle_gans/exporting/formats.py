@@ -35,11 +35,7 @@ class Format:
 
 
 def write_paddle(program: Program, stem: Path) -> None:
-    """Save a program for Paddle Inference and ``paddle.jit.load``.
-
-    Raises:
-        InputError: the framework cannot trace the network.
-    """
+    """Save a program for Paddle Inference and ``paddle.jit.load``."""
     with input_errors(f"Paddle {paddle.__version__} cannot export {program.name}"):
         paddle.jit.save(program.layer, str(stem), input_spec=[f.spec() for f in program.inputs])
 
@@ -82,11 +78,7 @@ def paddle_code(program: Program, stem: Path, suffix: str) -> list[str]:
 
 
 def write_onnx(program: Program, stem: Path) -> None:
-    """Write ``<stem>.onnx``, converted from Paddle's own format.
-
-    Raises:
-        InputError: the framework or paddle2onnx cannot export the network.
-    """
+    """Write ``<stem>.onnx``, converted from Paddle's own format."""
     if getattr(program.layer, "fan", None) is not None:
         raise InputError(
             f"ONNX of {program.name} with --w-hpf above 0 is not possible: paddle2onnx does not "

@@ -71,11 +71,7 @@ class Program:
 
 
 def programs_of(translate: Translator) -> list[Program]:
-    """Return the programs of a model, in the order in which its networks are saved.
-
-    Raises:
-        InputError: the model does not describe its inputs, or needs several networks at once.
-    """
+    """Return the programs of a model, in the order in which its networks are saved."""
     if not translate.takes_pictures:
         return generated(translate)
     kind = translate.model.data_class

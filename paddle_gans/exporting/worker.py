@@ -23,11 +23,7 @@ TOLERANCE = 1e-3  # as a share of half the output's range: an eighth of a grey l
 
 
 def work(request: dict[str, Any]) -> dict[str, Any]:
-    """Export the weights into the folder; returns the content of its ``export.json``.
-
-    Raises:
-        InputError: the weights cannot be opened, or a program cannot be written or is wrong.
-    """
+    """Export the weights into the folder; returns the content of its ``export.json``."""
     framework.prepare()
     from paddle_gans.training.checkpoint import whole_folder, write_json
 
@@ -40,11 +36,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_programs(request: dict[str, Any], folder: Path, shown: Path) -> dict[str, Any]:
-    """Write and test every program; ``shown`` is the folder's final path.
-
-    Raises:
-        InputError: as of `work`.
-    """
+    """Write and test every program; ``shown`` is the folder's final path."""
     import paddle
 
     from paddle_gans import __version__
@@ -93,11 +85,7 @@ def samples(program) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:
 
 
 def compare(name: str, run, pairs) -> float:
-    """Return the exported program's largest difference from the truth, over all samples.
-
-    Raises:
-        InputError: the difference is too large or not finite, or the shape differs.
-    """
+    """Return the exported program's largest difference from the truth, over all samples."""
     largest = 0.0
     for arrays, truth in pairs:
         sizes = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())

@@ -49,11 +49,7 @@ class Product:
         raise NotImplementedError
 
     def gradient(self, name: str, result: Tensor) -> Tensor:
-        """Return the gradient of one operand, given that of the result.
-
-        Raises:
-            RuntimeError: another operand was changed in place since the product was computed.
-        """
+        """Return the gradient of one operand, given that of the result."""
         raise NotImplementedError
 
     def apply(self) -> Tensor:

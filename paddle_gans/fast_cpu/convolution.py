@@ -48,11 +48,7 @@ def conv2d(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Tensor:
-    """`paddle.nn.functional.conv2d` of [N, C, H, W] and [O, C / groups, h, w].
-
-    Raises:
-        ValueError: as the framework's own function.
-    """
+    """`paddle.nn.functional.conv2d` of [N, C, H, W] and [O, C / groups, h, w]."""
     steps = parse(stride, padding, dilation, groups)
     operands = {"x": x, "w": weight, **({} if bias is None else {"bias": bias})}
     if steps is not None and usable(*operands.values()) and x.ndim == weight.ndim == 4:
@@ -77,11 +73,7 @@ def conv2d_transpose(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Tensor:
-    """`paddle.nn.functional.conv2d_transpose` of [N, C, H, W] and [C, O / groups, h, w].
-
-    Raises:
-        ValueError: as the framework's own function.
-    """
+    """`paddle.nn.functional.conv2d_transpose` of [N, C, H, W] and [C, O / groups, h, w]."""
     steps, more = parse(stride, padding, dilation, groups), pair(output_padding)
     operands = {"y": x, "w": weight, **({} if bias is None else {"bias": bias})}
     known = steps is not None and more is not None

@@ -22,11 +22,7 @@ MIN_SIZE = 2**24  # multiplications; smaller products gain less than the call co
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`paddle.nn.functional.linear` of [..., K] and [K, M].
-
-    Raises:
-        ValueError: as the framework's own function.
-    """
+    """`paddle.nn.functional.linear` of [..., K] and [K, M]."""
     operands = [x, weight] if bias is None else [x, weight, bias]
     fits = weight.ndim == 2 and x.ndim >= 2 and x.shape[-1] == weight.shape[0]
     if not fits or not usable(*operands):

@@ -10,7 +10,7 @@ import ctypes
 import platform
 import threading
 from collections.abc import Sequence
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,61 +44,19 @@ class Argument(ctypes.Structure):
 
 
 class Version(ctypes.Structure):
-    """``dnnl_version_t``."""
+    """The beginning of ``dnnl_version_t``."""
 
-    _fields_ = (
-        ("major", c_int),
-        ("minor", c_int),
-        ("patch", c_int),
-        ("hash", c_char_p),
-        ("cpu_runtime", c_uint),
-        ("gpu_runtime", c_uint),
-    )
+    _fields_ = (("major", c_int),)
 
 
-# Argument types, by name without `dnnl_`; all but the last three return a status.
-SIGNATURES: dict[str, Sequence[Any]] = {
-    "engine_create": (POINTER(c_void_p), c_int, c_size_t),
-    "stream_create": (POINTER(c_void_p), c_void_p, c_uint),
-    "stream_wait": (c_void_p,),
-    "primitive_attr_create": (POINTER(c_void_p),),
-    "primitive_attr_set_scratchpad_mode": (c_void_p, c_int),
-    "memory_desc_create_with_strides": (
-        POINTER(c_void_p), c_int, POINTER(c_int64), c_int, POINTER(c_int64),
-    ),
-    "memory_desc_create_with_tag": (POINTER(c_void_p), c_int, POINTER(c_int64), c_int, c_int),
-    "memory_desc_destroy": (c_void_p,),
-    "memory_create": (POINTER(c_void_p), c_void_p, c_void_p, c_void_p),
+# The functions that take addresses or sizes as Python integers, which ctypes would cut to 32 bits.
+ARGUMENT_TYPES = {
+    "engine_create": (c_void_p, c_int, c_size_t),
     "memory_set_data_handle": (c_void_p, c_void_p),
-    "memory_destroy": (c_void_p,),
-    "reorder_primitive_desc_create": (POINTER(c_void_p), *[c_void_p] * 5),
-    "convolution_forward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 9,
-    ),
-    "convolution_backward_data_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 9,
-    ),
-    "convolution_backward_weights_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 10,
-    ),
-    "binary_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 4,
-    ),
-    "matmul_primitive_desc_create": (POINTER(c_void_p), *[c_void_p] * 6),
-    "pooling_forward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 8,
-    ),
-    "pooling_backward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 9,
-    ),
-    "primitive_desc_destroy": (c_void_p,),
-    "primitive_create": (POINTER(c_void_p), c_void_p),
-    "primitive_destroy": (c_void_p,),
-    "primitive_execute": (c_void_p, c_void_p, c_int, POINTER(Argument)),
     "memory_desc_equal": (c_void_p, c_void_p),
     "memory_desc_get_size": (c_void_p,),
-    "primitive_desc_query_md": (c_void_p, c_int, c_int),
-}  # fmt: skip
+}
+RETURN_TYPES = {"memory_desc_get_size": c_size_t, "primitive_desc_query_md": c_void_p}
 NAMES = {
     ("prop_kind", 64): b"forward_training",
     ("alg_kind", 1): b"convolution_direct",
@@ -109,11 +67,6 @@ NAMES = {
     ("fmt_tag", ANY): b"any",
     ("scratchpad_mode", USER): b"user",
 }  # the library's names for the constants that are used here
-RESULTS = {
-    "memory_desc_equal": c_int,
-    "memory_desc_get_size": c_size_t,
-    "primitive_desc_query_md": c_void_p,
-}
 
 
 def find() -> ctypes.CDLL | None:
@@ -127,10 +80,10 @@ def find() -> ctypes.CDLL | None:
         major = library.dnnl_version().contents.major
         if major != 3 or library.dnnl_get_effective_cpu_isa() & AVX2 != AVX2:
             return None
-        for name, arguments in SIGNATURES.items():
-            function = getattr(library, f"dnnl_{name}")
-            function.argtypes = arguments
-            function.restype = RESULTS.get(name, c_int)
+        for name, arguments in ARGUMENT_TYPES.items():
+            getattr(library, f"dnnl_{name}").argtypes = arguments
+        for name, result in RETURN_TYPES.items():
+            getattr(library, f"dnnl_{name}").restype = result
         for (kind, value), name in NAMES.items():
             function = getattr(library, f"dnnl_{kind}2str")
             function.restype = c_char_p
@@ -178,7 +131,10 @@ class OneDNN:
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function that returns a status."""
-        status = getattr(self.library, f"dnnl_{name}")(*arguments)
+        function = getattr(self.library, f"dnnl_{name}", None)
+        if function is None:
+            raise OneDNNError(f"oneDNN has no {name}")
+        status = function(*arguments)
         if status:
             raise OneDNNError(f"oneDNN's {name} returned status {status}")
 

@@ -87,11 +87,7 @@ def halve(x: Tensor) -> Tensor:
 
 
 def pad(x: Tensor, padding: Sequence[int], mode: str = "constant") -> Tensor:
-    """`paddle.nn.functional.pad` of [N, C, H, W] by (left, right, top, bottom).
-
-    Raises:
-        ValueError: as the framework's own function.
-    """
+    """`paddle.nn.functional.pad` of [N, C, H, W] by (left, right, top, bottom)."""
     border = tuple(padding) if isinstance(padding, (list, tuple)) else ()
     simple = len(border) == 4 and all(isinstance(p, int) and p >= 0 for p in border)
     if simple and mode in ("constant", "reflect") and usable(x) and x.ndim == 4:

@@ -71,11 +71,7 @@ def build(gr, tabs: Sequence[ModelTab]):
 
 
 def launch(gr, page, *, host: str, port: int, share: bool, queue: int, limits: Limits):
-    """Start the server; returns its addresses (local, public or None).
-
-    Raises:
-        OSError: the port was taken since it was found free.
-    """
+    """Start the server; returns its addresses (local, public or None)."""
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     page.queue(max_size=queue, default_concurrency_limit=1, api_open=False)
     Middleware = importlib.import_module("starlette.middleware").Middleware  # comes with Gradio

@@ -43,12 +43,7 @@ class Upload(NamedTuple):
 def read_upload(
     path: str | None, limits: Limits, what: str = "an image", interpolation: str = "cubic"
 ) -> Upload:
-    """Read an uploaded file, and reduce it if it has more pixels than the limit.
-
-    Raises:
-        InputError: there is no file, it is too large, or it is not a readable image. The message
-            contains the file's name, but not its folder.
-    """
+    """Read an uploaded file, and reduce it if it has more pixels than the limit."""
     if not path:
         raise InputError(f"{what} is missing: upload one, or click on an example")
     file = Path(path)
