@@ -31,7 +31,7 @@ from paddle.static import InputSpec  # noqa: E402
 from data_reader import demo_path  # noqa: E402
 from data_reader.digits import read_digits  # noqa: E402
 from data_reader.errors import InputError  # noqa: E402
-from paddle_gans.fast_cpu import plain  # noqa: E402
+from paddle_gans.fast_cpu import disabled  # noqa: E402
 
 SIZE = 28
 
@@ -76,7 +76,7 @@ def main() -> int:
     accuracy = float((probabilities.argmax(1) == truth).mean())
 
     spec = [InputSpec([None, 1, SIZE, SIZE], "float32", "images")]
-    with plain():
+    with disabled():
         paddle.jit.save(Embedding(classifier), given.to, input_spec=spec)
         opened = paddle.jit.load(given.to)
         apart = float(np.abs(opened(paddle.to_tensor(test[:64])).numpy() - features[:64]).max())

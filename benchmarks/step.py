@@ -45,7 +45,6 @@ SETTINGS = {
 }
 # The parts of the fast path that are layers of their own.
 LAYERS = {
-    "activations": ("ReLU", "LeakyReLU"),
     "pooling": ("AvgPool2D", "MaxPool2D"),
     "linear": ("Linear",),
 }
@@ -65,7 +64,7 @@ def without(part: str) -> None:
     if part == "plain":
         os.environ["PADDLE_GANS_FAST_CPU"] = "0"
     if part == "winograd":
-        winograd.CHANNELS = sys.maxsize
+        winograd.MIN_CHANNELS = sys.maxsize
     for layer in LAYERS.get(part, ()):
         del fast_cpu.FAST[getattr(nn, layer)]
 

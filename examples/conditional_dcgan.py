@@ -13,6 +13,7 @@ from data_reader import layout
 from data_reader.digits import Digits, read_digits
 from data_reader.embedded import demo_path
 from data_reader.errors import InputError
+from paddle_gans.networks.field import Field
 from paddle_gans.networks.init import normal_init
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import vanilla
@@ -140,6 +141,10 @@ class ConditionalDCGAN(GANModel):
         paddle.seed(seed)
         y = paddle.arange(count) if digit is None else paddle.full([count], digit, "int64")
         return self.generator(self.noise(count), y % CLASSES)
+
+    def generator_inputs(self):
+        z = Field("z", ("batch", self.noise_dim), "float32", "normal", None, "noise, N(0, 1)")
+        return [z, Field("y", ("batch",), "int64", "integer", (0, CLASSES - 1), "which digit")]
 
     def dataset(self, root, *, train):
         root = demo_path("digits") if root is None else root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import signal
 import socket
@@ -12,179 +13,182 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Optional
 
 from data_reader import framework
 from data_reader.errors import InputError
 from paddle_gans.command import Parser, run
-from paddle_gans.serving import extra
 
-PORT, PORTS = 7860, 100  # the usual one, and how many after it are tried
+PORT, PORT_COUNT = 7860, 100  # Gradio's usual port, and how many ports to try from there
 LOCAL = "127.0.0.1"
+MIN_GRADIO = 6
+INSTALL = "`pip install -e '.[serve]'` installs it (Python 3.10 or newer)"
 
 EXAMPLE = """
 examples:
   python -m paddle_gans.serve runs/pix2pix
-      the address of the page is printed; Ctrl-C ends it
+      prints the address of the page; Ctrl-C stops it
   python -m paddle_gans.serve runs/pix2pix runs/cyclegan runs/dcgan/generator.pdparams
-      a tab for each
+      a tab for each model
   python -m paddle_gans.serve runs/pix2pix --host 0.0.0.0 --port 8000
-      for everyone on your network; the page asks nobody for a password
+      for everyone on your network; the page has no password
 """
 
 
 def build_parser() -> Parser:
-    """The flags."""
+    """Return the parser of the command's flags."""
     parser = Parser(
         prog="python -m paddle_gans.serve",
-        description="A page in the browser to try trained models.",
+        description="Try trained models on a page in the browser.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="*", help="run folders, or .pdparams files that training saved"
+        "runs", metavar="RUN", nargs="*", help="run folders, or .pdparams files saved by training"
     )
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
     address = parser.add_argument_group("address")
     address.add_argument(
-        "--host", metavar="NAME", help=f"where it listens ({LOCAL}: this machine alone)"
+        "--host", metavar="NAME", help=f"address to listen on ({LOCAL}: this machine only)"
     )
     address.add_argument(
-        "--port", type=int, metavar="N", help=f"that port or none ({PORT}, or the next free one)"
+        "--port", type=int, metavar="N", help=f"port; fails if in use ({PORT}, or the next free)"
     )
     address.add_argument(
         "--share",
         action="store_true",
-        help="a public address too, through Gradio's servers, for whoever knows it",
+        help="also get a public address through Gradio's servers, for everyone who knows it",
     )
     limits = parser.add_argument_group("limits")
-    limits.add_argument(
-        "--max-upload", type=float, metavar="MB", help="a larger file is refused (10)"
-    )
+    limits.add_argument("--max-upload", type=float, metavar="MB", help="largest file (10)")
     limits.add_argument(
         "--max-pixels",
         type=float,
         metavar="MILLIONS",
-        help="a picture with more is reduced to so many (1)",
+        help="images with more pixels are reduced to this many (1)",
     )
     limits.add_argument(
-        "--queue", type=int, metavar="N", help="clicks that may wait; one is worked on (20)"
+        "--queue", type=int, metavar="N", help="requests that may wait; they run one by one (20)"
     )
     return parser
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Parse, open the models, hand the page out until it is stopped.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, open the models, serve the page until stopped.
 
     Raises:
-        InputError: something given cannot be used; nothing listens then.
+        InputError: an argument cannot be used; no server was started.
         ImportError: Gradio is not installed.
     """
     parser = build_parser()
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
     runs = given.get("runs", [])
     if not runs:
-        raise InputError(f"give a run folder, runs/pix2pix say; {parser.prog} --help has examples")
+        raise InputError(
+            f"give a run folder, for example runs/pix2pix; see {parser.prog} --help for examples"
+        )
     missing = [name for name in runs if not Path(name).exists()]
     if missing:
         raise InputError(f"{missing[0]} does not exist; check the spelling")
     queue = given.get("queue", 20)
     if queue < 1:
-        raise InputError(f"--queue is at least 1, not {queue}")
+        raise InputError(f"--queue must be at least 1, not {queue}")
     host = given.get("host", LOCAL)
     port = free_port(host, given.get("port"))
-    gradio = extra.gradio()
+    gradio = import_gradio()
     framework.prepare()
-    from paddle_gans.serving import page, uploads
+    from paddle_gans.serving import app, uploads
 
     limits = uploads.Limits(given.get("max_upload", 10.0), given.get("max_pixels", 1.0))
     settings = {"share": given.get("share", False), "queue": queue, "limits": limits}
-    # Models are opened and used by one thread: what the framework keeps for a thread stays valid.
-    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryDirectory() as folder, quiet_signals():
+    # The framework keeps state per thread, so one thread opens and uses the models.
+    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryDirectory() as folder, SignalsStop():
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "sent")
         tabs = pool.submit(open_all, runs, given.get("device", "auto"), limits, folder, pool)
-        built = page.build(gradio, tabs.result())
-        listen(gradio, built, host, port, settings)
+        listen(gradio, app.build(gradio, tabs.result()), host, port, settings)
     return 0
 
 
-def listen(gradio, built, host: str, port: int, settings: dict) -> None:
-    """Hand the page out until Ctrl-C.
+def import_gradio():
+    """Import Gradio without its telemetry.
 
     Raises:
-        InputError: something took the port since it was found free.
+        ImportError: it is not installed or too old; the message says how to install it.
     """
-    from paddle_gans.serving import page
+    if importlib.util.find_spec("gradio") is None:
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise ImportError(f"the page needs Gradio, which is missing in Python {version}: {INSTALL}")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    found = importlib.import_module("gradio")
+    if int(found.__version__.split(".")[0]) < MIN_GRADIO:
+        raise ImportError(
+            f"the page needs Gradio {MIN_GRADIO} or newer, not {found.__version__}: {INSTALL}"
+        )
+    return found
 
-    bypass_proxies()
+
+def listen(gradio, page, host: str, port: int, settings: dict) -> None:
+    """Serve the page until Ctrl-C."""
+    from paddle_gans.serving import app
+
+    # Gradio requests its own page to see whether it works; do not ask a proxy for this machine.
+    for name in ("no_proxy", "NO_PROXY"):
+        known = os.environ.get(name)
+        os.environ[name] = ",".join(filter(None, [known, LOCAL, "localhost"]))
     try:
-        local, public = page.launch(gradio, built, host=host, port=port, **settings)
+        local, public = app.launch(gradio, page, host=host, port=port, **settings)
     except OSError as error:
         raise InputError(f"--host {host} --port {port}: {error}") from error
     try:
-        tell(host, local, public, settings["share"])
+        print_address(host, local, public, settings["share"])
         threading.Event().wait()
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     finally:
-        built.close(verbose=False)
+        page.close(verbose=False)
 
 
 def open_all(runs: Sequence[str], device: str, limits, folder: str, pool) -> list:
-    """The models' tabs."""
+    """Open the models and return their tabs."""
     from paddle_gans.inference import loading
-    from paddle_gans.serving import page
+    from paddle_gans.serving import app
 
     translators = [loading.load(run, device=device) for run in runs]
-    return page.make_tabs(translators, limits, Path(folder), pool)
+    return app.make_tabs(translators, limits, Path(folder), pool)
 
 
-def free_port(host: str, wanted: Optional[int]) -> int:
-    """The wanted port, or the usual one or the next after it that is free.
-
-    Raises:
-        InputError: the wanted one is taken or none, or this machine has no such address.
-    """
+def free_port(host: str, wanted: int | None) -> int:
+    """Return the wanted port, or the first free one from `PORT` on."""
     if wanted is not None and not 0 < wanted < 65536:
-        raise InputError(f"--port is 1 to 65535, not {wanted}")
-    for port in [wanted] if wanted else range(PORT, PORT + PORTS):
+        raise InputError(f"--port must be 1 to 65535, not {wanted}")
+    for port in [wanted] if wanted else range(PORT, PORT + PORT_COUNT):
         try:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind((host, port))
-        except socket.gaierror as error:
-            raise InputError(f"--host {host} is no address: {error.strerror}") from error
-        except OSError as error:
+        except OSError as error:  # also for a host name that is unknown
             if error.errno == errno.EADDRINUSE:
                 continue
             raise InputError(f"--host {host} --port {port}: {error.strerror}") from error
         if wanted is None and port != PORT:
-            print(f"port {PORT} is in use; taking {port}", flush=True)
+            print(f"port {PORT} is in use; using {port}", flush=True)
         return port
-    if wanted:
-        raise InputError(f"port {wanted} is in use; --port takes another, or leave it out")
-    raise InputError(f"ports {PORT} to {PORT + PORTS - 1} are in use; --port takes another")
+    taken = f"port {wanted} is" if wanted else f"ports {PORT} to {PORT + PORT_COUNT - 1} are"
+    raise InputError(f"{taken} in use; choose another --port")
 
 
-def tell(host: str, local: str, public: Optional[str], share: bool) -> None:
-    """Say where the page is."""
-    print(f"the page is at {local} (Ctrl-C ends it)", flush=True)
+def print_address(host: str, local: str, public: str | None, share: bool) -> None:
+    """Print where the page is."""
+    print(f"the page is at {local} (Ctrl-C stops it)", flush=True)
     if host not in (LOCAL, "localhost", "::1"):
-        print(f"--host {host}: other machines reach it too, and it asks for no password")
+        print(f"--host {host}: other machines can open it too, and it has no password")
     if public:
         print(f"and at {public}, for everyone who knows this address", flush=True)
     elif share:
-        print("--share found no way out to Gradio's servers; the page is local", flush=True)
+        print("--share could not reach Gradio's servers; the page is local only", flush=True)
 
 
-def bypass_proxies() -> None:
-    """Let Gradio look whether the page answers without asking a proxy for this machine."""
-    for name in ("no_proxy", "NO_PROXY"):
-        known = os.environ.get(name)
-        os.environ[name] = ",".join(filter(None, [known, LOCAL, "localhost"]))
-
-
-class quiet_signals:
-    """Within the block SIGTERM and Ctrl-C end the page, also where a shell had them ignored."""
+class SignalsStop:
+    """Let SIGTERM and Ctrl-C stop the page within the block, even if a shell ignores them."""
 
     def __enter__(self):
         stop = signal.default_int_handler

@@ -10,15 +10,16 @@ from paddle import nn
 from data_reader import layout
 from data_reader.datasets import Paired
 from data_reader.embedded import demo_path
+from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import vanilla
-from paddle_gans.training.model import GANModel, Recipe, adam, frozen
+from paddle_gans.training.model import GANModel, adam, frozen
 
 
 class Plain(GANModel):
     """Learns to turn image A into its partner B."""
 
     data_class = Paired
-    article = demo = Recipe(batch_size=2, steps=2)
+    paper_config = demo_config = RunConfig(batch_size=2, steps=2)
 
     def __init__(
         self,

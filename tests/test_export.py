@@ -10,11 +10,12 @@ import sys
 import numpy as np
 import paddle
 import pytest
-from conftest import TINY
+from conftest import ROOT, TINY
 
 from data_reader import InputError
-from paddle_gans import export, models
+from paddle_gans import export, models, train
 from paddle_gans.exporting import formats, worker
+from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import resolve
 from paddle_gans.weights.formats import save_network
 
@@ -122,7 +123,7 @@ def test_the_command_writes_programs_and_prints_what_runs_them(tmp_path):
     assert about["options"]["base_dim"] == TINY["cyclegan"]["base_dim"]
     assert run_printed(said) == ["(1, 3, 32, 32)"]  # both directions are run alike
 
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         export.main([str(run)])
     command(run / "generator_ba.pdparams", "--overwrite")
     about = json.loads((folder / "export.json").read_text())
@@ -179,7 +180,7 @@ class Wrong:
     [
         (lambda x: x + 0.01, r"differs .* by up to 0.01 \(allowed"),
         (lambda x: x * np.float32("nan"), "differs .* nan"),
-        (lambda x: x[:, :, 1:], r"makes \[1, 3, 7, 8\], the network \[1, 3, 8, 8\]"),
+        (lambda x: x[:, :, 1:], r"returns \[1, 3, 7, 8\], the network \[1, 3, 8, 8\]"),
     ],
 )
 def test_a_program_that_differs_is_refused(spoil, words):
@@ -202,7 +203,7 @@ def wrong(program, stem):  # the known case: LeakyReLU arrives in the file witho
             layer.forward = nn.functional.relu
     formats.write_paddle(program, stem)
 
-formats.FORMATS["paddle"] = formats.Format(wrong, formats.open_paddle, formats.paddle_code)
+formats.FORMATS["paddle"] = formats.Format(wrong, formats.load_paddle, formats.paddle_code)
 sys.exit(worker.main())
 """
 CRASH = """
@@ -246,7 +247,7 @@ def test_only_exports_are_overwritten(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / "a.jpg").write_text("mine")
-    with pytest.raises(InputError, match=r"holds a\.jpg, which is not of an export"):
+    with pytest.raises(InputError, match=r"contains a\.jpg, which is not part of an export"):
         export.main([str(tmp_path), "--output", str(folder), "--overwrite"])
     with pytest.raises(InputError, match="is a file"):
         export.main([str(tmp_path), "--output", str(folder / "a.jpg")])
@@ -256,21 +257,28 @@ def test_only_exports_are_overwritten(tmp_path):
 def test_wrong_inputs_are_one_line(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="RUN is missing"):
         export.main([])
-    with pytest.raises(InputError, match="there is no "):
+    with pytest.raises(InputError, match="does not exist"):
         export.main([str(tmp_path / "nothing")])
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: name == "paddle" or None)
     with pytest.raises(InputError, match=r"paddle2onnx.*not installed.*pip install.*\[export\]"):
         export.main([str(tmp_path), "--format", "onnx"])
 
 
-def test_a_model_that_takes_something_else_is_named():
-    from paddle_gans.exporting.programs import programs_of
+def test_models_that_no_file_names_are_exported(plain_model, add_model, pairs, tmp_path):
+    train("plain", data=str(pairs), out=str(tmp_path / "plain"), steps=1, workers=0)
+    (program,) = in_this_process(tmp_path, tmp_path / "plain", "paddle")["programs"]
+    assert program["inputs"][0]["shape"] == ("batch", 3, "height", "width")
 
-    class Other:
-        name, takes_images = "other", False
+    add_model(ROOT / "examples" / "conditional_dcgan.py", "conditional_dcgan")
+    train("conditional_dcgan", out=str(tmp_path / "digits"), steps=1, workers=0, base_dim=4)
+    (program,) = in_this_process(tmp_path, tmp_path / "digits", "paddle")["programs"]
+    assert [field["name"] for field in program["inputs"]] == ["z", "y"]
+    assert program["output"]["shape"] == ("batch", 1, 28, 28)
 
-    with pytest.raises(InputError, match="other takes no pictures"):
-        programs_of(Other())
+
+def test_a_model_that_does_not_describe_its_inputs_is_named():
+    with pytest.raises(InputError, match=r"Other cannot be exported.*generator_inputs"):
+        type("Other", (GANModel,), {})().generator_inputs()
 
 
 def test_the_command_knows_both_formats():

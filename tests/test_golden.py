@@ -18,7 +18,7 @@ from paddle_gans.models import _stargan_v2_networks as stargan_v2_networks
 from paddle_gans.models import cyclegan, dcgan, pix2pix, stargan_v2
 from paddle_gans.models._colorization_networks import DynamicUNet
 from paddle_gans.networks import resnet18
-from paddle_gans.networks.norm import instance_norm
+from paddle_gans.networks.layers import instance_norm
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResNetGenerator
 from paddle_gans.networks.unet import UNet

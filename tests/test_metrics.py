@@ -11,7 +11,7 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from data_reader import InputError
-from paddle_gans.fast_cpu import plain
+from paddle_gans.fast_cpu import disabled
 from paddle_gans.metrics import distances, features, image_metrics, inception, labels, lpips
 from paddle_gans.metrics.cache import Cache, name_for
 from paddle_gans.metrics.tasks import RealImages
@@ -223,7 +223,7 @@ def test_palettes_from_the_truth_and_from_a_file(tmp_path):
 
 def export(prefix, network, shape):
     network.eval()
-    with plain():
+    with disabled():
         paddle.jit.save(network, str(prefix), input_spec=[InputSpec(shape, "float32", "x")])
     return network
 

@@ -11,7 +11,7 @@ from paddle import nn
 
 from data_reader.errors import InputError
 from paddle_gans.models import pix2pix
-from paddle_gans.networks.norm import instance_norm
+from paddle_gans.networks.layers import instance_norm
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResNetGenerator
 from paddle_gans.networks.unet import UNet

@@ -9,7 +9,7 @@ from paddle import nn
 from data_reader.errors import InputError
 from paddle_gans import models
 from paddle_gans.conversion.networks import network_of
-from paddle_gans.networks.upsample import resize_conv
+from paddle_gans.networks.layers import resize_conv
 from paddle_gans.training.options import options_of, resolve
 
 GENERATORS = [

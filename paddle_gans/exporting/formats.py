@@ -1,4 +1,4 @@
-"""The two formats: how a program is written, run, and how a user runs it."""
+"""The export formats: how to write a program, how to run it, and code that runs it."""
 
 from __future__ import annotations
 
@@ -15,43 +15,39 @@ from data_reader.errors import InputError
 
 from .programs import Program
 
-OPSET = 13  # of ONNX: old enough for any runtime of the last years, new enough for our layers
+OPSET = 13  # of ONNX: old enough for any recent runtime, new enough for our layers
 
 Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Format:
-    """How programs become files and run again.
+    """One export format.
 
-    ``write(program, stem)`` writes ``<stem>.<suffixes>``; ``opened(stem)`` gives a function from
-    arrays by the inputs' names to the output; ``code(program, stem, suffix)`` are lines that do it,
-    ``suffix`` being the graph's.
+    ``write(program, stem)`` writes ``<stem>.<suffixes>``; ``load(stem)`` returns a function from
+    the inputs' arrays, by name, to the output; ``code(program, stem, suffix)`` returns lines of
+    Python that do the same, where ``suffix`` is the graph file's.
     """
 
     write: Callable[[Program, Path], None]
-    opened: Callable[[Path], Callable[[Arrays], np.ndarray]]
+    load: Callable[[Path], Callable[[Arrays], np.ndarray]]
     code: Callable[[Program, Path, str], list[str]]
 
 
 def write_paddle(program: Program, stem: Path) -> None:
-    """Save for Paddle Inference and ``paddle.jit.load``.
-
-    Raises:
-        InputError: the framework cannot trace the network.
-    """
-    with failing(f"Paddle {paddle.__version__} cannot export {program.name}"):
+    """Save a program for Paddle Inference and ``paddle.jit.load``."""
+    with input_errors(f"Paddle {paddle.__version__} cannot export {program.name}"):
         paddle.jit.save(program.layer, str(stem), input_spec=[f.spec() for f in program.inputs])
 
 
 def graph_of(stem: Path) -> Path:
-    """The file of the graph: .json of Paddle 3, .pdmodel before."""
+    """Return the path of the graph: .json in Paddle 3, .pdmodel in Paddle 2."""
     graphs = [stem.with_name(stem.name + suffix) for suffix in (".json", ".pdmodel")]
     return next((path for path in graphs if path.exists()), graphs[0])
 
 
-def open_paddle(stem: Path) -> Callable[[Arrays], np.ndarray]:
-    """The program in Paddle Inference, as ``paddle_code`` has it."""
+def load_paddle(stem: Path) -> Callable[[Arrays], np.ndarray]:
+    """Load a program into Paddle Inference."""
     from paddle.inference import Config, create_predictor
 
     config = Config(str(graph_of(stem)), f"{stem}.pdiparams")
@@ -69,7 +65,7 @@ def open_paddle(stem: Path) -> Callable[[Arrays], np.ndarray]:
 
 
 def paddle_code(program: Program, stem: Path, suffix: str) -> list[str]:
-    """How to run it with Paddle Inference."""
+    """Return code that runs a program with Paddle Inference."""
     lengths = program.example()
     feeds = [f'p.get_input_handle("{f.name}").copy_from_cpu({f.name})' for f in program.inputs]
     return [
@@ -82,52 +78,49 @@ def paddle_code(program: Program, stem: Path, suffix: str) -> list[str]:
 
 
 def write_onnx(program: Program, stem: Path) -> None:
-    """Write ``<stem>.onnx`` by way of Paddle's own file.
-
-    Raises:
-        InputError: the framework or paddle2onnx cannot export the network.
-    """
+    """Write ``<stem>.onnx``, converted from Paddle's own format."""
     if getattr(program.layer, "fan", None) is not None:
         raise InputError(
-            f"ONNX of {program.name} with --w-hpf above 0 is not possible: paddle2onnx ends with "
-            "unsupported operators (amax, amin, roll, linspace, meshgrid) in the network that "
-            "finds faces; --format paddle works"
+            f"ONNX of {program.name} with --w-hpf above 0 is not possible: paddle2onnx does not "
+            "support operators of the face-alignment network (amax, amin, roll, linspace, "
+            "meshgrid); use --format paddle"
         )
     write_paddle(program, stem)
-    with failing(f"paddle2onnx does not work with Paddle {paddle.__version__}, see docs/export.md"):
+    with input_errors(
+        f"paddle2onnx does not work with Paddle {paddle.__version__}, see docs/export.md"
+    ):
         paddle2onnx = importlib.import_module("paddle2onnx")
     written = [p for p in stem.parent.glob(f"{stem.name}.*") if p.suffix != ".onnx"]
     version = getattr(paddle2onnx, "__version__", "")
-    with failing(f"paddle2onnx {version} cannot export {program.name}"):
-        # Without a file to write: given one, version 2 has a tool at work on the graph that
-        # installs packages of its own accord.
+    with input_errors(f"paddle2onnx {version} cannot export {program.name}"):
+        # Do not pass the output file: version 2 then runs a tool that installs packages.
         files = str(graph_of(stem)), f"{stem}.pdiparams"
         graph = paddle2onnx.export(*files, opset_version=OPSET, enable_onnx_checker=True)
         if not graph:
-            raise RuntimeError("nothing came of it")
+            raise RuntimeError("it returned no graph")
     stem.with_name(f"{stem.name}.onnx").write_bytes(graph)
     for path in written:
         path.unlink()
 
 
-def open_onnx(stem: Path) -> Callable[[Arrays], np.ndarray]:
-    """The program in onnxruntime."""
+def load_onnx(stem: Path) -> Callable[[Arrays], np.ndarray]:
+    """Load a program into onnxruntime."""
     onnxruntime = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors alone
-    with failing("onnxruntime does not take the exported file"):
+    options.log_severity_level = 3  # errors only
+    with input_errors("onnxruntime cannot load the exported file"):
         providers = ["CPUExecutionProvider"]
         session = onnxruntime.InferenceSession(f"{stem}.onnx", options, providers=providers)
 
     def run(arrays: Arrays) -> np.ndarray:
-        with failing("onnxruntime cannot run the exported file"):
+        with input_errors("onnxruntime cannot run the exported file"):
             return session.run(None, dict(arrays))[0]
 
     return run
 
 
 def onnx_code(program: Program, stem: Path, suffix: str) -> list[str]:
-    """How to run it with onnxruntime."""
+    """Return code that runs a program with onnxruntime."""
     lengths = program.example()
     feeds = ", ".join(f'"{field.name}": {field.name}' for field in program.inputs)
     return [
@@ -140,8 +133,8 @@ def onnx_code(program: Program, stem: Path, suffix: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def failing(what: str) -> Iterator[None]:
-    """Turn whatever the exporter or the runtime raises into an InputError of one line."""
+def input_errors(what: str) -> Iterator[None]:
+    """Turn any exception of the exporter or the runtime into an InputError of one line."""
     try:
         yield
     except InputError:
@@ -153,6 +146,6 @@ def failing(what: str) -> Iterator[None]:
 
 
 FORMATS = {
-    "paddle": Format(write_paddle, open_paddle, paddle_code),
-    "onnx": Format(write_onnx, open_onnx, onnx_code),
+    "paddle": Format(write_paddle, load_paddle, paddle_code),
+    "onnx": Format(write_onnx, load_onnx, onnx_code),
 }

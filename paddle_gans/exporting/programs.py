@@ -1,75 +1,36 @@
-"""What there is to export of a trained model: its programs, with their inputs and their truth."""
+"""The programs to export of a trained model, chosen by the class of its data set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Callable, Optional, Union
+from typing import Any
 
 import numpy as np
+import paddle
 from paddle import Tensor, nn
-from paddle.static import InputSpec
 
+from data_reader.domains import Domains
 from data_reader.errors import InputError
+from data_reader.photos import Photos
 from paddle_gans.inference.tiling import round_up
 from paddle_gans.inference.translator import Translator
+from paddle_gans.models import _stargan_v2_networks as stargan_v2
+from paddle_gans.models import pix2pix
+from paddle_gans.networks.field import Axis, Field
 
-from .traceable import Mapped, Rendered, Styled
-
-Axis = Union[int, str]  # a number, or the name of a length that is free
-SMALL = 64  # pixels a side, about, of the pictures that a program is tried with
-ODD = 13  # pixels that their sides differ by where every size is possible
-
-
-@dataclass(frozen=True)
-class Field:
-    """An input or the output of a program: its axes, and what its values are."""
-
-    name: str
-    shape: tuple[Axis, ...]
-    dtype: str  # float32 or int64
-    values: str  # "uniform" in the range, "normal" (the range is None), "integer" in the range
-    range: Optional[tuple[float, float]]
-    meaning: str
-
-    def spec(self) -> InputSpec:
-        """What the framework's exporter is told."""
-        return InputSpec([n if isinstance(n, int) else None for n in self.shape],
-                         self.dtype, self.name)  # fmt: skip
-
-    def sized(self, lengths: Mapping[str, int]) -> list[int]:
-        """The shape with these lengths in the place of names."""
-        return [n if isinstance(n, int) else lengths[n] for n in self.shape]
-
-    def draw(self, rng: np.random.Generator, lengths: Mapping[str, int]) -> np.ndarray:
-        """Random values of these lengths."""
-        shape = self.sized(lengths)
-        if self.values == "normal":
-            return rng.standard_normal(shape).astype(self.dtype)
-        low, high = self.range
-        if self.values == "integer":
-            return rng.integers(low, high, shape, endpoint=True, dtype=self.dtype)
-        return rng.uniform(low, high, shape).astype(self.dtype)
-
-    def code(self, lengths: Mapping[str, int]) -> str:
-        """A line of NumPy that draws random values."""
-        shape = self.sized(lengths)
-        if self.values == "normal":
-            return f'{self.name} = np.random.standard_normal({shape}).astype("{self.dtype}")'
-        low, high = self.range
-        if self.values == "integer":
-            return f"{self.name} = np.random.randint({low}, {high + 1}, {shape})"
-        return f'{self.name} = np.random.uniform({low}, {high}, {shape}).astype("{self.dtype}")'
+TEST_SIDE = 64  # pixels, about, of the images that a program is tested with
+ODD_STEP = 13  # pixels between the test sizes where any size is possible
+STYLE_NETWORKS = ("generator", "mapping_network", "style_encoder")
 
 
 @dataclass(frozen=True)
 class Program:
-    """One network to export, under its name.
+    """One network to export.
 
-    ``truth`` is what this package computes from the same inputs, through the model's own way of
-    translating; the exported file is held against it. ``multiple`` is what height and width
-    divide by where they are free.
+    ``truth`` computes the expected output from the same inputs, the way the model translates;
+    height and width must be multiples of ``multiple`` where they are free.
     """
 
     name: str
@@ -86,21 +47,21 @@ class Program:
         return any("height" in field.shape for field in self.inputs)
 
     def cases(self) -> list[dict[str, int]]:
-        """Three lengths of what is free, to try the program with."""
+        """Return three sets of lengths to test the program with."""
         if not self.any_size:
             return [{"batch": n} for n in (1, 2, 3)]
-        first = round_up(SMALL, self.multiple)
-        step = self.multiple if self.multiple > 1 else ODD
+        first = round_up(TEST_SIDE, self.multiple)
+        step = self.multiple if self.multiple > 1 else ODD_STEP
         sides = [(1, first, first), (2, first + step, first), (1, first, first + 2 * step)]
         return [dict(zip(("batch", "height", "width"), case)) for case in sides]
 
     def example(self) -> dict[str, int]:
-        """The lengths that a user begins with: one picture of the training size."""
+        """Return the lengths of one image of the training size."""
         side = round_up(self.side, self.multiple)
         return {"batch": 1, "height": side, "width": side}
 
     def about(self) -> dict[str, Any]:
-        """What the file beside the programs says of this one."""
+        """Return this program's entry in export.json."""
         return {
             "name": self.name,
             "inputs": [asdict(field) for field in self.inputs],
@@ -110,38 +71,31 @@ class Program:
 
 
 def programs_of(translate: Translator) -> list[Program]:
-    """The programs of a model, in the order in which its networks are saved.
-
-    Raises:
-        InputError: the model is none of those that are known, and takes no pictures.
-    """
-    special = {"colorization": colours, "dcgan": drawings, "stargan_v2": styles}
-    if translate.name in special:
-        return special[translate.name](translate)
+    """Return the programs of a model, in the order in which its networks are saved."""
     if not translate.takes_images:
-        raise InputError(
-            f"{translate.name} takes no pictures, and export does not know what it takes; add its "
-            "programs to paddle_gans/exporting/programs.py"
-        )
-    return pictures(translate)
+        return generated(translate)
+    kind = translate.model.data_class
+    if issubclass(kind, Photos):
+        return lightness_to_colours(translate)
+    return styles(translate) if issubclass(kind, Domains) else image_to_image(translate)
 
 
 def image(name: str, channels: int, meaning: str, *sides: Axis) -> Field:
-    """Images in [-1, 1]; any size where no sides are given."""
+    """Describe images in [-1, 1], of any size unless the sides are given."""
     shape = ("batch", channels, *(sides or ("height", "width")))
     return Field(name, shape, "float32", "uniform", (-1, 1), meaning)
 
 
-def pictures(translate: Translator) -> list[Program]:
-    """A program for each network, from picture to picture: pix2pix, both ways of CycleGAN."""
+def image_to_image(translate: Translator) -> list[Program]:
+    """Return a program for each network, for example both directions of CycleGAN."""
     model = translate.model
     choices = {
         name: choice for name, choice in model.inference.items() if choice in translate.covered
     }
     if len({tuple(choice.items()) for choice in choices.values()}) < len(choices):
         raise InputError(
-            f"{translate.name} translates with several networks together, and export does not know "
-            "how; add its programs to paddle_gans/exporting/programs.py"
+            f"{translate.name} needs several networks for one image, which cannot be exported; add "
+            "its programs to paddle_gans/exporting/programs.py"
         )
     return [
         Program(
@@ -157,31 +111,30 @@ def pictures(translate: Translator) -> list[Program]:
     ]
 
 
-def colours(translate: Translator) -> list[Program]:
-    """Colorization: lightness in, colours out."""
+def lightness_to_colours(translate: Translator) -> list[Program]:
+    """Return the program from lightness to colours."""
     model = translate.model
     ab = Field("y", ("batch", 2, "height", "width"), "float32", "uniform", None,
                "a and b of CIE Lab, each / 110")  # fmt: skip
     lightness = image("x", 1, "L of CIE Lab (0 to 100), L / 50 - 1")
-    side = translate.options["crop_size"]
+    side = translate.options.get("crop_size") or 256
     network = model.inference_network("generator")
     return [Program("generator", network, [lightness], ab, model.translate, 1, side)]
 
 
-def drawings(translate: Translator) -> list[Program]:
-    """DCGAN: noise in, images out."""
-    model, side = translate.model, translate.options["crop_size"]
-    meaning = "noise, uniform in the range"
-    z = Field("z", ("batch", model.noise_dim), "float32", "uniform", (-1, 1), meaning)
-    drawn = image("y", translate.options["channels"], "(value + 1) * 127.5", side, side)
-    return [Program("generator", model.inference_network("generator"), [z], drawn, model.draw)]
-
-
-STYLE_NETWORKS = ("generator", "mapping_network", "style_encoder")
+def generated(translate: Translator) -> list[Program]:
+    """Return the program from noise to images, with the inputs that the model describes."""
+    model = translate.model
+    inputs, network = model.generator_inputs(), model.inference_network("generator")
+    rng = np.random.default_rng(0)
+    with paddle.no_grad():
+        y = network(*[paddle.to_tensor(field.draw(rng, {"batch": 1})) for field in inputs])
+    output = image("y", y.shape[1], "(value + 1) * 127.5", *y.shape[2:])
+    return [Program("generator", network, inputs, output, network)]
 
 
 def styles(translate: Translator) -> list[Program]:
-    """StarGAN v2: the generator given a style, and the two networks that styles come from."""
+    """Return the generator, which reads a style, and the two networks that compute styles."""
     model = translate.model
     names, side = model.domains, model.crop_size
     numbered = ", ".join(f"{i} {name}" for i, name in enumerate(names))
@@ -189,15 +142,65 @@ def styles(translate: Translator) -> list[Program]:
     z = Field("z", ("batch", model.latent_dim), "float32", "normal", None, "latent code, N(0, 1)")
     s = Field("s", ("batch", model.style_dim), "float32", "normal", None, "style")
     square = image("x", 3, "RGB, value / 127.5 - 1", side, side)
-    faces = model.fan is not None  # which are found at the training size alone
-    source = square if faces else image("x", 3, square.meaning)
+    # The face-alignment network works at the training size only.
+    source = square if model.fan is not None else image("x", 3, square.meaning)
     result = image("result", 3, "RGB, (value + 1) * 127.5", *source.shape[2:])
     sizes = {"multiple": model.size_multiple, "side": side}
     generator, mapping_network, style_encoder = map(model.inference_network, STYLE_NETWORKS)
-    mapped, styled = Mapped(mapping_network), Styled(style_encoder)
     return [
-        Program("generator", Rendered(generator, model.fan), [source, s], result,
+        Program("generator", Renderer(generator, model.fan), [source, s], result,
                 model.render, **sizes),
-        Program("mapping_network", mapped, [z, y], s, mapping_network),
-        Program("style_encoder", styled, [square, y], s, style_encoder, side=side),
+        Program("mapping_network", mapping_network, [z, y], s, mapping_network),
+        Program("style_encoder", StyleEncoder(style_encoder), [square, y], s, style_encoder,
+                side=side),
     ]  # fmt: skip
+
+
+# Tracing turns sizes that are read from `shape` into constants; these forms read none.
+
+
+def make_traceable(model: nn.Layer) -> None:
+    """Replace the layers that cannot be traced by equal ones; weights and names stay."""
+    model.eval()
+    for layer in model.sublayers(include_self=True):
+        layer.recompute = False  # needed in training only
+        if isinstance(layer, pix2pix.Norm) and layer.mode == "running":
+            layer.__class__ = nn.BatchNorm2D  # Paddle 2.6 cannot trace its super()
+        elif type(layer) is stargan_v2.AdaIN:
+            layer.__class__ = AdaIN
+
+
+class AdaIN(stargan_v2.AdaIN):
+    """The same values without merging the batch into the channels."""
+
+    def forward(self, x, s):
+        scale, shift = self.affine(s).unsqueeze([2, 3]).chunk(2, axis=1)
+        mean = x.mean([2, 3], keepdim=True)
+        centred = x - mean
+        variance = centred.square().mean([2, 3], keepdim=True)
+        return centred * (variance + 1e-5).rsqrt() * (1 + scale) + shift
+
+
+class Renderer(nn.Layer):
+    """Images x [N, 3, H, W] in styles s [N, style_dim], clipped to [-1, 1]; ``fan`` finds faces."""
+
+    def __init__(self, generator: nn.Layer, fan: nn.Layer | None = None):
+        super().__init__()
+        self.generator, self.fan = generator, fan
+
+    def forward(self, x, s):
+        masks = None if self.fan is None else self.fan.masks(x)
+        return paddle.clip(self.generator(x, s, masks), -1.0, 1.0)
+
+
+class StyleEncoder(nn.Layer):
+    """Images x [N, 3, S, S] and their domains y [N] to styles."""
+
+    def __init__(self, network: nn.Layer):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x, y):
+        heads = self.network.unshared
+        h = self.network.shared(x).reshape([-1, heads[0].weight.shape[0]])
+        return stargan_v2.of_domain([head(h) for head in heads], y)

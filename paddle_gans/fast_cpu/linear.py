@@ -1,102 +1,99 @@
-"""Linear layers on oneDNN's matrix product, on some processors faster than the framework's."""
+"""Linear layers on oneDNN's matrix product, which is faster on some processors."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Optional
 
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.jit import not_to_static
 
-from . import plans
+from . import primitives
+from .autograd import Product
+from .dispatch import engine, usable
 from .memory import in_order
-from .onednn import SOURCE, TARGET, WEIGHTS, Layout, OneDNN, plain
-from .plans import Plan
-from .product import Product
-from .switch import engine, usable
+from .onednn import SOURCE, TARGET, WEIGHTS, Layout, OneDNN, c_order
+from .primitives import Primitive
 
-LEAST = 2**24  # multiplications of a product, below which the way to it costs more than it saves
+MIN_SIZE = 2**24  # multiplications; smaller products gain less than the call costs
 
 
-def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
-    """`paddle.nn.functional.linear` of [..., K] and [K, M].
-
-    Raises:
-        ValueError: what the framework's own function raises.
-    """
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`paddle.nn.functional.linear` of [..., K] and [K, M]."""
     operands = [x, weight] if bias is None else [x, weight, bias]
     fits = weight.ndim == 2 and x.ndim >= 2 and x.shape[-1] == weight.shape[0]
     if not fits or not usable(*operands):
         return F.linear(x, weight, bias)
-    if math.prod(x.shape) * weight.shape[1] < LEAST:
+    if math.prod(x.shape) * weight.shape[1] < MIN_SIZE:
         return F.linear(x, weight, bias)
     rows = x if x.ndim == 2 else x.reshape([-1, x.shape[-1]])
     product = Matrices(rows, weight)
     with engine().lock:
-        if plans.find(*planned(product)) is None:
+        if primitives.find(*described(product)) is None:
             return F.linear(x, weight, bias)
-    result = product.take()
+    result = product.apply()
     result = result if bias is None else result + bias
     return result if x.ndim == 2 else result.reshape([*x.shape[:-1], weight.shape[1]])
 
 
 class Matrices(Product):
-    """The product of the matrices x and w, each ``turned`` or as it is."""
+    """The product of the matrices x and w, each transposed where ``transposed`` says so."""
 
     kind = "linear layer"
 
-    def __init__(self, x: Tensor, w: Tensor, turned: tuple[bool, bool] = (False, False)):
+    def __init__(self, x: Tensor, w: Tensor, transposed: tuple[bool, bool] = (False, False)):
         super().__init__({"x": x, "w": w})
-        self.turned = turned
+        self.transposed = transposed
 
     def compute(self) -> Tensor:
         x, w = map(in_order, self.operands.values())
         result = paddle.empty(self.shape(), "float32")
         addresses = {SOURCE: x.data_ptr(), WEIGHTS: w.data_ptr(), TARGET: result.data_ptr()}
-        plans.run(*planned(self), addresses)
+        primitives.run(*described(self), addresses)
         return result
 
     def shape(self) -> Sequence[int]:
         x, w = self.operands.values()
-        x_turned, w_turned = self.turned
-        return [x.shape[1 if x_turned else 0], w.shape[0 if w_turned else 1]]
+        x_transposed, w_transposed = self.transposed
+        return [x.shape[1 if x_transposed else 0], w.shape[0 if w_transposed else 1]]
 
     def gradient(self, name: str, result: Tensor) -> Tensor:
         x, w = self.operands.values()
-        x_turned, w_turned = self.turned
-        self.unchanged("w" if name == "x" else "x")
-        if name == "x" and x_turned:
-            return Matrices(w, result, (w_turned, True)).take()
+        x_transposed, w_transposed = self.transposed
+        self.check_operands("w" if name == "x" else "x")
+        if name == "x" and x_transposed:
+            return Matrices(w, result, (w_transposed, True)).apply()
         if name == "x":
-            return Matrices(result, w, (False, not w_turned)).take()
-        if w_turned:
-            return Matrices(result, x, (True, x_turned)).take()
-        return Matrices(x, result, (not x_turned, False)).take()
+            return Matrices(result, w, (False, not w_transposed)).apply()
+        if w_transposed:
+            return Matrices(result, x, (True, x_transposed)).apply()
+        return Matrices(x, result, (not x_transposed, False)).apply()
 
 
-def planned(product: Matrices):
-    """What a plan of such matrices is called, and what makes it."""
+def described(product: Matrices):
+    """Return the key of the primitive for these matrices, and the function that builds it."""
     layouts = []
-    for t, turned in zip(product.operands.values(), product.turned):
-        layouts.append(Layout(tuple(t.shape)[::-1], (1, 0)) if turned else plain(tuple(t.shape)))
-    key = ("matmul", product.turned, *(layout.shape for layout in layouts))
-    return key, partial(make_plan, x=layouts[0], w=layouts[1])
+    for t, transposed in zip(product.operands.values(), product.transposed):
+        layouts.append(
+            Layout(tuple(t.shape)[::-1], (1, 0)) if transposed else c_order(tuple(t.shape))
+        )
+    key = ("matmul", product.transposed, *(layout.shape for layout in layouts))
+    return key, partial(build, x=layouts[0], w=layouts[1])
 
 
-def make_plan(dnn: OneDNN, x: Layout, w: Layout) -> Plan:
-    """Prepare the product [m, n] of x [m, k] and w [k, n]."""
-    outer = {SOURCE: x, WEIGHTS: w, TARGET: plain((x.shape[0], w.shape[1]))}
+def build(dnn: OneDNN, x: Layout, w: Layout) -> Primitive:
+    """Build the product [m, n] of x [m, k] and w [k, n]."""
+    outer = {SOURCE: x, WEIGHTS: w, TARGET: c_order((x.shape[0], w.shape[1]))}
 
     def describe(given):
         x, w, y = given.values()
         name = "matmul_primitive_desc_create"
         return dnn.make(name, dnn.engine, x, w, None, y, dnn.attributes)
 
-    return Plan(dnn, outer, TARGET, describe)
+    return Primitive(dnn, outer, TARGET, describe)
 
 
 class FastLinear(nn.Linear):

@@ -1,4 +1,4 @@
-"""Tensor memory seen from NumPy, and the C library's memory behind it."""
+"""NumPy views of tensor memory, and settings of the C library's allocator."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of the C library's mallopt
 
 
 def in_order(tensor: Tensor) -> Tensor:
-    """A tensor whose elements lie in order: itself, or a copy."""
+    """Return the tensor if it is contiguous, otherwise a contiguous copy."""
     return tensor if tensor.is_contiguous() else tensor.contiguous()
 
 
 def array(tensor: Tensor) -> np.ndarray:
-    """A float32 tensor's own memory; of one whose elements do not lie in order, a copy's."""
+    """View a float32 tensor's memory as an array; a copy's if it is not contiguous."""
     tensor = in_order(tensor)
     memory = (ctypes.c_float * tensor.size).from_address(tensor.data_ptr())
     memory.tensor = tensor  # lives as long as the array does
@@ -28,7 +28,7 @@ def array(tensor: Tensor) -> np.ndarray:
 
 
 def check_unchanged(tensor: Tensor, version: int, what: str) -> None:
-    """Raise RuntimeError where ``what`` was changed in place since it had this version."""
+    """Raise RuntimeError if ``what`` was changed in place since it had this version."""
     if tensor.inplace_version != version:
         raise RuntimeError(
             f"{what} was changed in place before its gradient was computed; use an operation that "
@@ -37,10 +37,10 @@ def check_unchanged(tensor: Tensor, version: int, what: str) -> None:
 
 
 def from_numpy(values: np.ndarray) -> Tensor:
-    """A tensor with a copy of an array: shape, type and values as they are, on the device in use.
+    """Copy an array to a tensor of the same shape and type on the current device.
 
-    `paddle.to_tensor` does the same, and on Paddle 3.2 loses 112 bytes each time: in a run of some
-    days that is a gigabyte.
+    `paddle.to_tensor` does the same, but on Paddle 3.2 leaks 112 bytes per call, about a gigabyte
+    in a training run of several days.
     """
     tensor = paddle.empty(values.shape, dtype=values.dtype)
     tensor.set_value(values)
@@ -49,27 +49,26 @@ def from_numpy(values: np.ndarray) -> Tensor:
 
 @functools.cache
 def keep_freed() -> bool:
-    """Let the C library keep freed memory instead of handing it back to the system each time.
+    """Let the C library keep freed memory instead of returning it to the system each time.
 
-    A tensor of more than some 100 KB otherwise costs more in fresh pages than an addition or a
-    ReLU takes to fill it. The process's size then stays at its peak. Only glibc has this; returns
-    whether it took it.
+    Otherwise the new pages of a tensor above about 100 KB cost more time than an addition or a
+    ReLU on it. The process then stays at its peak size. Needs glibc; returns whether it worked.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return False
-    # Some versions of glibc take no threshold above 32 MB.
+    # Some versions of glibc accept no threshold above 32 MB.
     large = mallopt(MMAP_THRESHOLD, 2**30) or mallopt(MMAP_THRESHOLD, 2**25)
     return bool(large and mallopt(TRIM_THRESHOLD, 2**31 - 1))
 
 
 def give_back() -> None:
-    """Free what nothing refers to any more and, with glibc, hand it back to the system, once.
+    """Run the garbage collector and, with glibc, return freed memory to the system, once.
 
-    For after something large and rare. A drawn figure refers to itself in circles and would wait
-    for Python's rare full collection, dozens of them at a time; and what stays freed within the
-    process lies in pieces that the next large thing may not fit in.
+    Call it after something large and rare. A drawn figure contains reference cycles, so dozens
+    would wait for Python's next full collection; and memory that stays with the process is
+    fragmented, so that the next large allocation may not fit.
     """
     gc.collect()
     with contextlib.suppress(OSError, AttributeError, TypeError):

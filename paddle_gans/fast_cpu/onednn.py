@@ -1,7 +1,7 @@
-"""The framework's own oneDNN (v3 C interface) through ctypes: primitives on plain float32 memory.
+"""ctypes bindings of the oneDNN (v3 C interface) in the framework's wheel.
 
-Paddle's wheels carry this library for their inference engine; dygraph does not use it. Nothing
-here knows a tensor or a convolution: a `Plan` is one primitive and the reorders around it.
+Paddle ships this library for its inference engine; dynamic mode does not use it. This file knows
+neither tensors nor convolutions.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import ctypes
 import platform
 import threading
 from collections.abc import Sequence
-from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 import paddle
@@ -21,20 +21,20 @@ CPU = 1  # engine kind
 IN_ORDER = 1  # stream flag
 F32 = 3  # data type
 ANY = 1  # format tag: the primitive chooses
-USER = 1  # scratchpad mode: we hand over the memory
+USER = 1  # scratchpad mode: the caller provides the memory
 AVX2 = 0x7  # every later x86 instruction set has these bits
 TRAINING = 64  # propagation kind of a forward pass
 DIRECT = 1  # algorithm of a convolution
 # Execution arguments, as most primitives call them.
 SOURCE, SECOND, TARGET, WEIGHTS, WORKSPACE, SCRATCHPAD = 1, 2, 17, 33, 64, 80
 SOURCE_GRADIENT, TARGET_GRADIENT = 129, 145
-QUERY_SCRATCHPAD, QUERY_ARGUMENT = 136, 255  # which memory descriptor is asked for
+QUERY_SCRATCHPAD, QUERY_ARGUMENT = 136, 255  # which memory descriptor to query
 ALIGNMENT = 64  # bytes, a cache line
-KEPT_BYTES = 512 * 2**20  # more working memory than this is given back after the call
+KEPT_BYTES = 512 * 2**20  # more working memory than this is freed after the call
 
 
 class OneDNNError(RuntimeError):
-    """The library refused a call; the message holds its status."""
+    """A call returned an error status."""
 
 
 class Argument(ctypes.Structure):
@@ -44,87 +44,33 @@ class Argument(ctypes.Structure):
 
 
 class Version(ctypes.Structure):
-    """``dnnl_version_t``."""
+    """The beginning of ``dnnl_version_t``."""
 
-    _fields_ = (
-        ("major", c_int),
-        ("minor", c_int),
-        ("patch", c_int),
-        ("hash", c_char_p),
-        ("cpu_runtime", c_uint),
-        ("gpu_runtime", c_uint),
-    )
+    _fields_ = (("major", c_int),)
 
 
-# What each function takes, after `dnnl_`; all but the last three return a status.
-SIGNATURES: dict[str, Sequence[Any]] = {
-    "engine_create": (POINTER(c_void_p), c_int, c_size_t),
-    "stream_create": (POINTER(c_void_p), c_void_p, c_uint),
-    "stream_wait": (c_void_p,),
-    "primitive_attr_create": (POINTER(c_void_p),),
-    "primitive_attr_set_scratchpad_mode": (c_void_p, c_int),
-    "memory_desc_create_with_strides": (
-        POINTER(c_void_p), c_int, POINTER(c_int64), c_int, POINTER(c_int64),
-    ),
-    "memory_desc_create_with_tag": (POINTER(c_void_p), c_int, POINTER(c_int64), c_int, c_int),
-    "memory_desc_destroy": (c_void_p,),
-    "memory_create": (POINTER(c_void_p), c_void_p, c_void_p, c_void_p),
+# The functions that take addresses or sizes as Python integers, which ctypes would cut to 32 bits.
+ARGUMENT_TYPES = {
+    "engine_create": (c_void_p, c_int, c_size_t),
     "memory_set_data_handle": (c_void_p, c_void_p),
-    "memory_destroy": (c_void_p,),
-    "reorder_primitive_desc_create": (POINTER(c_void_p), *[c_void_p] * 5),
-    "convolution_forward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 9,
-    ),
-    "convolution_backward_data_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 9,
-    ),
-    "convolution_backward_weights_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 10,
-    ),
-    "binary_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 4,
-    ),
-    "matmul_primitive_desc_create": (POINTER(c_void_p), *[c_void_p] * 6),
-    "eltwise_forward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 2, c_float, c_float, c_void_p,
-    ),
-    "eltwise_backward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 3, c_float, c_float, *[c_void_p] * 2,
-    ),
-    "pooling_forward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, c_int, *[c_void_p] * 8,
-    ),
-    "pooling_backward_primitive_desc_create": (
-        POINTER(c_void_p), c_void_p, c_int, *[c_void_p] * 9,
-    ),
-    "primitive_desc_destroy": (c_void_p,),
-    "primitive_create": (POINTER(c_void_p), c_void_p),
-    "primitive_destroy": (c_void_p,),
-    "primitive_execute": (c_void_p, c_void_p, c_int, POINTER(Argument)),
     "memory_desc_equal": (c_void_p, c_void_p),
     "memory_desc_get_size": (c_void_p,),
-    "primitive_desc_query_md": (c_void_p, c_int, c_int),
-}  # fmt: skip
+}
+RETURN_TYPES = {"memory_desc_get_size": c_size_t, "primitive_desc_query_md": c_void_p}
 NAMES = {
     ("prop_kind", 64): b"forward_training",
     ("alg_kind", 1): b"convolution_direct",
-    ("alg_kind", 0x20): b"eltwise_relu",
     ("alg_kind", 0x1FFF0): b"binary_add",
     ("alg_kind", 0x1FF): b"pooling_max",
     ("alg_kind", 0x3FF): b"pooling_avg_exclude_padding",
     ("dt", F32): b"f32",
     ("fmt_tag", ANY): b"any",
     ("scratchpad_mode", USER): b"user",
-}  # what the library must call the constants that are used here
-RESULTS = {
-    "memory_desc_equal": c_int,
-    "memory_desc_get_size": c_size_t,
-    "primitive_desc_query_md": c_void_p,
-}
+}  # the library's names for the constants that are used here
 
 
-def find() -> Optional[ctypes.CDLL]:
-    """The framework's oneDNN, or None where the system, version or processor does not fit."""
+def find() -> ctypes.CDLL | None:
+    """Load the framework's oneDNN; None if the system, version or processor does not fit."""
     path = Path(paddle.__file__).parent / "libs" / "libdnnl.so.3"
     if platform.machine() not in ("x86_64", "AMD64") or not path.is_file():
         return None
@@ -134,10 +80,10 @@ def find() -> Optional[ctypes.CDLL]:
         major = library.dnnl_version().contents.major
         if major != 3 or library.dnnl_get_effective_cpu_isa() & AVX2 != AVX2:
             return None
-        for name, arguments in SIGNATURES.items():
-            function = getattr(library, f"dnnl_{name}")
-            function.argtypes = arguments
-            function.restype = RESULTS.get(name, c_int)
+        for name, arguments in ARGUMENT_TYPES.items():
+            getattr(library, f"dnnl_{name}").argtypes = arguments
+        for name, result in RETURN_TYPES.items():
+            getattr(library, f"dnnl_{name}").restype = result
         for (kind, value), name in NAMES.items():
             function = getattr(library, f"dnnl_{kind}2str")
             function.restype = c_char_p
@@ -149,29 +95,29 @@ def find() -> Optional[ctypes.CDLL]:
 
 
 class Layout(NamedTuple):
-    """The shape of an array, and its axes from the outermost in memory to the innermost."""
+    """The shape of an array, and its axes from outermost to innermost in memory."""
 
     shape: Sequence[int]
-    order: Optional[Sequence[int]]  # None: as a primitive likes it
+    order: Sequence[int] | None  # None: the primitive chooses
 
 
-def plain(shape: Sequence[int]) -> Layout:
-    """C order, as the framework has it."""
+def c_order(shape: Sequence[int]) -> Layout:
+    """Return the framework's layout."""
     return Layout(shape, range(len(shape)))
 
 
-def free(shape: Sequence[int]) -> Layout:
-    """Whatever order a primitive likes."""
+def any_order(shape: Sequence[int]) -> Layout:
+    """Return the layout that lets the primitive choose."""
     return Layout(shape, None)
 
 
 class OneDNN:
-    """The library with its engine and stream, and the working memory that all plans share.
+    """The library with its engine and stream, and the working memory that all primitives share.
 
-    Plans run one at a time: each takes every core anyway, and they share that memory.
+    Primitives run one at a time: each uses every core anyway, and they share that memory.
 
     Raises:
-        OneDNNError: the library does not start.
+        OneDNNError: the library failed to start.
     """
 
     def __init__(self, library: ctypes.CDLL):
@@ -185,25 +131,28 @@ class OneDNN:
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function that returns a status."""
-        status = getattr(self.library, f"dnnl_{name}")(*arguments)
+        function = getattr(self.library, f"dnnl_{name}", None)
+        if function is None:
+            raise OneDNNError(f"oneDNN has no {name}")
+        status = function(*arguments)
         if status:
             raise OneDNNError(f"oneDNN's {name} returned status {status}")
 
     def make(self, name: str, *arguments: Any) -> c_void_p:
-        """Call a function that puts a new handle behind its first argument."""
+        """Call a function that returns a new handle through its first argument."""
         handle = c_void_p()
         self.call(name, byref(handle), *arguments)
         return handle
 
     def gradient(self, name: str, hint: c_void_p, *arguments: Any) -> c_void_p:
-        """The descriptor of a primitive's backward pass, which uses up its forward pass's."""
+        """Create the descriptor of a backward pass, and destroy its forward pass's, ``hint``."""
         try:
             return self.make(name, self.engine, *arguments, hint, self.attributes)
         finally:
             self.library.dnnl_primitive_desc_destroy(hint)
 
-    def described(self, layout: Layout) -> c_void_p:
-        """A descriptor of memory."""
+    def describe(self, layout: Layout) -> c_void_p:
+        """Create a memory descriptor."""
         shape, order = numbers(layout.shape), layout.order
         if order is None:
             name = "memory_desc_create_with_tag"
@@ -215,7 +164,7 @@ class OneDNN:
         return self.make(name, len(shape), shape, F32, numbers(strides))
 
     def reserve(self, size: int) -> tuple[int, np.ndarray]:
-        """The aligned address of ``size`` bytes of working memory, and what keeps it alive."""
+        """Return the aligned address of ``size`` bytes of working memory, and the array to keep."""
         memory = self.memory
         if memory.size < size + ALIGNMENT:
             memory = np.empty(size + ALIGNMENT, "uint8")
@@ -225,10 +174,10 @@ class OneDNN:
 
 
 def numbers(values: Sequence[int]) -> Any:
-    """A C array of 64-bit integers."""
+    """Return a C array of 64-bit integers."""
     return (c_int64 * len(values))(*values)
 
 
 def align(value: int) -> int:
-    """The next multiple of the alignment."""
+    """Round up to the alignment."""
     return -(-value // ALIGNMENT) * ALIGNMENT

@@ -1,18 +1,19 @@
-"""Average and maximum pooling on oneDNN, which the framework does on one core."""
+"""Average and maximum pooling on oneDNN; the framework's own uses one core."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import paddle
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 from paddle.jit import not_to_static
 
-from . import plans
-from .adjoint import Linear
-from .convolution import pair
+from . import primitives
+from .autograd import linear_op
+from .dispatch import engine, usable
+from .geometry import pair
 from .memory import in_order
 from .onednn import (
     SOURCE,
@@ -22,11 +23,10 @@ from .onednn import (
     TRAINING,
     WORKSPACE,
     OneDNN,
+    c_order,
     numbers,
-    plain,
 )  # fmt: skip
-from .plans import Plan
-from .switch import engine, usable
+from .primitives import Primitive
 
 ALGORITHMS = {"max": 0x1FF, "average": 0x3FF}
 
@@ -41,19 +41,19 @@ class Windows(NamedTuple):
     padding: tuple[int, int]
 
     def pooled(self) -> tuple[int, ...]:
-        """The shape of the result."""
+        """Return the shape of the result."""
         steps = zip(self.shape[2:], self.kernel, self.stride, self.padding)
         return (*self.shape[:2], *((n + 2 * p - k) // s + 1 for n, k, s, p in steps))
 
 
-def plan(windows: Windows, forward: bool) -> Optional[Plan]:
-    """The plan of a pooling, or of its gradient; the caller holds the engine's lock."""
-    return plans.find((windows, forward), partial(make_plan, windows=windows, forward=forward))
+def find(windows: Windows, forward: bool) -> Primitive | None:
+    """Return the primitive of a pooling or its gradient; the caller holds the engine's lock."""
+    return primitives.find((windows, forward), partial(build, windows=windows, forward=forward))
 
 
-def make_plan(dnn: OneDNN, windows: Windows, forward: bool) -> Plan:
-    """Prepare a pooling, or its gradient."""
-    x, y = plain(windows.shape), plain(windows.pooled())
+def build(dnn: OneDNN, windows: Windows, forward: bool) -> Primitive:
+    """Build a pooling, or its gradient."""
+    x, y = c_order(windows.shape), c_order(windows.pooled())
     steps = [windows.stride, windows.kernel, (0, 0), windows.padding, windows.padding]
     space, algorithm = [numbers(pair) for pair in steps], ALGORITHMS[windows.kind]
 
@@ -66,17 +66,17 @@ def make_plan(dnn: OneDNN, windows: Windows, forward: bool) -> Plan:
         return dnn.gradient("pooling_backward_primitive_desc_create", hint, *settings)
 
     if forward:
-        return Plan(dnn, {SOURCE: x, TARGET: y}, TARGET, describe)
-    return Plan(dnn, {SOURCE_GRADIENT: x, TARGET_GRADIENT: y}, SOURCE_GRADIENT, describe)
+        return Primitive(dnn, {SOURCE: x, TARGET: y}, TARGET, describe)
+    return Primitive(dnn, {SOURCE_GRADIENT: x, TARGET_GRADIENT: y}, SOURCE_GRADIENT, describe)
 
 
-def pool(x: Tensor, windows: Windows) -> tuple[Tensor, Optional[Tensor]]:
-    """The result, and what the gradient wants of it: which element of a window was taken."""
+def pool(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor | None]:
+    """Return the result and oneDNN's workspace: which element of a window was the largest."""
     x = in_order(x)
     result = paddle.empty(windows.pooled(), "float32")
     addresses, kept = {SOURCE: x.data_ptr(), TARGET: result.data_ptr()}, None
     with engine().lock:
-        found = plan(windows, True)
+        found = find(windows, True)
         if found.workspace:
             kept = paddle.empty([found.workspace], "uint8")
             addresses[WORKSPACE] = kept.data_ptr()
@@ -84,24 +84,24 @@ def pool(x: Tensor, windows: Windows) -> tuple[Tensor, Optional[Tensor]]:
     return result, kept
 
 
-def unpool(gradient: Tensor, windows: Windows, kept: Optional[Tensor] = None) -> Tensor:
-    """The gradient of the input from that of the result."""
+def unpool(gradient: Tensor, windows: Windows, kept: Tensor | None = None) -> Tensor:
+    """Return the gradient of the input, given that of the result."""
     gradient = in_order(gradient)
     result = paddle.empty(windows.shape, "float32")
     addresses = {TARGET_GRADIENT: gradient.data_ptr(), SOURCE_GRADIENT: result.data_ptr()}
     if kept is not None:
         addresses[WORKSPACE] = kept.data_ptr()
     with engine().lock:
-        plan(windows, False).run(addresses)
+        find(windows, False).run(addresses)
     return result
 
 
 def average(x: Tensor, windows: Windows) -> Tensor:
-    """The result alone, all that a linear pooling needs."""
+    """Return the result alone; the gradient of average pooling needs nothing else."""
     return pool(x, windows)[0]
 
 
-class Largest(PyLayer):
+class MaxPool(PyLayer):
     """Maximum pooling."""
 
     @staticmethod
@@ -112,16 +112,16 @@ class Largest(PyLayer):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
-        return Linear.apply(gradient, ctx.back, refuse)
+        return linear_op(gradient, ctx.back, refuse)
 
 
 def refuse(gradient: Tensor) -> Tensor:
-    """Raise RuntimeError: neither has the framework's own."""
+    """Raise RuntimeError: the framework's own has no second gradient either."""
     raise RuntimeError("the gradient of maximum pooling has no gradient; average pooling has")
 
 
-def fast(kind: str, x: Tensor, kernel: Any, stride: Any, padding: Any) -> Optional[Tensor]:
-    """The pooled [N, C, H, W], or None where the framework is to pool it."""
+def fast(kind: str, x: Tensor, kernel: Any, stride: Any, padding: Any) -> Tensor | None:
+    """Return the pooled [N, C, H, W], or None where the framework's kernel has to pool it."""
     steps = pair(kernel), pair(kernel if stride is None else stride), pair(padding)
     if None in steps or not usable(x) or x.ndim != 4:
         return None
@@ -130,15 +130,15 @@ def fast(kind: str, x: Tensor, kernel: Any, stride: Any, padding: Any) -> Option
     if min(*windows.stride, *windows.pooled()) < 1 or min(windows.padding) < 0 or not fits:
         return None
     with engine().lock:
-        if plan(windows, True) is None or plan(windows, False) is None:
+        if find(windows, True) is None or find(windows, False) is None:
             return None
     if kind == "max":
-        return Largest.apply(x, windows)
-    return Linear.apply(x, partial(average, windows=windows), partial(unpool, windows=windows))
+        return MaxPool.apply(x, windows)
+    return linear_op(x, partial(average, windows=windows), partial(unpool, windows=windows))
 
 
 class FastAvgPool2D(nn.AvgPool2D):
-    """nn.AvgPool2D on the fast path, without a divisor of its own and borders that count."""
+    """nn.AvgPool2D on the fast path, unless it has a divisor or counts padded pixels."""
 
     @not_to_static
     def forward(self, x):
@@ -151,7 +151,7 @@ class FastAvgPool2D(nn.AvgPool2D):
 
 
 class FastMaxPool2D(nn.MaxPool2D):
-    """nn.MaxPool2D on the fast path, where nobody asks which elements were taken."""
+    """nn.MaxPool2D on the fast path, unless it returns its indices."""
 
     @not_to_static
     def forward(self, x):

@@ -1,9 +1,9 @@
-"""3x3 convolutions with four multiplications where there are nine.
+"""3x3 convolutions with four multiplications instead of nine.
 
-Winograd's minimal filtering F(2x2, 3x3): tiles of 4 x 4 of the input, 2 apart, and the kernel are
-each brought to sixteen numbers, of which products over the channels are taken; sixteen of those
-give 2 x 2 of the result. The three products of a convolution are alike, only the transforms of the
-gradients are the adjoint ones. Errors are those of the direct way. Source: Lavin and Gray, "Fast
+Winograd's minimal filtering F(2x2, 3x3): each input tile of 4 x 4 pixels (stride 2) and each kernel
+are transformed to sixteen numbers, which are multiplied and summed over the channels; a last
+transform turns the sixteen sums into 2 x 2 pixels of the result. The gradients use the adjoint
+transforms. Rounding errors are those of the direct algorithm. Source: Lavin and Gray, "Fast
 Algorithms for Convolutional Neural Networks", CVPR 2016.
 """
 
@@ -13,13 +13,13 @@ import math
 from collections.abc import Mapping
 from ctypes import c_void_p
 from functools import partial
-from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
-from . import plans
+from . import primitives
+from .geometry import Geometry
 from .memory import array
 from .onednn import (
     DIRECT,
@@ -33,36 +33,33 @@ from .onednn import (
     OneDNN,
     OneDNNError,
     align,
-    free,
+    any_order,
+    c_order,
     numbers,
-    plain,
 )
-from .plans import Plan
+from .primitives import Primitive
 
-if TYPE_CHECKING:
-    from .product import Geometry
-
-# One axis of each transform: of a tile of the input, of the kernel, and of sixteen products.
+# One axis of each transform: of an input tile, of a kernel, and of sixteen products.
 INPUT = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], "float32")
 KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], "float32")
 RESULT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], "float32")
-TURNED = [3, 1, 2, 0]  # the rows of KERNEL for a kernel that is turned by half
-ALL = 5  # which of sixteen products is a term of every element of the result
+FLIPPED = [3, 1, 2, 0]  # the rows of KERNEL for a kernel that is flipped
+BIAS_TERM = 5  # the one of sixteen products that is a term of every element of the result
 ADD = 0x1FFF0  # algorithm
-KINDS = {"x": 1, "w": 2, "y": 3, "bias": 4}  # the caller's arrays, by a number of our own
-CHANNELS = 96  # from which the products outweigh the transforms
-TILES = 64  # of an image, from which they outweigh those of the kernels
-IMAGES = 2**25  # bytes of transformed images at a time
-MOST = 2**28  # bytes of one transformed image
+KINDS = {"x": 1, "w": 2, "y": 3, "bias": 4}  # the caller's arrays; numbers of our own
+MIN_CHANNELS = 96  # from here the products outweigh the transforms
+MIN_TILES = 64  # of an image; from here they outweigh the kernels' transforms
+CHUNK_BYTES = 2**25  # of transformed images at a time
+MAX_BYTES = 2**28  # of one transformed image
 
 
 def both(axis: np.ndarray) -> np.ndarray:
-    """A transform of both axes, as a matrix [rows**2, columns**2], from that of one."""
+    """Return the transform of both axes, a matrix [rows**2, columns**2], given that of one."""
     return np.kron(axis, axis)
 
 
 def suits(target: str, geometry: Geometry) -> bool:
-    """Whether a product of a convolution is faster this way."""
+    """Whether minimal filtering is faster for a product of a convolution."""
     x, w, y, stride, before, after, dilation, groups = geometry
     if w[2:] != (3, 3) or stride != (1, 1) or dilation != (1, 1) or groups != 1:
         return False
@@ -70,20 +67,20 @@ def suits(target: str, geometry: Geometry) -> bool:
         return False
     sides = (x if target == "x" else y)[2:]
     tiles = sides[0] * sides[1] // 4
-    fits = 4 * 16 * tiles * max(x[1], y[1]) <= MOST
+    fits = 4 * 16 * tiles * max(x[1], y[1]) <= MAX_BYTES
     even = sides[0] % 2 == sides[1] % 2 == 0
-    return even and fits and tiles >= TILES and min(x[1], y[1]) >= CHANNELS
+    return even and fits and tiles >= MIN_TILES and min(x[1], y[1]) >= MIN_CHANNELS
 
 
-def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Optional[Tensor]:
-    """``target`` of the other two arrays, which lie in order (and a bias), as a new tensor.
+def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor | None:
+    """Return ``target`` as a new tensor, given the other two contiguous arrays (and a bias).
 
-    None where oneDNN lacks one of the stages.
+    Returns None if oneDNN lacks one of the stages.
     """
     result = paddle.empty(getattr(geometry, target), "float32")
     arrays = {**{name: array(t) for name, t in operands.items()}, target: array(result)}
     count, channels = geometry.x[0], max(geometry.x[1], geometry.y[1])
-    step = max(1, IMAGES // (16 * channels * geometry.x[2] * geometry.x[3]))
+    step = max(1, CHUNK_BYTES // (16 * channels * geometry.x[2] * geometry.x[3]))
     for start in range(0, count, step):
         part = {n: a[start : start + step] if n in "xy" else a for n, a in arrays.items()}
         if target == "w" and start:
@@ -91,15 +88,15 @@ def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> 
         some = geometry._replace(x=part["x"].shape, y=part["y"].shape)
         make = partial(Filtering, target=target, geometry=some, bias="bias" in part)
         key = ("winograd", target, some, "bias" in part)
-        if not plans.run(key, make, {KINDS[n]: a.ctypes.data for n, a in part.items()}):
+        if not primitives.run(key, make, {KINDS[n]: a.ctypes.data for n, a in part.items()}):
             return None
         if target == "w" and start:
             arrays["w"] += part["w"]
     return result
 
 
-class Filtering(Plan):
-    """The stages of a convolution's product in working memory."""
+class Filtering(Primitive):
+    """All stages of a product of a convolution."""
 
     def __init__(self, dnn: OneDNN, target: str, geometry: Geometry, bias: bool):
         self.constants: list[np.ndarray] = []
@@ -114,12 +111,12 @@ class Filtering(Plan):
             self.prepare_images(target, geometry, bias)
 
     def prepare_images(self, target: str, geometry: Geometry, bias: bool) -> None:
-        """The stages to the images y, or back to x: a convolution with the kernel turned."""
+        """Prepare the stages that compute y, or x: a convolution with the kernel flipped."""
         (out, channels), source = geometry.w[:2], "y" if target == "x" else "x"
         before, after, kernel = geometry.before, geometry.after, KERNEL
         if target == "x":
             before, after = (tuple(2 - p for p in side) for side in (before, after))
-            kernel = KERNEL[TURNED]
+            kernel = KERNEL[FLIPPED]
         n, inner, outer = geometry.x[0], channels, out
         if target == "x":
             inner, outer = out, channels
@@ -133,7 +130,7 @@ class Filtering(Plan):
         self.multiply(self.constant(both(kernel)), flat, self.at(matrices, (16, out * channels)))
         # The tiles, [16, N, C, tiles], and their products with the kernels.
         spread = self.reserve(16 * n * max(inner, outer) * tiles)
-        images = self.reserve(n * max(16 * inner, 4 * outer) * tiles)  # and what they sum to
+        images = self.reserve(n * max(16 * inner, 4 * outer) * tiles)  # and their sums
         shape = (n, inner, *getattr(geometry, source)[2:])
         self.tiles(source, shape, INPUT, before, after, spread, images)
         order = (0, 1, 3, 2) if target == "x" else None
@@ -141,8 +138,8 @@ class Filtering(Plan):
         products = self.at(spread, (16, n, outer, tiles))
         self.multiply(kernels, self.at(images, (16, n, inner, tiles)), products)
         if bias:
-            self.add_bias(spread + 4 * ALL * n * outer * tiles, (n, outer, tiles))
-        # What they sum to, four numbers a tile, in their places.
+            self.add_bias(spread + 4 * BIAS_TERM * n * outer * tiles, (n, outer, tiles))
+        # Their sums, four numbers a tile, moved to their pixels.
         size = n * outer * tiles
         summed, constant = self.at(images, (4, size)), self.constant(both(RESULT))
         self.multiply(constant, self.at(spread, (16, size)), summed)
@@ -150,7 +147,7 @@ class Filtering(Plan):
         self.copy(self.at(images, shape), self.outside(target, Layout(shape, (2, 3, 0, 4, 1))))
 
     def prepare_weights(self, geometry: Geometry) -> None:
-        """The stages to the gradient of w: each transform's adjoint."""
+        """Prepare the stages of the gradient of w, with each transform's adjoint."""
         (out, channels), n = geometry.w[:2], geometry.x[0]
         tiles = geometry.y[2] // 2 * (geometry.y[3] // 2)
         spread = self.reserve(16 * n * max(out * channels, max(out, channels) * tiles))
@@ -158,21 +155,21 @@ class Filtering(Plan):
         slopes = self.reserve(16 * n * out * tiles)
         self.tiles("x", geometry.x, INPUT, geometry.before, geometry.after, spread, images)
         self.tiles("y", geometry.y, RESULT.T, (0, 0), (0, 0), spread, slopes)
-        turned = self.at(images, (16, n, tiles, channels), (0, 1, 3, 2))
+        transposed = self.at(images, (16, n, tiles, channels), (0, 1, 3, 2))
         products = self.at(spread, (16, n, out, channels))
-        self.multiply(self.at(slopes, (16, n, out, tiles)), turned, products)
-        # Summed over the images, too.
+        self.multiply(self.at(slopes, (16, n, out, tiles)), transposed, products)
+        # Sum over the images as well.
         back = self.constant(np.repeat(both(KERNEL), n, axis=0))
         kernels = self.at(spread, (out * channels, 16 * n), (1, 0))
-        self.multiply(kernels, back, self.outside("w", plain((out * channels, 9))))
+        self.multiply(kernels, back, self.outside("w", c_order((out * channels, 9))))
 
     def reserve(self, count: int) -> int:
-        """The offset of so many numbers in the working memory."""
+        """Reserve space for ``count`` numbers in the working memory; returns its offset."""
         offset, self.size = self.size, self.size + align(4 * count)
         return offset
 
     def at(self, offset: int, shape, order=None):
-        """(descriptor, memory) of an array in the working memory."""
+        """Return (descriptor, memory) of an array in the working memory."""
         assert offset + 4 * math.prod(shape) <= self.size, "beyond the working memory"
         descriptor = self.describe(Layout(shape, order or range(len(shape))))
         memory = self.memory(descriptor)
@@ -180,57 +177,57 @@ class Filtering(Plan):
         return descriptor, memory
 
     def outside(self, name: str, layout: Layout):
-        """(descriptor, memory) of the caller's."""
+        """Return (descriptor, memory) of a caller's array."""
         descriptor = self.describe(layout)
         memory = self.outer[KINDS[name]] = self.memory(descriptor)
         return descriptor, memory
 
     def constant(self, values: np.ndarray):
-        """(descriptor, memory) of numbers that stay."""
+        """Return (descriptor, memory) of a constant array."""
         values = np.ascontiguousarray(values)
         self.constants.append(values)
-        descriptor = self.describe(plain(values.shape))
+        descriptor = self.describe(c_order(values.shape))
         memory = self.memory(descriptor)
         self.dnn.library.dnnl_memory_set_data_handle(memory, values.ctypes.data)
         return descriptor, memory
 
     def describe(self, layout: Layout):
-        return self.own("memory_desc", self.dnn.described(layout))
+        return self.own("memory_desc", self.dnn.describe(layout))
 
-    def primitive(self, name: str, arguments, *settings) -> None:
-        """Add a stage, from the arguments' (descriptor, memory)."""
+    def add_stage(self, name: str, arguments, *settings) -> None:
+        """Add a primitive, given its arguments' (descriptor, memory)."""
         made = self.dnn.make(f"{name}_primitive_desc_create", *settings, self.dnn.attributes)
         memories = {kind: memory for kind, (_, memory) in arguments.items()}
         self.stages.append(self.stage(self.own("primitive_desc", made), memories))
 
     def multiply(self, x, w, y) -> None:
-        """A product of matrices; leading axes of 1 are repeated."""
+        """Add a matrix product; leading axes of size 1 are broadcast."""
         descriptors = x[0], w[0], None, y[0]
         arguments = {SOURCE: x, WEIGHTS: w, TARGET: y}
-        self.primitive("matmul", arguments, self.dnn.engine, *descriptors)
+        self.add_stage("matmul", arguments, self.dnn.engine, *descriptors)
 
     def copy(self, source, target) -> None:
-        """From one layout to another."""
+        """Add a copy from one layout to another."""
         self.stages.append(self.reorder(*source, *target))
 
     def add_bias(self, offset: int, shape: tuple[int, int, int]) -> None:
-        """Add a number a channel to an array [N, C, tiles]."""
+        """Add a bias to an array [N, C, tiles]."""
         target = self.at(offset, shape)
-        bias = self.outside("bias", plain((1, shape[1], 1)))
+        bias = self.outside("bias", c_order((1, shape[1], 1)))
         arguments = {SOURCE: target, SECOND: bias, TARGET: target}
-        self.primitive("binary", arguments, self.dnn.engine, ADD, target[0], bias[0], target[0])
+        self.add_stage("binary", arguments, self.dnn.engine, ADD, target[0], bias[0], target[0])
 
     def tiles(self, name: str, shape, axis: np.ndarray, before, after, spread, result) -> None:
-        """Tiles of images [N, C, H, W], 2 apart, as [16, N, C, tiles] at the offset ``result``.
+        """Transform tiles of images [N, C, H, W] to [16, N, C, tiles] at the offset ``result``.
 
-        The columns of ``axis`` are a tile's side. It is a convolution from one to sixteen channels,
-        whose own order is brought to that one.
+        The columns of ``axis`` are a tile's side. This is a convolution of stride 2 from one to
+        sixteen channels, whose result is then reordered.
         """
         n, c, *sides = shape
         side = axis.shape[1]
         ends = [(s + b + a - side) // 2 + 1 for s, b, a in zip(sides, before, after)]
         shapes = (n * c, 1, *sides), (16, 1, side, side), (n * c, 16, *ends)
-        x, w, y = (self.describe(free(shape)) for shape in shapes)
+        x, w, y = (self.describe(any_order(shape)) for shape in shapes)
         space = [numbers(pair) for pair in ((2, 2), (0, 0), before, after)]
         create, settings = "convolution_forward_primitive_desc_create", (TRAINING, DIRECT)
         made = self.dnn.make(
@@ -240,18 +237,18 @@ class Filtering(Plan):
         query = self.dnn.library.dnnl_primitive_desc_query_md
         kinds = SOURCE, WEIGHTS, TARGET
         x, w, y = (c_void_p(query(descriptor, QUERY_ARGUMENT, kind)) for kind in kinds)
-        source = self.brought(self.outside(name, plain(shapes[0])), x)
-        weights = self.brought(self.constant(both(axis).reshape(shapes[1])), w)
+        source = self.reordered(self.outside(name, c_order(shapes[0])), x)
+        weights = self.reordered(self.constant(both(axis).reshape(shapes[1])), w)
         if spread + self.dnn.library.dnnl_memory_desc_get_size(y) > self.size:
-            raise OneDNNError("a transform would take more memory than its numbers do")
+            raise OneDNNError("a transform needs more memory than was reserved")
         target = self.memory(y)
         self.inner.append((target, spread))
         arguments = {SOURCE: source[1], WEIGHTS: weights[1], TARGET: target}
         self.stages.append(self.stage(descriptor, arguments))
         self.copy((y, target), self.at(result, shapes[2], (1, 0, 2, 3)))
 
-    def brought(self, given, wanted):
-        """(descriptor, memory) of the same array in the order that a primitive wants."""
+    def reordered(self, given, wanted):
+        """Return (descriptor, memory) of an array in the layout that a primitive needs."""
         if self.dnn.library.dnnl_memory_desc_equal(given[0], wanted):
             return given
         other = wanted, self.work(wanted)

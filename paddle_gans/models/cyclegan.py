@@ -16,7 +16,7 @@ from data_reader.datasets import Unpaired
 from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
-from paddle_gans.networks.norm import instance_norm
+from paddle_gans.networks.layers import instance_norm
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.resnet import ResidualBlock, ResNetGenerator
 from paddle_gans.training.augment import DiffAugment

@@ -13,8 +13,9 @@ from data_reader import layout
 from data_reader.digits import Images, read_digits
 from data_reader.embedded import demo_path
 from data_reader.errors import InputError
+from paddle_gans.networks.field import Field
 from paddle_gans.networks.init import normal_init
-from paddle_gans.networks.upsample import resize_conv
+from paddle_gans.networks.layers import resize_conv
 from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import vanilla
@@ -155,6 +156,10 @@ class DCGAN(GANModel):
     def draw(self, z):
         """The images [N, channels, size, size] of noise z [N, noise_dim]."""
         return self.averaged("generator")(z)
+
+    def generator_inputs(self):
+        shape, meaning = ("batch", self.noise_dim), "noise, uniform in the range"
+        return [Field("z", shape, "float32", "uniform", (-1, 1), meaning)]
 
     def discriminator_outputs(self, batch):
         return {name: self.discriminator(x).mean() for name, x in self.sample(batch).items()}

@@ -17,9 +17,9 @@ from data_reader.datasets import Paired
 from data_reader.embedded import demo_path
 from data_reader.errors import InputError
 from paddle_gans.networks.init import normal_init
+from paddle_gans.networks.layers import resize_conv
 from paddle_gans.networks.patch_gan import PatchGAN
 from paddle_gans.networks.unet import UNet
-from paddle_gans.networks.upsample import resize_conv
 from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import GAN_LOSSES, gradient_penalty

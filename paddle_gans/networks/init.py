@@ -1,13 +1,13 @@
-"""How weights start."""
+"""Weight initialisation."""
 
 from paddle import nn
 
 
 def normal_init(network: nn.Layer, std: float = 0.02, norm_std: float = 0.0) -> nn.Layer:
-    """Draw every convolution's and linear layer's weight from N(0, std), biases 0; returns it.
+    """Initialise convolutions and linear layers: weights from N(0, std), biases 0.
 
-    ``norm_std`` above 0 also draws the scales of norm layers from N(1, norm_std), as the papers'
-    own code does; the articles leave them at 1. Source: DCGAN, section 3; pix2pix, appendix 6.2.
+    With ``norm_std`` above 0, the scales of norm layers come from N(1, norm_std), as in the
+    authors' code. Returns the network. Source: DCGAN, section 3; pix2pix, appendix 6.2.
     """
     weight, zero = nn.initializer.Normal(0.0, std), nn.initializer.Constant(0.0)
     scale = nn.initializer.Normal(1.0, norm_std)
@@ -22,7 +22,7 @@ def normal_init(network: nn.Layer, std: float = 0.02, norm_std: float = 0.0) -> 
 
 
 def he_init(network: nn.Layer) -> nn.Layer:
-    """Draw every convolution's and linear layer's weight from N(0, sqrt(2 / fan_in)), biases 0.
+    """Initialise convolutions and linear layers: weights from N(0, sqrt(2 / fan_in)), biases 0.
 
     Returns the network. Source: He et al. 2015, equation 10.
     """

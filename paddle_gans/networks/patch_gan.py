@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Callable
 
 from paddle import nn
 
@@ -11,10 +11,10 @@ from .init import normal_init
 
 
 class PatchGAN(nn.Layer):
-    """Judges every 70x70 patch of an image (pix2pix, appendix 6.1.2: C64-C128-C256-C512).
+    """Classify every 70x70 patch of an image (pix2pix, appendix 6.1.2: C64-C128-C256-C512).
 
-    Input [N, in_channels, H, W], output logits [N, 1, H/8 - 2, W/8 - 2]. A convolution in front
-    of a norm that has its own shift carries no bias.
+    Input [N, in_channels, H, W], output logits [N, 1, H/8 - 2, W/8 - 2]. Convolutions before a
+    norm with its own shift have no bias.
     """
 
     def __init__(

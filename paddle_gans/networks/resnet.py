@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Callable
 
 import paddle
 from paddle import nn
 from paddle.distributed.fleet.utils import recompute
 
 from .init import normal_init
-from .norm import instance_norm
-from .upsample import resize_conv
+from .layers import instance_norm, resize_conv
 
 
 class ResidualBlock(nn.Layer):
-    """Two 3x3 convolutions beside the identity; [N, channels, H, W] in and out.
+    """Two 3x3 convolutions and an identity shortcut; [N, channels, H, W] in and out.
 
-    With ``recompute`` set, training keeps the block's input alone and does the block once more on
-    the way back: less memory, more time, the same numbers.
+    With ``recompute``, training stores only the block's input and computes the block again in the
+    backward pass: less memory, more time, the same values.
     """
 
     recompute = False
@@ -47,11 +46,10 @@ class ResidualBlock(nn.Layer):
 class ResNetGenerator(nn.Layer):
     """Two strided convolutions, residual blocks, two transposed convolutions.
 
-    ``upsample`` "resize" puts ``resize_conv`` in the place of the latter.
-
-    Input [N, in_channels, H, W] and output [N, out_channels, H, W] in [-1, 1]; H and W divide by
-    4. A convolution in front of a norm that has its own shift carries no bias. The paper takes 9
-    blocks for images of 256 and more, 6 for 128. Source: CycleGAN, appendix 7.2.
+    Input [N, in_channels, H, W] and output [N, out_channels, H, W] in [-1, 1]; H and W must be
+    multiples of 4. ``upsample`` "resize" uses ``resize_conv`` instead of transposed convolutions.
+    Convolutions before a norm with its own shift have no bias. The paper uses 9 blocks for images
+    of 256 pixels and more, 6 for 128. Source: CycleGAN, appendix 7.2.
     """
 
     def __init__(

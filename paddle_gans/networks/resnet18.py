@@ -1,4 +1,4 @@
-"""ResNet-18 and -34 as encoders: what they return is their feature maps, not a class."""
+"""ResNet-18 and -34 as encoders, which return feature maps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from paddle import Tensor, nn
 
 from .init import normal_init
 
-WIDTH = 64  # channels of the published networks' stem, and so of every pretrained one
+WIDTH = 64  # channels of the stem of the published, pretrained networks
 
 
 class BasicBlock(nn.Layer):
-    """Two 3x3 convolutions beside a shortcut; [N, C, H, W] to [N, width, H/stride, W/stride]."""
+    """Two 3x3 convolutions and a shortcut; [N, C, H, W] to [N, width, H/stride, W/stride]."""
 
     def __init__(self, channels: int, width: int, stride: int = 1):
         super().__init__()
@@ -35,10 +35,10 @@ class BasicBlock(nn.Layer):
 class ResNet(nn.Layer):
     """The residual network of He et al. 2016 (table 1, basic blocks), without its classifier.
 
-    [N, in_channels, H, W] of any size to five maps of ``widths`` channels: behind the stem's ReLU
-    (base_dim channels, 1/2 of the sides) and behind each stage (base_dim x 1, 2, 4 and 8; 1/4 to
-    1/32), sides rounded up. Layers are named as in ``paddle.vision.models``, so that its weights
-    fit; see ``from_vision``.
+    Maps [N, in_channels, H, W] of any size to five feature maps of ``widths`` channels: after the
+    stem's ReLU (base_dim channels, 1/2 of the sides) and after each stage (base_dim x 1, 2, 4 and
+    8; 1/4 to 1/32), sides rounded up. Layers have the names of ``paddle.vision.models``, so its
+    weights can be loaded; see ``from_vision``.
     """
 
     def __init__(self, blocks: Sequence[int], in_channels: int = 1, base_dim: int = WIDTH):
@@ -64,7 +64,7 @@ class ResNet(nn.Layer):
 
 
 def stage(channels: int, width: int, count: int, stride: int) -> nn.Sequential:
-    """``count`` blocks, of which the first one changes width and size."""
+    """Return ``count`` blocks; the first one changes width and size."""
     first = BasicBlock(channels, width, stride)
     return nn.Sequential(first, *[BasicBlock(width, width) for _ in range(count - 1)])
 
@@ -74,10 +74,10 @@ resnet34 = partial(ResNet, (3, 4, 6, 3))
 
 
 def from_vision(arrays: Mapping[str, np.ndarray], in_channels: int) -> dict[str, np.ndarray]:
-    """The state of ``paddle.vision.models``' network as our encoder's: no classifier.
+    """Convert the state of ``paddle.vision.models``' network to the encoder's.
 
-    Its stem sees R, G and B. For one channel its kernel is summed over them, which gives a grey
-    picture the answer that it had as RGB.
+    Drops the classifier. For one input channel, sums the stem's kernel over R, G and B: a grey
+    image then gives the same features as in RGB.
     """
     state = {name: array for name, array in arrays.items() if not name.startswith("fc.")}
     stem = state.get("conv1.weight")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Callable
 
 import paddle
 from paddle import nn
 
 from .init import normal_init
-from .upsample import resize_conv
+from .layers import resize_conv
 
 
 class UNet(nn.Layer):
     """Encoder-decoder with skips between mirrored layers (pix2pix, appendix 6.1.1).
 
-    Input and output [N, C, H, W] in [-1, 1]; H and W divide by ``2 ** depth``. Dropout stands in
-    the three widest decoder blocks; the paper has no other noise than this. A convolution in
-    front of a norm that has its own shift carries no bias. ``upsample`` is "deconv", the paper's,
-    or "resize" (``resize_conv``).
+    Input and output [N, C, H, W] in [-1, 1]; H and W must be multiples of ``2 ** depth``. The
+    three widest decoder blocks have dropout, the paper's only source of noise. Convolutions before
+    a norm with its own shift have no bias. ``upsample`` is "deconv" (paper) or "resize"
+    (``resize_conv``).
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class UNet(nn.Layer):
         up = resize_conv if upsample == "resize" else deconv
         widths = [base_dim * min(2**i, 8) for i in range(depth)]
 
-        # Going down, the outermost and the innermost convolution have no norm.
+        # The outermost and the innermost convolution have no norm.
         encoder = [nn.Sequential(down(in_channels, widths[0]))]
         for i in range(1, depth):
             block = [nn.LeakyReLU(0.2), down(widths[i - 1], widths[i])]
             encoder.append(nn.Sequential(*block, *([norm(widths[i])] if i < depth - 1 else [])))
         self.encoder = nn.LayerList(encoder)
 
-        # Coming up, every block but the innermost sees its mirror image's features beside its own.
+        # Every block but the innermost also gets the features of its encoder block.
         decoder = []
         for i in range(depth - 1, 0, -1):
             width_in = widths[i] * (1 if i == depth - 1 else 2)

@@ -1,1 +1,1 @@
-"""A page in the browser to try trained models; a model's part of it is in the file of its name."""
+"""The web page of `paddle_gans.serve`: a tab for each trained model."""

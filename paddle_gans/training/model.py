@@ -15,6 +15,7 @@ from paddle.optimizer import Adam, Optimizer
 
 from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
+from paddle_gans.networks.field import Field
 
 from . import parallel
 from .config import RunConfig
@@ -98,6 +99,17 @@ class GANModel(nn.Layer):
     def translate(self, inputs: Tensor) -> Tensor:
         """Inference on [N, C, H, W] in [-1, 1]; keyword-only arguments are the infer flags."""
         raise NotImplementedError
+
+    def generator_inputs(self) -> list[Field]:
+        """Return the inputs of a generator that draws from noise, for `paddle_gans.export`.
+
+        Raises:
+            InputError: the model does not describe them.
+        """
+        raise InputError(
+            f"{type(self).__name__} cannot be exported: it does not describe what its generator "
+            "reads; add a method generator_inputs() to the model, as in models/dcgan.py"
+        )
 
     def lr_scale(self, step: int, steps_per_epoch: int) -> float:
         """What the learning rates are multiplied by at ``step``; 1 unless the article decays."""

@@ -1,4 +1,4 @@
-"""Whether a call takes the fast path: the switch, the machine, and what the tensors allow."""
+"""Decide whether a call uses the fast path: environment switch, machine, tensors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
 
 import paddle
 from paddle import Tensor
@@ -17,28 +16,28 @@ from paddle.base import core, framework
 from .onednn import OneDNN, OneDNNError, find
 
 try:
-    from paddle.jit.sot.psdb import in_sot  # whether the bytecode tracer reads the call
+    from paddle.jit.sot.psdb import in_sot  # whether the bytecode tracer is reading the call
 except ImportError:
 
     def in_sot() -> bool:
-        """A version without that tracer."""
+        """Return False: this version has no such tracer."""
         return False
 
 
-STARTING = threading.Lock()  # threads may come first together
-SWITCH = "PADDLE_GANS_FAST_CPU"  # 0 in the environment: the framework's own kernels everywhere
+STARTING = threading.Lock()  # several threads may make the first call
+SWITCH = "PADDLE_GANS_FAST_CPU"  # 0: use the framework's own kernels everywhere
 
 
 class Paused:
-    """How many ``plain`` blocks are open, and whether this process is a forked child."""
+    """How many ``disabled`` blocks are open, and whether this process is a forked child."""
 
     blocks = 0
     forked = False
 
 
 @contextlib.contextmanager
-def plain() -> Iterator[None]:
-    """Within the block every call takes the framework's own kernels."""
+def disabled() -> Iterator[None]:
+    """Use the framework's own kernels within the block."""
     Paused.blocks += 1
     try:
         yield
@@ -47,7 +46,7 @@ def plain() -> Iterator[None]:
 
 
 def stop_in_child() -> None:
-    """A forked child has none of its parent's OpenMP threads, and would wait for them for ever."""
+    """Disable the fast path in a forked child, where waiting for OpenMP's threads never ends."""
     Paused.forked = True
 
 
@@ -55,15 +54,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=stop_in_child)
 
 
-def engine() -> Optional[OneDNN]:
-    """The process's oneDNN, or None where it cannot be used."""
+def engine() -> OneDNN | None:
+    """Return the process's oneDNN, or None if it cannot be used."""
     with STARTING:
         return start()
 
 
 @functools.cache
-def start() -> Optional[OneDNN]:
-    """What `engine` gives, made at the first call."""
+def start() -> OneDNN | None:
+    """Start oneDNN at the first call."""
     library = find()
     if library is None:
         return None
@@ -73,18 +72,18 @@ def start() -> Optional[OneDNN]:
         return None
 
 
-def switched_on() -> bool:
-    """Whether the fast path may be taken at all, here and now."""
+def enabled() -> bool:
+    """Whether the fast path is enabled and available."""
     off = Paused.blocks or Paused.forked or os.environ.get(SWITCH) == "0"
     return not off and engine() is not None
 
 
 def usable(*tensors: Tensor) -> bool:
-    """Whether a call on these tensors can be fast: float32 in main memory, run as it is written.
+    """Whether the fast path supports a call: dynamic mode, no autocast, float32 tensors on the CPU.
 
-    A traced or static graph, autocast, and an empty tensor take the framework's own kernels.
+    Traced and static graphs and empty tensors use the framework's own kernels.
     """
-    if in_sot() or not paddle.in_dynamic_mode() or not switched_on():
+    if in_sot() or not paddle.in_dynamic_mode() or not enabled():
         return False
     if framework._dygraph_tracer()._amp_level != core.AmpLevel.O0:
         return False
@@ -95,10 +94,9 @@ def usable(*tensors: Tensor) -> bool:
 
 @functools.cache
 def hide_from_tracer() -> None:
-    """Have `to_static`'s bytecode tracer leave this package's functions alone.
+    """Exclude this package's functions from `to_static`'s bytecode tracer.
 
-    It traces what they call, but stumbles over addresses. A version that has no such list, or no
-    such tracer, needs nothing.
+    The tracer fails on memory addresses. Versions without the tracer or its list need nothing.
     """
     with contextlib.suppress(ImportError, AttributeError):
         from paddle.jit.sot.opcode_translator import skip_files

@@ -1,15 +1,13 @@
-"""Plans: primitives of oneDNN between the framework's memory and orders of their own.
-
-Each is made once; those that were used last are kept.
-"""
+"""oneDNN primitives with the reorders around them; the most recently used ones are cached."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from ctypes import c_void_p
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
+from .dispatch import engine
 from .onednn import (
     QUERY_ARGUMENT,
     QUERY_SCRATCHPAD,
@@ -23,18 +21,17 @@ from .onednn import (
     OneDNNError,
     align,
 )  # fmt: skip
-from .switch import engine
 
-MOST = 256  # that are kept; each holds compiled code
+CACHE_SIZE = 256  # primitives; each holds compiled code
 
 
-class Plan:
-    """One primitive between the caller's memory and the layouts that it chose for itself.
+class Primitive:
+    """One primitive, with reorders from the caller's memory layouts to those that it works in.
 
-    ``outer`` holds the layout of every execution argument at the caller's, ``inner`` those that the
-    primitive is asked for where they are others, ``result`` is the argument that is written, and
-    ``describe(descriptors)`` makes the primitive's descriptor. ``run`` takes an address for each
-    argument, and for `WORKSPACE` one of ``workspace`` bytes, where that is not 0.
+    ``outer`` maps every execution argument to its layout in the caller's memory, ``inner`` those
+    with another layout inside; ``result`` is the argument that is written; and
+    ``describe(descriptors)`` creates the primitive's descriptor. ``run`` takes an address for each
+    argument, and one of ``workspace`` bytes for `WORKSPACE` if that is not 0.
 
     Raises:
         OneDNNError: the library has no such primitive.
@@ -49,9 +46,9 @@ class Plan:
         inner: Mapping[int, Layout] = {},
     ):
         self.dnn = dnn
-        self.handles: list[tuple[str, c_void_p]] = []  # what close() gives back
+        self.handles: list[tuple[str, c_void_p]] = []  # released by close()
         self.outer: dict[int, c_void_p] = {}  # memory objects at the caller's addresses
-        self.inner: list[tuple[c_void_p, int]] = []  # and at an offset into the working memory
+        self.inner: list[tuple[c_void_p, int]] = []  # and at offsets into the working memory
         self.size = self.workspace = 0
         self.stages: list[tuple[c_void_p, int, Any]] = []
         try:
@@ -63,8 +60,8 @@ class Plan:
     def prepare(self, outer, result, describe, inner):
         """Create the primitive, the reorders before and after it, and their memory objects."""
         dnn, query = self.dnn, self.dnn.library.dnnl_primitive_desc_query_md
-        given = {kind: self.own("memory_desc", dnn.described(m)) for kind, m in outer.items()}
-        asked = {kind: self.own("memory_desc", dnn.described(m)) for kind, m in inner.items()}
+        given = {kind: self.own("memory_desc", dnn.describe(m)) for kind, m in outer.items()}
+        asked = {kind: self.own("memory_desc", dnn.describe(m)) for kind, m in inner.items()}
         descriptor = self.own("primitive_desc", describe({**given, **asked}))
         before, after, arguments = [], [], {}
         for kind, theirs in given.items():
@@ -89,25 +86,25 @@ class Plan:
         return handle
 
     def memory(self, descriptor: c_void_p) -> c_void_p:
-        """A memory object that has no address yet."""
+        """Create a memory object without an address."""
         return self.own("memory", self.dnn.make("memory_create", descriptor, self.dnn.engine, None))
 
     def work(self, descriptor: c_void_p) -> c_void_p:
-        """A memory object with a place of its own in the working memory."""
+        """Create a memory object that has its own place in the working memory."""
         memory = self.memory(descriptor)
         self.inner.append((memory, self.size))
         self.size += align(self.dnn.library.dnnl_memory_desc_get_size(descriptor))
         return memory
 
     def reorder(self, source_desc, source, target_desc, target):
-        """The stage that copies from one layout to the other."""
+        """Create the stage that copies from one layout to the other."""
         engine = self.dnn.engine
         arguments = (source_desc, engine, target_desc, engine, self.dnn.attributes)
         made = self.dnn.make("reorder_primitive_desc_create", *arguments)
         return self.stage(self.own("primitive_desc", made), {SOURCE: source, TARGET: target})
 
     def stage(self, descriptor, arguments):
-        """A primitive with its execution arguments, the scratchpad among them."""
+        """Create a primitive with its execution arguments, including the scratchpad."""
         query = self.dnn.library.dnnl_primitive_desc_query_md
         scratchpad = query(descriptor, QUERY_SCRATCHPAD, 0)
         if scratchpad and self.dnn.library.dnnl_memory_desc_get_size(scratchpad):
@@ -117,7 +114,7 @@ class Plan:
         return primitive, len(arguments), array
 
     def run(self, addresses: Mapping[int, int]) -> None:
-        """Compute, from and to the contiguous float32 memory at these addresses."""
+        """Read from and write to the contiguous float32 memory at these addresses."""
         dnn, library = self.dnn, self.dnn.library
         with dnn.lock:
             base, keep = dnn.reserve(self.size)
@@ -128,42 +125,42 @@ class Plan:
             for primitive, count, arguments in self.stages:
                 status = library.dnnl_primitive_execute(primitive, dnn.stream, count, arguments)
                 if status:
-                    raise OneDNNError(f"a oneDNN primitive ended with status {status}")
+                    raise OneDNNError(f"a oneDNN primitive returned status {status}")
             library.dnnl_stream_wait(dnn.stream)
             del keep
 
     def close(self) -> None:
-        """Give everything back to the library."""
+        """Release all handles."""
         while self.handles:
             name, handle = self.handles.pop()
             getattr(self.dnn.library, f"dnnl_{name}")(handle)
 
 
-plans: OrderedDict[Hashable, Optional[Plan]] = OrderedDict()  # by use, the latest last
+cache: OrderedDict[Hashable, Primitive | None] = OrderedDict()  # least recently used first
 
 
-def find(key: Hashable, make: Callable[[OneDNN], Plan]) -> Optional[Plan]:
-    """The plan of this name, made where there is none; None where oneDNN has no such primitive.
+def find(key: Hashable, build: Callable[[OneDNN], Primitive]) -> Primitive | None:
+    """Return the primitive with this key, building it if needed; None if oneDNN has no such one.
 
-    The caller holds the engine's lock as long as it uses the plan.
+    The caller holds the engine's lock while it uses the primitive.
     """
-    if key not in plans:
+    if key not in cache:
         try:
-            plans[key] = make(engine())
+            cache[key] = build(engine())
         except OneDNNError:
-            plans[key] = None
-        while len(plans) > MOST:
-            _, oldest = plans.popitem(last=False)
+            cache[key] = None
+        while len(cache) > CACHE_SIZE:
+            _, oldest = cache.popitem(last=False)
             if oldest is not None:
                 oldest.close()
-    plans.move_to_end(key)
-    return plans[key]
+    cache.move_to_end(key)
+    return cache[key]
 
 
-def run(key: Hashable, make: Callable[[OneDNN], Plan], addresses: Mapping[int, int]) -> bool:
-    """Run the plan of this name on the contiguous memory at these addresses; False without one."""
+def run(key: Hashable, build: Callable[[OneDNN], Primitive], addresses: Mapping[int, int]) -> bool:
+    """Run the primitive with this key on the memory at these addresses; False if there is none."""
     with engine().lock:
-        plan = find(key, make)
-        if plan is not None:
-            plan.run(addresses)
-    return plan is not None
+        primitive = find(key, build)
+        if primitive is not None:
+            primitive.run(addresses)
+    return primitive is not None

@@ -1,4 +1,4 @@
-"""Padding and nearest upsampling: values that only move, written by NumPy into tensor memory."""
+"""Padding and nearest-neighbour upsampling: copies that NumPy writes into tensor memory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.jit import not_to_static
 
-from .adjoint import Linear
+from .autograd import linear_op
+from .dispatch import usable
 from .memory import array
-from .switch import usable
 
 DOUBLED = 0x1_0000_0001  # a 32-bit pattern times this is the pattern twice
 
 
 def widen(x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
-    """[N, C, H, W] with ``(left, right, top, bottom)`` more columns and rows, mirrored or zero."""
+    """Pad [N, C, H, W] by ``(left, right, top, bottom)`` columns and rows, mirrored or zero."""
     left, right, top, bottom = border
     source = array(x)
     n, c, h, w = source.shape
@@ -39,7 +39,7 @@ def widen(x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
 
 
 def fold(x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
-    """The adjoint of `widen`: the border is cut off, and added to what it mirrors."""
+    """Apply the adjoint of `widen`: crop the border and add it to the pixels that it mirrors."""
     left, right, top, bottom = border
     source = array(x)
     n, c, h, w = source.shape
@@ -50,7 +50,7 @@ def fold(x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
     if mirror:
         target[:, :, 1 : top + 1] += source[:, :, :top, middle][:, :, ::-1]
         target[:, :, h - 1 - bottom : h - 1] += source[:, :, top + h :, middle][:, :, ::-1]
-        # What lies beside the middle is folded to its rows first, then to its columns.
+        # Fold the columns beside the middle over the rows first, then over the columns.
         for beside, place in (
             (source[..., :left], slice(1, left + 1)),
             (source[..., left + w :], slice(w - 1 - right, w - 1)),
@@ -63,11 +63,11 @@ def fold(x: Tensor, border: tuple[int, int, int, int], mirror: bool) -> Tensor:
 
 
 def double(x: Tensor) -> Tensor:
-    """[N, C, H, W] with every pixel as a square of four."""
+    """Repeat every pixel of [N, C, H, W] as a square of four."""
     source = array(x)
     n, c, h, w = source.shape
     result = paddle.empty([n, c, 2 * h, 2 * w], "float32")
-    # Two equal neighbours are one 64-bit number: half the writes, and none of them strided.
+    # Two equal neighbours as one 64-bit number: half the writes, and none of them strided.
     twice = source.view("uint32").astype("uint64")
     twice *= DOUBLED
     target = array(result).view("uint64")
@@ -77,7 +77,7 @@ def double(x: Tensor) -> Tensor:
 
 
 def halve(x: Tensor) -> Tensor:
-    """The adjoint of `double`: the sum of every square of four."""
+    """Apply the adjoint of `double`: sum every square of four pixels."""
     source = array(x)
     n, c, h, w = source.shape
     result = paddle.empty([n, c, h // 2, w // 2], "float32")
@@ -87,34 +87,30 @@ def halve(x: Tensor) -> Tensor:
 
 
 def pad(x: Tensor, padding: Sequence[int], mode: str = "constant") -> Tensor:
-    """`paddle.nn.functional.pad` of [N, C, H, W] by (left, right, top, bottom).
-
-    Raises:
-        ValueError: what the framework's own function raises.
-    """
+    """`paddle.nn.functional.pad` of [N, C, H, W] by (left, right, top, bottom)."""
     border = tuple(padding) if isinstance(padding, (list, tuple)) else ()
-    plain = len(border) == 4 and all(isinstance(p, int) and p >= 0 for p in border)
-    if plain and mode in ("constant", "reflect") and usable(x) and x.ndim == 4:
+    simple = len(border) == 4 and all(isinstance(p, int) and p >= 0 for p in border)
+    if simple and mode in ("constant", "reflect") and usable(x) and x.ndim == 4:
         mirror = mode == "reflect"
         if not mirror or (max(border[:2]) < x.shape[3] and max(border[2:]) < x.shape[2]):
             how = {"border": border, "mirror": mirror}
-            return Linear.apply(x, partial(widen, **how), partial(fold, **how))
+            return linear_op(x, partial(widen, **how), partial(fold, **how))
     return F.pad(x, padding, mode=mode)
 
 
 def upsample(x: Tensor) -> Tensor:
-    """`paddle.nn.functional.interpolate` of [N, C, H, W] to twice the sides, nearest neighbour."""
+    """`paddle.nn.functional.interpolate` of [N, C, H, W] by 2, nearest neighbour."""
     if usable(x) and x.ndim == 4:
-        return Linear.apply(x, double, halve)
+        return linear_op(x, double, halve)
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class FastPad2D(nn.Pad2D):
-    """nn.Pad2D on the fast path where it mirrors or pads with zeros."""
+    """nn.Pad2D on the fast path for reflection and zero padding."""
 
     @not_to_static
     def forward(self, x):
-        own = vars(self)  # Paddle 3.3 has other names for two of these
+        own = vars(self)  # Paddle 3.3 renamed two of these
         padding, value = own.get("_pad", own.get("padding")), own.get("_value", own.get("value"))
         known = self._mode == "reflect" or (self._mode == "constant" and value == 0)
         if padding is None or not known or self._data_format != "NCHW":
@@ -123,7 +119,7 @@ class FastPad2D(nn.Pad2D):
 
 
 class FastUpsample(nn.Upsample):
-    """nn.Upsample on the fast path where it doubles the sides by nearest neighbour."""
+    """nn.Upsample on the fast path for doubling by nearest neighbour."""
 
     @not_to_static
     def forward(self, x):

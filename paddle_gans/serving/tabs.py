@@ -1,0 +1,271 @@
+"""The tabs of each kind of model, chosen by the class of its data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_reader.colour import lab_to_rgb, rgb_to_lab
+from data_reader.datasets import Paired, Unpaired
+from data_reader.domains import Domains
+from data_reader.errors import InputError
+from data_reader.photos import Photos
+from paddle_gans.training.panels import square_grid
+
+from . import examples
+from .label_canvas import editor, find_palette, snap
+from .model_tab import MAX_COUNT, Action, ModelTab, caption, timed, upload_box, widget
+from .uploads import read_upload
+
+OPPOSITE = {"a2b": "b2a", "b2a": "a2b"}
+EMBEDDED_SIDES = ("photo", "painting")  # what the embedded unpaired images show
+EVERY = "every domain"
+MAX_STYLES = 8
+MAX_EXAMPLES = 6
+DOMAIN_EXAMPLES = 3
+
+
+def tab_class(translate) -> type[ModelTab]:
+    """Return the class of a model's tab."""
+    if not translate.takes_images:
+        return GeneratedTab
+    kind = translate.model.data_class
+    return next((tab for data, tab in TABS.items() if issubclass(kind, data)), ModelTab)
+
+
+class GeneratedTab(ModelTab):
+    """Images generated from noise; moving a slider generates new ones."""
+
+    description = "Move the sliders: the same seed generates the same images."
+    button = "Generate"
+
+    def result(self, *values: Any) -> tuple[np.ndarray, str]:
+        """Return a grid of generated images, and a caption."""
+        options = self.chosen(values)
+        if options.get("count", 0) > MAX_COUNT:
+            raise InputError(f"--count must be at most {MAX_COUNT} here, not {options['count']}")
+        images, seconds = timed(self.translate, **options)
+        image = square_grid(images)
+        return image, caption(image, seconds, f"{len(images)} images")
+
+    def input_boxes(self, gr):
+        return None, [widget(gr, option) for option in self.translate.translate_options.values()]
+
+    def bind(self, gr, action, source):
+        for box in action.inputs:
+            if isinstance(box, (gr.Slider, gr.Checkbox)):
+                self.on(gr, box.release if isinstance(box, gr.Slider) else box.input, action)
+
+
+class PairedTab(ModelTab):
+    """An editor for label maps if the input is one; otherwise an upload."""
+
+    embedded_examples = False  # which may be of another kind than the run's images
+
+    def __init__(self, translate, **settings):
+        super().__init__(translate, **settings)
+        self.palette = find_palette(self.example_images())
+        if self.palette:
+            self.description = "Draw or upload a label map and see it as an image."
+            self.image_name, self.button = "label map", "Translate it"
+        else:
+            self.description = "Upload an image and see its counterpart."
+
+    def example_images(self):
+        if self.data is None:
+            return []
+        side = 1 if self.translate.options.get("direction") == "b2a" else 0
+        return examples.first(len(self.data), lambda i: self.data.read(i)[side], MAX_EXAMPLES)
+
+    def result(self, path, *values):
+        if not self.palette:
+            return super().result(path, *values)
+        upload = read_upload(path, self.limits, "a label map", "nearest")
+        rgb, changed = snap(upload.rgb, self.palette)
+        image, seconds = timed(self.translate, rgb, **self.chosen(values))
+        share = f"{100 * changed:.2g}% of the pixels had no label's colour and got the nearest"
+        return image, caption(image, seconds, upload.note, share if changed else "")
+
+    def input_boxes(self, gr):
+        if not self.palette:
+            return super().input_boxes(gr)
+        (start,) = examples.save(self.example_images()[:1], self.folder, "start")
+        source = editor(gr, self.palette, start, f"{self.name}-editor")
+        return source, [source]
+
+
+class UnpairedTab(ModelTab):
+    """Translation in both directions, each followed by the way back, if both networks exist."""
+
+    def __init__(self, translate, **settings):
+        super().__init__(translate, **settings)
+        self.directions = [x["direction"] for x in translate.covered if "direction" in x]
+        a, b = self.side_names()
+        self.names = {"a2b": f"{a} to {b}", "b2a": f"{b} to {a}"}
+        both = ", and back again." if len(self.directions) == 2 else "."
+        self.description = f"Translate an image from one domain to the other{both}"
+
+    def side_names(self):
+        """Return what the two sides are called: their folders' names, or A and B."""
+        config = examples.config_of(self.translate)
+        path = config.get("data_path")
+        if isinstance(path, list) and len(path) == 2 and all(isinstance(x, str) for x in path):
+            names = [Path(one).name for one in path]
+            if all(names) and names[0] != names[1]:
+                return names
+        return EMBEDDED_SIDES if "data_path" in config and path is None else "AB"
+
+    def example_images(self, direction: str = "a2b"):
+        """Return images of the side where a direction starts."""
+        if self.data is None:
+            return []
+        side = direction[0]
+        count = len(getattr(self.data, side))
+        return examples.first(count, lambda i: self.data.read(side, i), MAX_EXAMPLES)
+
+    def there_and_back(self, path, direction: str) -> tuple[np.ndarray, np.ndarray | None, str]:
+        """Return the translated image, that one translated back (or None), and a caption."""
+        upload = read_upload(path, self.limits)
+        there, seconds = timed(self.translate, upload.rgb, direction=direction)
+        if OPPOSITE[direction] not in self.directions:
+            return there, None, caption(there, seconds, upload.note)
+        back, more = timed(self.translate, there, direction=OPPOSITE[direction])
+        error = np.abs(back.astype(np.int32) - upload.rgb).mean()
+        note = f"translated back: {error:.1f} of 255 off on average"
+        return there, back, caption(there, seconds + more, upload.note, note)
+
+    def lay_out(self, gr):
+        if not self.directions:
+            super().lay_out(gr)
+            return
+        choices = [(self.names[direction], direction) for direction in self.directions]
+        both = len(choices) == 2
+        with gr.Row():
+            with gr.Column():
+                source = upload_box(gr, "Image")
+                way = gr.Radio(choices, value=choices[0][1], label="Direction")
+                run = gr.Button(self.button, variant="primary", elem_id=f"{self.name}-run")
+            with gr.Column(scale=2 if both else 1):
+                with gr.Row():
+                    there = self.image_box(gr, "Translated")
+                    back = self.image_box(gr, "Translated back", "back", visible=both)
+                status = self.caption_box(gr)
+        action = Action(self.there_and_back, [source, way], [there, back, status])
+        self.on(gr, run.click, action)
+        for direction in self.directions:
+            label, images = self.names[direction], self.example_images(direction)
+            self.example_row(gr, images, source, action, label, direction, (way, direction))
+
+
+class DomainsTab(ModelTab):
+    """An image in random styles of a domain, or in the style of a reference."""
+
+    def __init__(self, translate, **settings):
+        super().__init__(translate, **settings)
+        self.domains = translate.domains
+        self.description = f"Show an image as {', '.join(self.domains[:-1])} or {self.domains[-1]}."
+
+    def example_images(self, domain: str | None = None):
+        """Return images of a domain, or of each."""
+        if self.data is None:
+            return []
+        if domain is None:
+            return [one for name in self.domains for one in self.example_images(name)[:2]]
+        y, items = self.domains.index(domain), self.data.references[domain]
+        return examples.first(len(items), lambda i: self.data.read(y, items[i]), DOMAIN_EXAMPLES)
+
+    def latent_guided(self, path, domain: str, num_styles, seed, align: bool = False):
+        """Return the image in random styles, [(image, its name)], and a caption."""
+        upload = read_upload(path, self.limits)
+        if not num_styles or num_styles > MAX_STYLES:
+            raise InputError(f"the number of styles must be 1 to {MAX_STYLES} here")
+        chosen: dict[str, Any] = {"num_styles": int(num_styles), "seed": int(seed or 0)}
+        chosen["domain"] = None if domain == EVERY else domain
+        shown, seconds = timed(self.translate, upload.rgb, align=align, **chosen)
+        images = shown if isinstance(shown, list) else [shown]
+        domains = self.domains if domain == EVERY else [domain]
+        names = [f"{name} {i + 1}" for name in domains for i in range(chosen["num_styles"])]
+        return list(zip(images, names)), caption(images[0], seconds, upload.note)
+
+    def reference_guided(self, path, reference, domain: str, align: bool = False):
+        """Return the image in the style of a reference, which is of the domain, and a caption."""
+        rgb = read_upload(path, self.limits).rgb
+        other = read_upload(reference, self.limits, "a reference").rgb
+        function = self.translate.in_style_of
+        shown, seconds = timed(function, rgb, other, domain, align=align)
+        return [(shown, f"in the style of the {domain}")], caption(shown, seconds)
+
+    def lay_out(self, gr):
+        with gr.Row():
+            with gr.Column():
+                source = upload_box(gr, "Image", "small")
+                align = gr.Checkbox(
+                    label="align the face",
+                    info="crop it like the training faces",
+                    visible=self.translate.model.fan is not None,
+                )
+                with gr.Group():
+                    domain = gr.Radio([*self.domains, EVERY], value=EVERY, label="Random styles of")
+                    with gr.Row():
+                        count = gr.Slider(1, MAX_STYLES, value=2, step=1, label="styles of each")
+                        seed = gr.Slider(0, 200, value=0, step=1, label="seed")
+                    run = gr.Button("Random styles", variant="primary", elem_id=f"{self.name}-run")
+                reference = upload_box(gr, "Reference: its style is copied", "small")
+                kind = gr.Radio(self.domains, value=self.domains[0], label="The reference shows a")
+                copy = gr.Button("Copy its style", elem_id=f"{self.name}-copy")
+            with gr.Column():
+                result = gr.Gallery(
+                    label="Result",
+                    format="png",
+                    columns=3,
+                    object_fit="contain",
+                    interactive=False,
+                    elem_id=f"{self.name}-result",
+                )
+                outputs = [result, self.caption_box(gr)]
+        action = Action(self.latent_guided, [source, domain, count, seed, align], outputs)
+        self.on(gr, run.click, action)
+        self.example_row(gr, self.example_images(), source, action, "Images")
+        action = Action(self.reference_guided, [source, reference, kind, align], outputs)
+        self.on(gr, copy.click, action)
+        for name in self.domains:
+            images, label, also = self.example_images(name), f"References: {name}", (kind, name)
+            self.example_row(gr, images, reference, action, label, f"ref-{name}", also)
+
+
+class PhotosTab(ModelTab):
+    """A photograph in grey and in colour; only its lightness reaches the model."""
+
+    description = "Upload a photograph, black-and-white or not: only its lightness is used."
+    button = "Colour it"
+    image_name = "photograph"
+
+    def shown(self, source, image):
+        return grey(source), image
+
+    def example_images(self):
+        if self.data is None:
+            return []
+        return examples.first(len(self.data), lambda i: grey(self.data.read(i)), MAX_EXAMPLES)
+
+    def result_box(self, gr):
+        return gr.ImageSlider(
+            label="Grey and coloured: move the line",
+            interactive=False,
+            format="png",
+            elem_id=f"{self.name}-result",
+        )
+
+
+def grey(rgb: np.ndarray) -> np.ndarray:
+    """Return an image's lightness alone, uint8 [H, W, 3]."""
+    lab = rgb_to_lab(rgb)
+    lab[..., 1:] = 0
+    return lab_to_rgb(lab)
+
+
+TABS: dict[type, type[ModelTab]] = {
+    Paired: PairedTab, Unpaired: UnpairedTab, Domains: DomainsTab, Photos: PhotosTab,
+}  # fmt: skip
