@@ -37,6 +37,7 @@ notebooks: .venv/ready-test
 lint: .venv/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 .venv/ready: requirements-cpu.txt setup.py
 	@$(PYTHON) -m venv .venv || { echo "$(PYTHON) has no venv; on Debian: apt install python3-venv"; exit 2; }
@@ -49,7 +50,7 @@ lint: .venv/ready-test
 
 .venv/ready-test: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check \
-		pytest ruff==0.17.6 nbclient nbformat ipykernel
+		pytest ruff==0.17.6 mypy==2.4.1 nbclient nbformat ipykernel
 	@touch $@
 
 .venv-paddle26/ready: requirements-paddle26.txt

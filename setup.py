@@ -29,7 +29,7 @@ setup(
         "cpu": ["paddlepaddle==3.2.2"],
         # The newest GPU build on PyPI, with what it runs with; README.md says how to get 3.x.
         "gpu": ["paddlepaddle-gpu==2.6.2", "numpy<2", "opencv-python<4.12"],
-        "test": ["pytest", "ruff==0.17.6", "nbclient", "nbformat", "ipykernel"],
+        "test": ["pytest", "ruff==0.17.6", "mypy==2.4.1", "nbclient", "nbformat", "ipykernel"],
         "bench": ["torch"],
         "parity": ["torch"],  # for the tests of converted weights alone
         "export": ["paddle2onnx", "onnx", "onnxruntime"],

@@ -9,7 +9,7 @@ their type and message.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -93,7 +93,7 @@ class Loader:
         draws = self._draws(step)
         return [name for index, rng in draws for name in self.dataset.files(index, rng)]
 
-    def batches(self, start: int = 0) -> Iterator[dict[str, np.ndarray]]:
+    def batches(self, start: int = 0) -> Generator[dict[str, np.ndarray], None, None]:
         """Yield the batches from ``start`` on, read ahead by ``workers`` threads.
 
         Raises:

@@ -40,7 +40,7 @@ def train(model: str, **settings: Any):
 
 
 # What help() and editors show: the parameters of every run, with their types and defaults.
-train.__signature__ = inspect.Signature(
+train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
     [
         inspect.Parameter("model", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="str"),
         *(p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(RunConfig).parameters.values()),

@@ -351,7 +351,7 @@ def test_figures_by_hand():
     assert found["chroma_result"] == pytest.approx(np.hypot(14, 4), rel=1e-4)
     assert found["psnr_ab"] == pytest.approx(10 * np.log10(220**2 / (11**2 / 2)), rel=1e-4)
     assert 5 < found["ciede2000"] < 15
-    assert set(found) == set(model.figures)
+    assert set(found) == set(model.metrics)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_figures_by_hand():
 )
 def test_fading_colours_are_told(chroma, warns):
     history = [{"chroma_result": float(c), "chroma_truth": 10.0} for c in chroma]
-    remarks = tiny().judge(history)
+    remarks = tiny().validation_warnings(history)
     assert len(remarks) == warns
     assert all("fade" in remark for remark in remarks)
 
@@ -379,4 +379,4 @@ def test_fading_colours_are_told(chroma, warns):
 @pytest.mark.parametrize("truth", [0.0, np.nan])
 def test_photographs_without_colour_have_nothing_to_fade(truth):
     history = [{"chroma_result": c, "chroma_truth": truth} for c in (4.0, 3.0, 2.0, 0.5)]
-    assert not tiny().judge(history)
+    assert not tiny().validation_warnings(history)

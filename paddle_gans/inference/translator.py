@@ -135,7 +135,8 @@ class Translator:
 
     def _run_tiled(self, network, rgb, tile, overlap) -> np.ndarray:
         multiple = self.model.size_multiple
-        with memory_advice(*rgb.shape[:2], tile):
+        height, width = rgb.shape[:2]
+        with memory_advice(height, width, tile):
             return tiling.run_tiled(network, rgb, multiple=multiple, tile=tile, overlap=overlap)
 
     def _run(self, inputs, settings) -> np.ndarray:

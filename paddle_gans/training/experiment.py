@@ -71,6 +71,8 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
 
     bad_files: Optional[dict[str, None]] = {} if config.on_bad_file == "skip" else None
     dataset = model.dataset(root, train=True)
+    if dataset is None:
+        raise InputError(f"--data {config.data} contains nothing to train on")
     if config.limit is not None:
         dataset = dataset.limited(config.limit)
     loader = Loader(
@@ -93,7 +95,9 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         batch_size=config.batch_size // (parallel.world_size() * config.accumulate),
         bad=bad_files,
     )
-    steps = config.steps if config.steps is not None else config.epochs * loader.steps_per_epoch
+    if config.steps is None and config.epochs is None:
+        raise InputError(f"{name} has no length of its own; give --steps or --epochs")
+    steps = config.steps or (config.epochs or 0) * loader.steps_per_epoch
 
     kept = asdict(config)
     for key in ("data", "out", "resume"):

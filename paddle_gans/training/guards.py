@@ -24,9 +24,9 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NotFinite(ArithmeticError):
-    """A loss or gradient is infinite or not a number; the training step is ``step``."""
+    """A loss or gradient is infinite or not a number, in the training step ``step``."""
 
-    def __init__(self, reason: str, step: Optional[int] = None):
+    def __init__(self, reason: str, step: int = -1):
         super().__init__(reason)
         self.reason, self.step = reason, step
 
@@ -120,7 +120,7 @@ class FiniteGuard:
             NotFinite: one is not finite, and that stops the run.
         """
         for step, losses in self._pending:
-            values = {name: loss.item() for name, loss in losses.items()}
+            values = {name: float(loss) for name, loss in losses.items()}
             self.losses = {name: x for name, x in values.items() if math.isfinite(x)}
             if len(self.losses) < len(values) and not self.skips:
                 raise NotFinite(not_finite(values)[0], step)
@@ -138,7 +138,7 @@ def finite_gradients(optimizers: tuple[Optimizer, ...]) -> bool:
     gradients = [p.grad for o in optimizers for p in o._parameter_list if p.grad is not None]
     # A sum of finite gradients that overflows is skipped as well, and rightly.
     sums = [gradient.abs().sum().astype("float32") for gradient in gradients]
-    return not sums or math.isfinite(paddle.add_n(sums).item())
+    return not sums or math.isfinite(float(paddle.add_n(sums)))
 
 
 def not_optimized(model: nn.Layer) -> list[Tensor]:

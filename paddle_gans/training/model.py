@@ -66,7 +66,7 @@ class GANModel(nn.Layer):
     ema_decay: float = 0.0
     ema_warm_up: bool = True
 
-    def dataset(self, root: Optional[str], *, train: bool) -> Optional[ImageDataset]:
+    def dataset(self, root: Any, *, train: bool) -> Optional[ImageDataset]:
         """The training or test items under ``root`` (None: the embedded data).
 
         Returns None if there is no test split.
@@ -96,7 +96,7 @@ class GANModel(nn.Layer):
         """Warnings about the metrics so far, oldest first; NaN: not finite."""
         return []
 
-    def translate(self, inputs: Tensor) -> Tensor:
+    def translate(self, inputs: Any) -> Tensor:
         """Inference on [N, C, H, W] in [-1, 1]; keyword-only arguments are the infer flags."""
         raise NotImplementedError
 
@@ -116,7 +116,7 @@ class GANModel(nn.Layer):
         return 1.0
 
     @classmethod
-    def options_from_data(cls, root: Optional[str]) -> dict[str, Any]:
+    def options_from_data(cls, root: Any) -> dict[str, Any]:
         """Defaults that depend on the data, such as the names of its domains.
 
         Raises:
@@ -268,7 +268,7 @@ class Update:
         if not self.guard.accepts_losses(losses):
             self._skipped.update(map(id, optimizers))
             return {name: loss.detach() for name, loss in losses.items()}
-        total = sum(loss * weights.get(name, 1.0) for name, loss in losses.items())
+        total: Any = sum(loss * weights.get(name, 1.0) for name, loss in losses.items())
         self.scaler.scale(total / self.accumulate if self.accumulate > 1 else total).backward()
         if self.part == self.accumulate - 1 and id(optimizers[0]) not in self._skipped:
             self._step(optimizers, " + ".join(losses))
@@ -302,7 +302,7 @@ class Update:
             return {}
         return {key: np.asarray(x).tolist() for key, x in self.scaler.state_dict().items()}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: Any) -> None:
         """Restore the loss scaling of a checkpoint."""
         if state:
             self.scaler.load_state_dict(dict(state))

@@ -36,11 +36,12 @@ def options_of(target: Any) -> dict[str, Option]:
 
     A comment beside or above each is its help.
     """
+    source: Any = target
     if is_dataclass(target):
-        source, hints = target, typing.get_type_hints(target)
+        hints = typing.get_type_hints(target)
         defaults = {field.name: field.default for field in fields(target)}
     else:
-        source = target.__init__ if inspect.isclass(target) else target
+        source = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
         hints = typing.get_type_hints(source)
         parameters = inspect.signature(source).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -118,7 +119,8 @@ def checked(option: Option, value: Any) -> Any:
         value = [value] if isinstance(value, str) else list(value)
     if not isinstance(value, option.kind) or (option.kind is int and isinstance(value, bool)):
         raise InputError(f"{option.name} takes {option.kind.__name__}, not {value!r}")
-    unknown = [x for x in (value if option.kind is list else [value]) if x not in option.choices]
+    values = value if isinstance(value, list) else [value]
+    unknown = [x for x in values if x not in option.choices]
     if option.choices and unknown:
         choices = ", ".join(map(str, option.choices))
         raise InputError(f"{option.flag} must be one of {choices}, not {unknown[0]!r}")

@@ -31,7 +31,7 @@ from .progress import Progress
 from .resume import restore
 from .run_folder import RunFolder
 from .signals import Stopped, StopSignals
-from .validation import Validation, as_json, evaluating, measure
+from .validation import Validation, as_json, evaluating
 
 
 @dataclass(frozen=True)
@@ -253,9 +253,7 @@ class Trainer:
         began = time.perf_counter()
         try:
             with parallel.sync_errors():
-                metrics = measure(
-                    self.model, self.experiment.validation_set, lambda: bool(self.signals.received)
-                )
+                metrics = self.validation.measure(lambda: bool(self.signals.received))
             return {} if parallel.any_rank(not metrics) else metrics
         except InputError:
             self.save(done)

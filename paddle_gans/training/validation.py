@@ -283,6 +283,10 @@ class Validation:
             return False
         return done % self.validation_set.every == 0 or done == self.total
 
+    def measure(self, stopped: Callable[[], bool]) -> dict[str, float]:
+        """The metrics now; {} once ``stopped`` returns true, or without a validation set."""
+        return measure(self.model, self.validation_set, stopped) if self.validation_set else {}
+
     def improves(self, metrics: Mapping[str, float]) -> bool:
         """Whether these metrics are the best so far."""
         if self.best_by is None or math.isnan(metrics[self.best_by]):
