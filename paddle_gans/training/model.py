@@ -305,4 +305,5 @@ class Update:
     def load_state(self, state: Any) -> None:
         """Restore the loss scaling of a checkpoint."""
         if state:
-            self.scaler.load_state_dict(dict(state))
+            content: Any = dict(state)
+            self.scaler.load_state_dict(content)
