@@ -190,7 +190,7 @@ def test_neighbours_of_an_interpolation_are_alike(run):
 
 
 def test_an_input_for_a_model_that_draws_is_refused(run, tmp_path):
-    with pytest.raises(InputError, match="leave --input out"):
+    with pytest.raises(InputError, match="omit --input"):
         main(["--weights", str(run), "--input", str(tmp_path), "--output", str(tmp_path / "x")])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from data_reader.errors import InputError
 
 from .networks import CLOVAAI, DEPTHS, JUNYANZ, PYTORCH_GAN
-from .state_dicts import StateDict
+from .state_dicts import Match, StateDict
 
 LEVEL = "model.model.1.model"  # the second level of a U-Net; the next ones follow with .3.model
 KINDS = (
@@ -22,21 +21,6 @@ KINDS = (
 )
 STARGAN_PARTS = ("generator", "mapping_network", "style_encoder")
 STARGAN_MAX_CHANNELS = 512  # assumed if no network reaches its limit
-
-
-@dataclass(frozen=True)
-class Match:
-    """What a state dict is: ``part`` of ``model``, with the options that its shapes determine.
-
-    ``zeros`` are the reference's names of missing biases, which are zero.
-    """
-
-    what: str
-    model: str
-    part: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    dropout: bool = False
-    zeros: tuple[str, ...] = ()
 
 
 def detect(state: StateDict) -> Match:

@@ -16,9 +16,9 @@ from paddle_gans.models import stargan_v2
 from paddle_gans.training.options import resolve
 from paddle_gans.weights import formats
 
-from .detect import Match, detect, stargan_options
+from .detect import detect, stargan_options
 from .networks import Network, Row, load_into, min_parameters, network_of
-from .state_dicts import StateDict, read
+from .state_dicts import Match, StateDict, read
 
 # G_A and G_B of the papers' authors and PaddleGAN; G_AB, G_A2B and the like of others.
 SIDE = re.compile(r"(?<![A-Za-z])(?:net_?)?([GD])_?(A2B|B2A|AB|BA|A|B)(?![A-Za-z0-9])")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from paddle import nn
@@ -18,10 +18,7 @@ from paddle_gans.weights import name_maps
 from paddle_gans.weights.arrays import difference, load_state_strict
 from paddle_gans.weights.name_maps import COUNTER, Rename
 
-from .state_dicts import StateDict
-
-if TYPE_CHECKING:
-    from .detect import Match
+from .state_dicts import Match, StateDict
 
 JUNYANZ = "junyanz/pytorch-CycleGAN-and-pix2pix"
 PYTORCH_GAN = "eriklindernoren/PyTorch-GAN"

@@ -139,3 +139,18 @@ def to_torch_names(state: StateDict) -> None:
         if name in state.arrays:
             raise InputError(f"{state}: {source} and {state.sources[name]} are the same weight")
         state.arrays[name], state.sources[name] = array, source
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a state dict is: ``part`` of ``model``, with the options that its shapes determine.
+
+    ``zeros`` are the reference's names of missing biases, which are zero.
+    """
+
+    what: str
+    model: str
+    part: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dropout: bool = False
+    zeros: tuple[str, ...] = ()
