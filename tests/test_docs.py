@@ -120,7 +120,7 @@ SCRIPTS = ("paddle_gans/__main__.py", "benchmarks/learn.py", "benchmarks/step.py
 
 def known_flags():
     """Every flag of the commands, of each model, and of the page's sixth one."""
-    names = ("train", "infer", "convert", "evaluate", "export", "serve")
+    names = ("train_command", "infer", "convert", "evaluate", "export", "serve")
     commands = [importlib.import_module(f"paddle_gans.{name}") for name in names]
     parsers = [*(command.build_parser() for command in commands), download.parser()]
     flags = {flag for parser in parsers for flag in parser._option_string_actions}
