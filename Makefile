@@ -13,10 +13,10 @@ demo: .venv/ready
 	@test -d $(RUN)/translated || $(BIN)/python -m paddle_gans.infer \
 		--weights $(RUN)/generator.pdparams --input $(RUN)/held-back/testB --output $(RUN)/translated
 	@echo
-	@echo "panels while it learned   $(RUN)/samples/"
+	@echo "samples while training    $(RUN)/samples/"
 	@echo "losses                    $(RUN)/losses.png"
-	@echo "label maps held back      $(RUN)/held-back/testB/"
-	@echo "what it made of them      $(RUN)/translated/"
+	@echo "held-out label maps       $(RUN)/held-back/testB/"
+	@echo "their translations        $(RUN)/translated/"
 
 test: .venv/ready-test lint
 	$(BIN)/python -m pytest -m "not slow"

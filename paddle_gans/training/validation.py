@@ -347,7 +347,7 @@ def read_best(folder: Path) -> Optional[Best]:
         return None
     try:
         content = read_json(path)
-        content.setdefault("metric", content.pop("figure", None))  # its name before 0.2
+        content.setdefault("metric", content.pop("figure", None))  # its former name
         best = Best(**content)
         if type(best.step) is not int or type(best.value) not in (int, float):
             raise TypeError("step and value are numbers")
