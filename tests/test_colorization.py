@@ -223,9 +223,9 @@ def test_without_a_network_the_download_says_what_to_do(tmp_path, monkeypatch):
     [
         ({"encoder_weights": "paddle"}, "--base-dim 64, not 4"),
         ({"encoder_weights": "paddle", "generator": "res_unet", "base_dim": 64}, "no such encoder"),
-        ({"base_dim": 5}, "no even number"),
-        ({"crop_size": 24}, "too small"),
-        ({"pretrain_steps": -1}, "below 0"),
+        ({"base_dim": 5}, "must be an even number"),
+        ({"crop_size": 24}, "at least 32"),
+        ({"pretrain_steps": -1}, "--pretrain-steps must be at least 0"),
         ({"pretrain_steps": 5, "lambda_l1": 0.0}, "on L1 alone"),
     ],
 )

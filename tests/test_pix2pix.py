@@ -95,7 +95,7 @@ def test_instance_mode_normalises_each_image_by_itself_and_leaves_no_trace():
 
 
 def test_crop_sizes_that_do_not_fit_name_the_multiple():
-    with pytest.raises(InputError, match="multiples of 256; 256 does"):
+    with pytest.raises(InputError, match="multiples of 256; use 256"):
         Pix2Pix(generator="unet_256", crop_size=224)
-    with pytest.raises(InputError, match="multiples of 4; 100 does"):
+    with pytest.raises(InputError, match="multiples of 4; use 100"):
         Pix2Pix(crop_size=101)

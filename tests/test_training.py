@@ -315,7 +315,7 @@ def test_no_half_files_when_the_disk_is_full(pairs, tmp_path):
         ({"base_dim": "wide"}, "base_dim takes int"),
         ({"crop_size": 30}, "multiples of 4"),
         ({"generator": "unet_128", "crop_size": 32}, "multiples of 128"),
-        ({"lambda_l1": 0.0, "lambda_gan": 0.0}, "nothing is left to minimise"),
+        ({"lambda_l1": 0.0, "lambda_gan": 0.0}, "are both 0; set at least one"),
         ({"batch_size": 0}, "--batch-size"),
         ({"limit": 0}, "--limit"),
         ({"device": "tpu"}, "--device tpu"),

@@ -1,6 +1,6 @@
-"""One article a file; a file is a model by holding the constant ``MODEL``.
+"""The models: one paper per file, whose constant ``MODEL`` is the class.
 
-Nothing is registered: a sixth article is a sixth file. Files that start with ``_`` are parts.
+To add a model, add a file. Files that start with ``_`` are parts of models.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from data_reader.errors import InputError, did_you_mean
 
 
 def names() -> list[str]:
-    """The models that are there, by file name; imports nothing."""
+    """Return the names of all models, which are their file names; imports nothing."""
     return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
 
 
 def find(name: str) -> type:
-    """The class of the model ``name``.
+    """Import the class of the model ``name``.
 
     Raises:
-        InputError: there is no such model; the message names the near ones.
+        InputError: no model has this name; the message suggests similar names.
     """
     if name not in names():
         hint = did_you_mean(name, names())
-        raise InputError(f"there is no model {name!r}; {hint}the models are {', '.join(names())}")
+        raise InputError(f"no model is named {name!r}; {hint}the models are {', '.join(names())}")
     return importlib.import_module(f"{__name__}.{name}").MODEL

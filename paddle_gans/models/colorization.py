@@ -1,6 +1,6 @@
-"""Colorization: colour for grey photographs by a conditional GAN in CIE Lab.
+"""Colorization: colour grey photographs with a conditional GAN in CIE Lab.
 
-The article's two generators, on pix2pix's training (Isola et al., CVPR 2017).
+The article's two generators, trained as in pix2pix (Isola et al., CVPR 2017).
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import urllib.request
 from functools import partial
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
+from paddle import Tensor
 from paddle.utils import download
 from paddle.vision.models.resnet import model_urls
 
@@ -27,7 +28,7 @@ from paddle_gans.networks.resnet18 import WIDTH, from_vision, resnet18, resnet34
 from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import GAN_LOSSES
-from paddle_gans.training.model import GANModel, adam, frozen
+from paddle_gans.training.model import GANModel, Update, adam, frozen
 from paddle_gans.weights import formats
 from paddle_gans.weights.arrays import load_state_strict
 
@@ -39,21 +40,19 @@ GENERATORS = {
     "res_unet": lambda encoder, dim, bounded: ResUNet(base_dim=dim, bounded=bounded),
 }
 
-PEAK = 2 * colour.AB_SCALE  # how far apart two values of a or b can be
-BEST_PSNR = 100.0  # dB, in the place of infinity: equal pictures must not spoil a mean
-PALE = 0.6  # share of their own best strength below which colours are called faded
-FALLS = 3  # validations in a row that a fading takes
-
-ANSWER_SECONDS = 5  # that the server of the weights has
+PEAK = 2 * colour.AB_SCALE  # largest difference between two values of a or b
+MAX_PSNR = 100.0  # dB, instead of infinity, so that a mean over images stays finite
+FADED_STRENGTH = 0.6  # share of the best colour strength, below which colours count as faded
+MIN_FALLS = 3  # consecutive falls of the strength before a warning
+TIMEOUT = 5  # seconds, for an answer from the server of the ImageNet weights
 
 
 class Colorization(GANModel):
-    """Learns the colours of photographs from their lightness.
+    """Predicts the colours of photographs from their lightness.
 
-    Batches hold ``l`` [N, 1, H, W] = L / 50 - 1 and ``ab`` [N, 2, H, W] = ab / 110, of Lab. Terms:
-    ``d_loss_real``, ``d_loss_fake``, ``g_loss_fake``, ``g_loss_l1``; before step
-    ``pretrain_steps`` the last one alone. There is no noise. Sources: the article; Isola et al.
-    2017, section 3.
+    Batches contain ``l`` [N, 1, H, W] = L / 50 - 1 and ``ab`` [N, 2, H, W] = ab / 110, of Lab.
+    Losses: ``d_loss_real``, ``d_loss_fake``, ``g_loss_fake``, ``g_loss_l1``; only the last before
+    step ``pretrain_steps``. Sources: the article; Isola et al. 2017, section 3.
     """
 
     data_class = Photos
@@ -68,7 +67,7 @@ class Colorization(GANModel):
     )
     demo_options = {"base_dim": 24, "load_size": 72, "crop_size": 64}
     metrics = {
-        "chroma_result": "none",  # Lab units; close to the truth's is good, but says little
+        "chroma_result": "none",  # Lab units; should be near chroma_truth
         "chroma_truth": "none",
         "psnr_ab": "higher",  # dB
         "ciede2000": "lower",
@@ -77,24 +76,24 @@ class Colorization(GANModel):
     def __init__(
         self,
         *,
-        generator: Literal["dynamic_unet", "res_unet"] = "dynamic_unet",  # article: 50, 40 epochs
-        encoder: Literal["resnet18", "resnet34"] = "resnet18",  # of dynamic_unet
-        encoder_weights: Optional[str] = None,  # ImageNet start: `paddle` downloads, or a file
+        generator: Literal["dynamic_unet", "res_unet"] = "dynamic_unet",  # network
+        encoder: Literal["resnet18", "resnet34"] = "resnet18",  # of dynamic_unet only
+        encoder_weights: str | None = None,  # of ImageNet: a file, or `paddle` to download them
         base_dim: int = 64,  # channels of the first layer
-        bounded: bool = False,  # a tanh keeps ab within +-110
+        bounded: bool = False,  # limit ab to +-110 by a tanh
         gan_mode: Literal["vanilla", "lsgan"] = "vanilla",  # adversarial loss
-        lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
-        pretrain_steps: int = 0,  # steps of L1 alone before the GAN begins
-        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
-        ema_decay: float = 0.0,  # of the generator's moving average, e.g. 0.999; 0: none
+        lambda_l1: float = 100.0,  # weight of the L1 loss; 0: adversarial loss only
+        pretrain_steps: int = 0,  # train G on L1 alone for this many steps first
+        diff_augment: str | None = None,  # augment what D sees: any of color,translation,cutout
+        ema_decay: float = 0.0,  # decay of the generator's moving average, e.g. 0.999; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
-        d_learning_rate: Optional[float] = None,  # of D's, where it differs
-        beta1: float = 0.5,  # Adam's first decay
-        beta2: float = 0.999,  # Adam's second decay
-        load_size: int = 256,  # pixels of a picture's short side before cropping; 0: as they are
+        d_learning_rate: float | None = None,  # of the discriminator (default: --learning-rate)
+        beta1: float = 0.5,  # Adam's beta1
+        beta2: float = 0.999,  # Adam's beta2
+        load_size: int = 256,  # pixels of the short side before cropping; 0: original size
         crop_size: int = 256,  # pixels
-        flip: bool = True,  # mirror half of the pictures
-        grey: Literal["keep", "skip"] = "keep",  # what becomes of grey pictures in --data
+        flip: bool = True,  # mirror half of the training images
+        grey: Literal["keep", "skip"] = "keep",  # grey images in --data
     ):
         super().__init__()
         check_options(generator, encoder_weights, base_dim, lambda_l1, pretrain_steps, crop_size)
@@ -109,66 +108,64 @@ class Colorization(GANModel):
         self.discriminator = PatchGAN(3, base_dim=base_dim)
 
         optimizer = partial(adam, beta1=beta1, beta2=beta2)
+        d_rate = d_learning_rate or learning_rate
         self.optimizers = {
             "generator": optimizer(self.generator, learning_rate=learning_rate),
-            "discriminator": optimizer(
-                self.discriminator, learning_rate=d_learning_rate or learning_rate
-            ),
+            "discriminator": optimizer(self.discriminator, learning_rate=d_rate),
         }
 
     def load_pretrained(self):
-        """Start the encoder from the weights that ``encoder_weights`` names.
-
-        For the beginning of a new run: a checkpoint, and a file for inference, holds all.
+        """Load the encoder's ImageNet weights that ``encoder_weights`` names.
 
         Raises:
-            InputError: they cannot be had, or are not those of this encoder.
+            InputError: they cannot be downloaded or read, or do not fit this encoder.
         """
         if self.encoder_weights is None:
             return
-        mine = self.encoder_weights != "paddle"
-        path = Path(self.encoder_weights) if mine else published(self.encoder)
+        downloads = self.encoder_weights == "paddle"
+        path = download_weights(self.encoder) if downloads else Path(self.encoder_weights)
         arrays = {k: x for k, x in formats.load(path).items() if isinstance(x, np.ndarray)}
         source = f"--encoder-weights {path} with --encoder {self.encoder}"
         load_state_strict(self.generator.encoder, from_vision(arrays, in_channels=1), source)
 
-    def train_step(self, batch, step, update):
+    def train_step(self, batch: dict[str, Tensor], step: int, update: Update) -> dict[str, Tensor]:
+        """Update D, then G (pix2pix, section 3.3); only G, on L1 alone, while pre-training."""
         lightness, ab = batch["l"], batch["ab"]
         fake = self.generator(lightness)
         if step < self.pretrain_steps:
             return self.update_generator({"g_loss_l1": F.l1_loss(fake, ab)}, update)
 
-        # Update D: real colours against generated ones, G held constant.
+        # Update D on real and on generated colours.
         terms = self.d_losses(lightness, ab, fake.detach())
         losses = update(terms, self.optimizers["discriminator"])
 
-        # Update G: fool D, and stay close to the truth.
+        # Update G: adversarial loss and distance to the truth.
         with frozen(self.discriminator):
             terms = self.g_losses(lightness, ab, fake)
         losses.update(self.update_generator(terms, update))
         return losses
 
     def update_generator(self, terms, update):
-        """One step of G on these terms; L1 has its weight in pre-training too, for Adam's sake."""
+        """Update G; L1 is weighted in pre-training too, so that Adam's moments keep their scale."""
         weights = {"g_loss_l1": self.lambda_l1} if "g_loss_l1" in terms else {}
         return update(terms, self.optimizers["generator"], weights=weights)
 
     def d_losses(self, lightness, ab, fake):
-        """D's terms: lightness [N, 1, H, W] with real and with generated ab [N, 2, H, W]."""
+        """Return D's losses on lightness [N, 1, H, W] with real and generated ab [N, 2, H, W]."""
         return {
             "d_loss_real": self.gan_loss(self.d_logits(lightness, ab), True),
             "d_loss_fake": self.gan_loss(self.d_logits(lightness, fake), False),
         }
 
     def g_losses(self, lightness, ab, fake):
-        """G's terms: the adversarial one, and L1 unless its weight is 0."""
+        """Return G's adversarial loss, and L1 unless its weight is 0."""
         terms = {"g_loss_fake": self.gan_loss(self.d_logits(lightness, fake), True)}
         if self.lambda_l1 > 0:
             terms["g_loss_l1"] = F.l1_loss(fake, ab)
         return terms
 
     def d_logits(self, lightness, ab):
-        """D's logits for lightness [N, 1, H, W] with ab [N, 2, H, W], both augmented."""
+        """Return D's logits for augmented lightness [N, 1, H, W] with ab [N, 2, H, W]."""
         return self.discriminator(*self.augment(join(lightness, ab)))
 
     def discriminator_outputs(self, batch):
@@ -179,24 +176,24 @@ class Colorization(GANModel):
     def sample(self, batch):
         lightness, ab = batch["l"], batch["ab"]
         return {
-            "grey": pictures(lightness, paddle.zeros_like(ab)),
-            "result": pictures(lightness, self.translate(lightness)),
-            "truth": pictures(lightness, ab),
+            "grey": to_rgb(lightness, paddle.zeros_like(ab)),
+            "result": to_rgb(lightness, self.translate(lightness)),
+            "truth": to_rgb(lightness, ab),
         }
 
     def translate(self, inputs):
-        """ab / 110 [N, 2, H, W] of lightness [N, 1, H, W] = L / 50 - 1, at any size."""
+        """Predict ab / 110 [N, 2, H, W] from lightness [N, 1, H, W] = L / 50 - 1 of any size."""
         return self.averaged("generator")(inputs)
 
     def validate(self, batch):
-        """Means over the images: chroma (Lab units), PSNR of ab (dB), CIEDE2000."""
+        """Return means over the images: chroma (Lab units), PSNR of ab (dB), CIEDE2000."""
         lightness, truth = batch["l"].numpy(), batch["ab"].numpy()
         result = self.translate(batch["l"]).numpy()
         found = {
             "chroma_result": colour.chroma(result) * colour.AB_SCALE,
             "chroma_truth": colour.chroma(truth) * colour.AB_SCALE,
             "psnr_ab": [
-                min(colour.psnr(difference * colour.AB_SCALE, PEAK), BEST_PSNR)
+                min(colour.psnr(difference * colour.AB_SCALE, PEAK), MAX_PSNR)
                 for difference in result - truth
             ],
             "ciede2000": [
@@ -207,25 +204,25 @@ class Colorization(GANModel):
         return {name: float(np.mean(values)) for name, values in found.items()}
 
     def validation_warnings(self, history):
-        """Warn of fading colours, which the article takes for over-fitting.
+        """Warn of fading colours, which the article attributes to overfitting.
 
-        They fade when their strength, the result's chroma over the truth's, fell in each of the
-        last three validations, to less than 60 % of what it was at its best. A strength above 1,
-        as the first colours may have it, counts as 1: to come down to the truth is no fading.
+        The strength of colours is the result's chroma over the truth's. They fade if it fell in
+        each of the last three validations, to less than 60 % of its best value; a best above 1
+        counts as 1, since a fall towards the truth is good.
         """
-        pairs = [(figures["chroma_result"], figures["chroma_truth"]) for figures in history]
+        pairs = [(metrics["chroma_result"], metrics["chroma_truth"]) for metrics in history]
         pairs = [(result, truth) for result, truth in pairs if np.isfinite(result) and truth > 0]
         strengths = [result / truth for result, truth in pairs]
-        last = strengths[-FALLS - 1 :]
+        last = strengths[-MIN_FALLS - 1 :]
         falls = sum(now < before for before, now in zip(last, last[1:]))
         best = min(max(strengths, default=0.0), 1.0)
-        if falls < FALLS or last[-1] >= PALE * best:
+        if falls < MIN_FALLS or last[-1] >= FADED_STRENGTH * best:
             return []
         result, truth = pairs[-1]
         return [
-            f"the colours fade: their chroma is {result:.1f}, that of the truth {truth:.1f}, and "
-            f"it fell in the last {FALLS} validations, as it does when the generator over-fits; "
-            "weights from before that may be the better ones"
+            f"the colours fade: chroma {result:.1f}, truth {truth:.1f}, falling in the last "
+            f"{MIN_FALLS} validations; the generator may be overfitting, and earlier weights may "
+            "be better"
         ]
 
     def dataset(self, root, *, train):
@@ -245,19 +242,19 @@ class Colorization(GANModel):
 
 
 def join(lightness, ab):
-    """What D judges: the whole Lab picture, [N, 3, H, W]."""
+    """Return the input of D: the Lab image [N, 3, H, W]."""
     return paddle.concat([lightness, ab], axis=1)
 
 
-def pictures(lightness, ab):
-    """Lightness [N, 1, H, W] and ab [N, 2, H, W] as RGB, [N, 3, H, W] in [-1, 1]."""
+def to_rgb(lightness, ab):
+    """Convert lightness [N, 1, H, W] and ab [N, 2, H, W] to RGB [N, 3, H, W] in [-1, 1]."""
     planes = zip(lightness.numpy(), ab.numpy())
     images = [normalise(colour.lab_to_rgb(colour.decode(x, y))) for x, y in planes]
     return paddle.to_tensor(np.stack(images))
 
 
-def published(encoder: str) -> Path:
-    """The ImageNet weights that Paddle publishes, in its own cache; downloaded the first time.
+def download_weights(encoder: str) -> Path:
+    """Download the ImageNet weights that Paddle publishes into its cache, unless they are there.
 
     Raises:
         InputError: they cannot be downloaded.
@@ -265,34 +262,32 @@ def published(encoder: str) -> Path:
     url, checksum = model_urls[encoder]
     try:
         if not (Path(download.WEIGHTS_HOME) / url.rpartition("/")[2]).is_file():
-            # Paddle's download has no time limit: where nothing answers, it would wait for ever.
+            # Paddle's download has no timeout: without an answer it would wait for ever.
             request = urllib.request.Request(url, method="HEAD")
-            urllib.request.urlopen(request, timeout=ANSWER_SECONDS).close()
+            urllib.request.urlopen(request, timeout=TIMEOUT).close()
         return Path(download.get_weights_path_from_url(url, checksum))
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"--encoder-weights paddle: {url} cannot be downloaded "
-            f"({getattr(error, 'reason', error)}); get it in another way and give "
-            "--encoder-weights the path, or leave the option out"
+            f"({getattr(error, 'reason', error)}); download it elsewhere and pass the path to "
+            "--encoder-weights, or omit the option"
         ) from error
 
 
 def check_options(generator, encoder_weights, base_dim, lambda_l1, pretrain_steps, crop_size):
-    """Raise InputError for what cannot be built or trained."""
+    """Raise InputError for options that cannot be used, alone or together."""
     if crop_size < 32:
-        raise InputError(f"--crop-size {crop_size} is too small for the discriminator; 32 will do")
+        raise InputError(f"--crop-size must be at least 32 for the discriminator, not {crop_size}")
     if base_dim < 2 or base_dim % 2:
-        raise InputError(f"--base-dim {base_dim} is no even number from 2 on")
+        raise InputError(f"--base-dim must be an even number of at least 2, not {base_dim}")
     if pretrain_steps < 0:
-        raise InputError(f"--pretrain-steps {pretrain_steps} is below 0")
+        raise InputError(f"--pretrain-steps must be at least 0, not {pretrain_steps}")
     if pretrain_steps > 0 and lambda_l1 <= 0:
-        raise InputError("--pretrain-steps train on L1 alone, and --lambda-l1 is 0")
+        raise InputError("--pretrain-steps train on L1 alone, but --lambda-l1 is 0")
     if encoder_weights is not None and generator != "dynamic_unet":
         raise InputError(f"--encoder-weights are for dynamic_unet; {generator} has no such encoder")
     if encoder_weights is not None and base_dim != WIDTH:
-        raise InputError(
-            f"--encoder-weights are those of networks with --base-dim {WIDTH}, not {base_dim}"
-        )
+        raise InputError(f"--encoder-weights need --base-dim {WIDTH}, not {base_dim}")
 
 
 MODEL = Colorization

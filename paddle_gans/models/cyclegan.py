@@ -1,15 +1,15 @@
-"""CycleGAN: image-to-image translation without pairs (Zhu et al., ICCV 2017).
+"""CycleGAN: unpaired image-to-image translation (Zhu et al., ICCV 2017).
 
-The article's networks and losses; the paper's own networks are the other choice.
+Default: the article's networks and losses. The paper's networks are options.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, Optional
+from typing import Literal
 
 import paddle.nn.functional as F
-from paddle import nn
+from paddle import Tensor, nn
 
 from data_reader import layout
 from data_reader.datasets import Unpaired
@@ -23,14 +23,14 @@ from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.image_pool import ImagePool
 from paddle_gans.training.losses import lsgan
-from paddle_gans.training.model import GANModel, SampleGrid, adam, frozen
+from paddle_gans.training.model import GANModel, SampleGrid, Update, adam, frozen
 from paddle_gans.training.schedules import linear_decay
 
 
 class Generator(nn.Layer):
-    """The article's generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], sides divide by 4.
+    """The article's generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], H and W / 4.
 
-    Upsampling is nearest neighbour and a convolution, where the paper transposes convolutions.
+    It upsamples by nearest neighbour and a convolution instead of the paper's transposed ones.
     """
 
     def __init__(self, base_dim: int = 64, residual_num: int = 9):
@@ -67,7 +67,7 @@ class Discriminator(nn.Layer):
             *[down(d, d * 2), instance_norm(d * 2), nn.LeakyReLU(0.2)],
             *[down(d * 2, d * 4), instance_norm(d * 4), nn.LeakyReLU(0.2)],
             *[down(d * 4, d * 8), instance_norm(d * 8), nn.LeakyReLU(0.2)],
-            # A row above and a column at the left make up for the even kernel.
+            # Pad one row and column more at the top left, since the kernel is even.
             *[nn.ZeroPad2D([1, 0, 1, 0]), nn.Conv2D(d * 8, 1, 4, padding=1)],
         )
         normal_init(self)
@@ -77,7 +77,7 @@ class Discriminator(nn.Layer):
 
 
 GENERATORS = {
-    "article": lambda dim, num, _: Generator(dim, num),  # always resizes
+    "article": lambda dim, num, _: Generator(dim, num),  # always upsamples by resizing
     "resnet_9blocks": lambda dim, num, up: ResNetGenerator(
         base_dim=dim, num_blocks=num, upsample=up
     ),
@@ -89,9 +89,9 @@ DISCRIMINATORS = {
 
 
 class CycleGAN(GANModel):
-    """Learns to turn domain A into domain B and back, from pictures that have no partners.
+    """Translates images of domain A into domain B and back, trained without pairs.
 
-    Batches hold ``a`` and ``b``, [N, 3, H, W] in [-1, 1]. Terms: ``g_loss_gan``,
+    Batches contain ``a`` and ``b`` [N, 3, H, W] in [-1, 1]. Losses: ``g_loss_gan``,
     ``g_loss_cycle``, ``g_loss_identity`` (means over both directions), ``d_loss_a``,
     ``d_loss_b``. Sources: Zhu et al. 2017, sections 3 and 4; the article's training loop.
     """
@@ -99,11 +99,7 @@ class CycleGAN(GANModel):
     data_class = Unpaired
     paper_config = RunConfig(batch_size=1, epochs=200, sample_every=500, save_every=1000)
     demo_config = RunConfig(
-        batch_size=1,
-        steps=1000,
-        log_every=20,
-        sample_every=200,
-        save_every=500,
+        batch_size=1, steps=1000, log_every=20, sample_every=200, save_every=500
     )
     demo_options = {"base_dim": 24, "residual_num": 4, "crop_size": 64}
     inference = {"generator_ab": {"direction": "a2b"}, "generator_ba": {"direction": "b2a"}}
@@ -113,26 +109,27 @@ class CycleGAN(GANModel):
     def __init__(
         self,
         *,
-        generator: Literal["article", "resnet_9blocks"] = "article",  # the latter is the paper's
-        discriminator: Literal["article", "patch_gan"] = "article",  # the latter is the paper's
+        generator: Literal["article", "resnet_9blocks"] = "article",  # resnet_9blocks: the paper's
+        discriminator: Literal["article", "patch_gan"] = "article",  # patch_gan: the paper's
         base_dim: int = 64,  # channels of the first layer
-        residual_num: int = 9,  # residual blocks of a generator
-        upsample: Literal["deconv", "resize"] = "deconv",  # of resnet_9blocks; article: resize
-        lambda_cyc: float = 10.0,  # weight of the cycle term
-        lambda_id: float = 5.0,  # weight of the identity term; 0 leaves it out
-        pool_size: int = 50,  # generated images that each discriminator remembers
-        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
-        ema_decay: float = 0.0,  # of the generators' moving averages, e.g. 0.999; 0: none
-        learning_rate: float = 2e-4,  # of the three Adam optimizers
-        d_learning_rate: Optional[float] = None,  # of the discriminators', where it differs
-        beta1: float = 0.5,  # Adam's first decay
-        beta2: float = 0.999,  # Adam's second decay
-        decay_start_epoch: int = 100,  # where the learning rate begins to fall
-        decay_end_epoch: int = 200,  # where it is 0
-        load_size: Optional[int] = None,  # pixels of the short side; 1.12 x crop; 0: as they are
+        residual_num: int = 9,  # residual blocks in each generator
+        upsample: Literal["deconv", "resize"] = "deconv",  # resnet_9blocks only
+        lambda_cyc: float = 10.0,  # weight of the cycle-consistency loss
+        lambda_id: float = 5.0,  # weight of the identity loss; 0: none
+        pool_size: int = 50,  # size of each pool of generated images; 0: no pool
+        diff_augment: str | None = None,  # augment what D sees: any of color,translation,cutout
+        ema_decay: float = 0.0,  # decay of the generators' moving averages, e.g. 0.999; 0: none
+        learning_rate: float = 2e-4,  # of all Adam optimizers
+        d_learning_rate: float | None = None,  # of the discriminators (default: --learning-rate)
+        beta1: float = 0.5,  # Adam's beta1
+        beta2: float = 0.999,  # Adam's beta2
+        decay_start_epoch: int = 100,  # epoch at which the learning rate begins to decay
+        decay_end_epoch: int = 200,  # epoch at which it reaches 0
+        # pixels of the short side before cropping; 0: original size (default: 1.12 x crop size)
+        load_size: int | None = None,
         crop_size: int = 256,  # pixels
-        flip: bool = True,  # mirror half of the pictures
-        recompute: bool = False,  # less memory for more time: residual blocks run twice
+        flip: bool = True,  # mirror half of the training images
+        recompute: bool = False,  # save memory: compute residual blocks again in the backward pass
     ):
         super().__init__()
         check_options(crop_size, decay_start_epoch, decay_end_epoch)
@@ -161,7 +158,8 @@ class CycleGAN(GANModel):
             "discriminator_b": adam(self.discriminator_b, **d_settings),
         }
 
-    def train_step(self, batch, step, update):
+    def train_step(self, batch: dict[str, Tensor], step: int, update: Update) -> dict[str, Tensor]:
+        """Update both generators, then each discriminator with its pool (sections 3 and 4)."""
         a, b = batch["a"], batch["b"]
         fake_b, fake_a = self.generator_ab(a), self.generator_ba(b)
 
@@ -173,7 +171,7 @@ class CycleGAN(GANModel):
             weights["g_loss_identity"] = self.lambda_id
         losses = update(terms, self.optimizers["generators"], weights=weights)
 
-        # Update D_A and D_B, each on real images and on the history of generated ones.
+        # Update D_A and D_B on real images and on images from the pools.
         d_a = {"d_loss_a": self.d_loss(self.discriminator_a, a, self.pool_a(fake_a))}
         losses.update(update(d_a, self.optimizers["discriminator_a"]))
         d_b = {"d_loss_b": self.d_loss(self.discriminator_b, b, self.pool_b(fake_b))}
@@ -181,19 +179,19 @@ class CycleGAN(GANModel):
         return losses
 
     def d_loss(self, discriminator, real, fake):
-        """Half of a discriminator's loss on real and on generated images [N, 3, H, W]."""
+        """Return the mean of a discriminator's losses on real and generated images [N, 3, H, W]."""
         real, fake = discriminator(*self.augment(real)), discriminator(*self.augment(fake))
         return (lsgan(real, True) + lsgan(fake, False)) / 2
 
     def g_losses(self, a, b, fake_a, fake_b):
-        """The generators' terms, each the mean of both directions; images [N, 3, H, W]."""
-        judged = (
+        """Return the generators' losses, averaged over both directions; images [N, 3, H, W]."""
+        adversarial = (
             lsgan(self.discriminator_b(*self.augment(fake_b)), True),
             lsgan(self.discriminator_a(*self.augment(fake_a)), True),
         )
         cycle_a = F.l1_loss(self.generator_ba(fake_b), a)
         cycle_b = F.l1_loss(self.generator_ab(fake_a), b)
-        terms = {"g_loss_gan": sum(judged) / 2, "g_loss_cycle": (cycle_a + cycle_b) / 2}
+        terms = {"g_loss_gan": sum(adversarial) / 2, "g_loss_cycle": (cycle_a + cycle_b) / 2}
         if self.lambda_id > 0:
             same_a = F.l1_loss(self.generator_ba(a), a)
             same_b = F.l1_loss(self.generator_ab(b), b)
@@ -225,7 +223,7 @@ class CycleGAN(GANModel):
         self,
         inputs,
         *,
-        direction: Literal["a2b", "b2a"] = "a2b",  # which generator; each file knows its own
+        direction: Literal["a2b", "b2a"] = "a2b",  # which generator (weights files name theirs)
     ):
         return self.averaged("generator_ab" if direction == "a2b" else "generator_ba")(inputs)
 
@@ -247,13 +245,13 @@ class CycleGAN(GANModel):
 
 
 def check_options(crop_size, decay_start_epoch, decay_end_epoch):
-    """Raise InputError for sizes and schedules that cannot be."""
+    """Raise InputError for sizes and schedules that cannot be used."""
     if crop_size < 32 or crop_size % 4:
-        raise InputError(f"--crop-size {crop_size} is not a multiple of 4 from 32 on")
+        raise InputError(f"--crop-size must be a multiple of 4 and at least 32, not {crop_size}")
     if decay_end_epoch <= decay_start_epoch:
         raise InputError(
             f"--decay-end-epoch {decay_end_epoch} is not after --decay-start-epoch "
-            f"{decay_start_epoch}"
+            f"{decay_start_epoch}; choose a later one"
         )
 
 

@@ -1,13 +1,13 @@
-"""DCGAN: digits, or any small pictures, from noise (Radford et al., ICLR 2016)."""
+"""DCGAN: generate digits or other small images from noise (Radford et al., ICLR 2016)."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, Optional
+from typing import Literal
 
 import paddle
 import paddle.nn.functional as F
-from paddle import nn
+from paddle import Tensor, nn
 
 from data_reader import layout
 from data_reader.digits import Images, read_digits
@@ -19,13 +19,13 @@ from paddle_gans.networks.layers import resize_conv
 from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import vanilla
-from paddle_gans.training.model import GANModel, SampleGrid, adam, frozen
+from paddle_gans.training.model import GANModel, SampleGrid, Update, adam, frozen
 
-SLOPE = 0.02  # of LeakyReLU: the default of the framework's version that the article used
+NEGATIVE_SLOPE = 0.02  # of LeakyReLU: the default in the framework version of the article
 
 
 class Generator(nn.Layer):
-    """Noise [N, noise_dim] to images [N, channels, size, size] in [-1, 1]."""
+    """Map noise [N, noise_dim] to images [N, channels, size, size] in [-1, 1]."""
 
     def __init__(
         self, size=28, channels=1, noise_dim=100, base_dim=64, fc_dim=2048, upsample="deconv"
@@ -49,17 +49,17 @@ class Generator(nn.Layer):
 
 
 class Discriminator(nn.Layer):
-    """Images [N, channels, size, size] to logits [N, 1]."""
+    """Map images [N, channels, size, size] to logits [N, 1]."""
 
     def __init__(self, size=28, channels=1, base_dim=64, fc_dim=1024):
         super().__init__()
         self.conv1 = nn.Conv2D(channels, base_dim, 5)
         self.conv2, self.norm2 = nn.Conv2D(base_dim, base_dim * 2, 5), nn.BatchNorm2D(base_dim * 2)
-        side = ((size - 4) // 2 - 4) // 2  # 4 of 28
+        side = ((size - 4) // 2 - 4) // 2  # 4 if size is 28
         self.features = base_dim * 2 * side**2
         self.fc1, self.norm3 = nn.Linear(self.features, fc_dim), nn.BatchNorm1D(fc_dim)
         self.fc2 = nn.Linear(fc_dim, 1)
-        self.pool, self.leaky_relu = nn.MaxPool2D(2), nn.LeakyReLU(SLOPE)
+        self.pool, self.leaky_relu = nn.MaxPool2D(2), nn.LeakyReLU(NEGATIVE_SLOPE)
 
     def forward(self, x):
         x = self.pool(self.leaky_relu(self.conv1(x)))
@@ -70,10 +70,10 @@ class Discriminator(nn.Layer):
 
 
 class DCGAN(GANModel):
-    """Learns to draw images like those of a set, from noise alone.
+    """Generates images like those of a training set.
 
-    Batches hold ``image``, [N, channels, size, size] in [-1, 1]. Terms: ``d_loss_fake``,
-    ``d_loss_real``, ``g_loss`` (of the step's last update). Sources: Radford et al. 2016; the
+    Batches contain ``image`` [N, channels, size, size] in [-1, 1]. Losses: ``d_loss_fake``,
+    ``d_loss_real``, ``g_loss`` (of the last update in the step). Sources: Radford et al. 2016; the
     article's listing.
     """
 
@@ -81,31 +81,31 @@ class DCGAN(GANModel):
     demo_config = RunConfig(
         batch_size=64, steps=300, log_every=20, sample_every=100, save_every=100
     )
-    sample_grid = SampleGrid(count=128, rows=8)  # 8 rows of real over 8 rows of generated images
+    sample_grid = SampleGrid(count=128, rows=8)  # 8 rows of real, 8 of generated images
 
     def __init__(
         self,
         *,
-        crop_size: Literal[28, 32, 64] = 28,  # pixels a side; the networks follow
+        crop_size: Literal[28, 32, 64] = 28,  # side of the images in pixels
         channels: Literal[1, 3] = 1,  # grey or RGB
-        noise_dim: int = 100,  # numbers of noise, uniform in [-1, 1]
+        noise_dim: int = 100,  # length of the noise vector, uniform in [-1, 1]
         base_dim: int = 64,  # channels of the first convolution
         upsample: Literal["deconv", "resize"] = "deconv",  # resize: nearest + conv, no checkerboard
-        g_steps: int = 2,  # updates of G a step
-        double_sigmoid: bool = False,  # a sigmoid before the loss's own, as in the listing
-        init: Literal["normal", "framework"] = "normal",  # N(0, 0.02), or as the listing leaves it
-        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
-        ema_decay: float = 0.0,  # of the generator's moving average, e.g. 0.999; 0: none
+        g_steps: int = 2,  # generator updates per step
+        double_sigmoid: bool = False,  # apply the sigmoid twice, as the article's listing does
+        init: Literal["normal", "framework"] = "normal",  # N(0, 0.02), or the framework's default
+        diff_augment: str | None = None,  # augment what D sees: any of color,translation,cutout
+        ema_decay: float = 0.0,  # decay of the generator's moving average, e.g. 0.999; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
-        d_learning_rate: Optional[float] = None,  # of D's, where it differs
-        beta1: float = 0.5,  # Adam's first decay; 0.9 in the article's listing
-        beta2: float = 0.999,  # Adam's second decay
+        d_learning_rate: float | None = None,  # of the discriminator (default: --learning-rate)
+        beta1: float = 0.5,  # Adam's beta1; 0.9 in the article's listing
+        beta2: float = 0.999,  # Adam's beta2
     ):
         super().__init__()
         self.crop_size, self.channels, self.noise_dim = crop_size, channels, noise_dim
         self.g_steps, self.double_sigmoid = g_steps, double_sigmoid
         if g_steps < 1:
-            raise InputError(f"--g-steps is at least 1, not {g_steps}")
+            raise InputError(f"--g-steps must be at least 1, not {g_steps}")
         self.generator = Generator(crop_size, channels, noise_dim, base_dim, upsample=upsample)
         self.discriminator = Discriminator(crop_size, channels, base_dim)
         if init == "normal":
@@ -114,14 +114,14 @@ class DCGAN(GANModel):
         self.keep_averages(ema_decay, "generator")
         self.augment = DiffAugment(diff_augment)
         optimizer = partial(adam, beta1=beta1, beta2=beta2)
+        d_rate = d_learning_rate or learning_rate
         self.optimizers = {
             "generator": optimizer(self.generator, learning_rate=learning_rate),
-            "discriminator": optimizer(
-                self.discriminator, learning_rate=d_learning_rate or learning_rate
-            ),
+            "discriminator": optimizer(self.discriminator, learning_rate=d_rate),
         }
 
-    def train_step(self, batch, step, update):
+    def train_step(self, batch: dict[str, Tensor], step: int, update: Update) -> dict[str, Tensor]:
+        """Update D on generated and on real images, then G ``g_steps`` times (Algorithm 1)."""
         real = batch["image"]
         count = real.shape[0]
 
@@ -132,7 +132,7 @@ class DCGAN(GANModel):
         d_real = {"d_loss_real": self.loss(real, True)}
         losses.update(update(d_real, self.optimizers["discriminator"]))
 
-        # Update G, each time with new noise.
+        # Update G, with new noise each time.
         for _ in range(self.g_steps):
             fake = self.generator(self.noise(count))
             with frozen(self.discriminator):
@@ -141,12 +141,12 @@ class DCGAN(GANModel):
         return losses
 
     def loss(self, images, is_real):
-        """D's cross entropy on images that are to be taken for real, or not."""
+        """Return D's cross entropy against the label real or generated."""
         logits = self.discriminator(*self.augment(images))
         return vanilla(F.sigmoid(logits) if self.double_sigmoid else logits, is_real)
 
     def noise(self, count):
-        """z [count, noise_dim], uniform in [-1, 1]."""
+        """Draw z [count, noise_dim], uniform in [-1, 1]."""
         return paddle.uniform([count, self.noise_dim], min=-1.0, max=1.0)
 
     def sample(self, batch):
@@ -154,7 +154,7 @@ class DCGAN(GANModel):
         return {"real": real, "generated": self.draw(self.noise(real.shape[0]))}
 
     def draw(self, z):
-        """The images [N, channels, size, size] of noise z [N, noise_dim]."""
+        """Generate images [N, channels, size, size] from noise z [N, noise_dim]."""
         return self.averaged("generator")(z)
 
     def generator_inputs(self):
@@ -168,13 +168,13 @@ class DCGAN(GANModel):
         self,
         inputs=None,
         *,
-        count: int = 64,  # images to draw
-        seed: int = 0,  # of the noise; the same seed draws the same images
-        interpolate: bool = False,  # walk between noise vectors in equal steps instead
+        count: int = 64,  # number of images
+        seed: int = 0,  # of the noise; equal seeds give equal images
+        interpolate: bool = False,  # interpolate between noise vectors in equal steps
     ):
-        """Draw images [count, channels, size, size]; there is nothing to translate."""
+        """Generate images [count, channels, size, size] in [-1, 1]; ``inputs`` is not used."""
         if count < 1:
-            raise InputError(f"--count is at least 1, not {count}")
+            raise InputError(f"--count must be at least 1, not {count}")
         paddle.seed(seed)
         if interpolate:
             return self.draw(walk(self.noise(max(2, -(-count // WALK_STEPS) + 1)), count))
@@ -190,11 +190,11 @@ class DCGAN(GANModel):
         return Images(images, **shape) if images else None
 
 
-WALK_STEPS = 8  # images from one noise vector to the next
+WALK_STEPS = 8  # images between two noise vectors
 
 
 def walk(corners, count):
-    """``count`` points on the straight lines through ``corners`` [K, D], in equal steps."""
+    """Return ``count`` points [count, D] in equal steps on the lines through ``corners`` [K, D]."""
     at = paddle.linspace(0, corners.shape[0] - 1, count)
     first = paddle.clip(at.floor(), 0, corners.shape[0] - 2).astype("int64")
     share = (at - first.astype("float32")).unsqueeze(1)

@@ -1,16 +1,16 @@
 """pix2pix: image-to-image translation with a conditional GAN (Isola et al., CVPR 2017).
 
-The article's networks and losses; the paper's U-Nets and its discriminator are the other choice.
+Default: the article's networks and losses. The paper's U-Nets and discriminator are options.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, Optional
+from typing import Literal
 
 import paddle
 import paddle.nn.functional as F
-from paddle import nn
+from paddle import Tensor, nn
 
 from data_reader import layout
 from data_reader.datasets import Paired
@@ -23,14 +23,14 @@ from paddle_gans.networks.unet import UNet
 from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import GAN_LOSSES, gradient_penalty
-from paddle_gans.training.model import GANModel, adam, frozen
+from paddle_gans.training.model import GANModel, Update, adam, frozen
 
 
 class Norm(nn.BatchNorm2D):
-    """Batch norm that at test time uses its running statistics, or each image's own.
+    """Batch norm that uses its running statistics, or those of each image, at test time.
 
-    The article never leaves training mode, so that its batch of one is normalised by its own
-    statistics at test time too: that is ``mode="instance"``.
+    ``mode="instance"`` uses those of each image: the article never leaves training mode, so at
+    test time its batch of one image is normalised by its own statistics.
     """
 
     def __init__(self, channels: int, mode: str = "instance"):
@@ -44,7 +44,7 @@ class Norm(nn.BatchNorm2D):
 
 
 class Residual(nn.Layer):
-    """Two 3x3 convolutions beside the identity; [N, C, H, W] in and out."""
+    """Residual block of two 3x3 convolutions; input and output [N, C, H, W]."""
 
     def __init__(self, channels: int, norm=Norm):
         super().__init__()
@@ -61,7 +61,7 @@ class Residual(nn.Layer):
 
 
 class Generator(nn.Layer):
-    """The article's ResNet generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], sides / 4."""
+    """The article's ResNet generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], H and W / 4."""
 
     def __init__(
         self, base_dim: int = 64, residual_num: int = 7, norm=Norm, upsample: str = "deconv"
@@ -83,7 +83,7 @@ class Generator(nn.Layer):
         self.norm4 = norm(base_dim * 2)
         self.up2 = up(base_dim * 2, base_dim)
         self.norm5 = norm(base_dim)
-        # A transposed convolution gives 2n - 1; the missing row and column are zeros.
+        # A transposed convolution returns 2n - 1 rows and columns; pad with zeros to 2n.
         self.complete = nn.Pad2D([0, 1, 0, 1]) if upsample == "deconv" else nn.Identity()
         self.conv4 = nn.Conv2D(base_dim, 3, 7)
         self.relu = nn.ReLU()
@@ -103,9 +103,9 @@ class Generator(nn.Layer):
 
 
 class Discriminator(nn.Layer):
-    """The article's 70x70 PatchGAN: A and B together, [N, 6, H, W], to logits [N, 1, h, w].
+    """The article's 70x70 PatchGAN: A and B concatenated [N, 6, H, W] to logits [N, 1, h, w].
 
-    A side of 256 gives 30, one of 224 gives 26. Instance norm follows the first convolution too.
+    h = H / 8 - 2. Unlike in the paper, instance norm also follows the first convolution.
     """
 
     def __init__(self, base_dim: int = 64):
@@ -131,38 +131,31 @@ class Discriminator(nn.Layer):
         return self.conv5(x)
 
 
-# Generator choices: how each is built, what its input's sides divide by, the default crop.
+def unet(depth: int, base_dim: int, _: int, norm, upsample: str) -> UNet:
+    """Build the paper's U-Net, which has no residual blocks, with ``Generator``'s arguments."""
+    return UNet(depth=depth, base_dim=base_dim, norm=norm, upsample=upsample)
+
+
+# Generators: constructor, multiple that the input's sides must be of, and default crop size.
 GENERATORS = {
     "resnet": (Generator, 4, 224),
-    "unet_256": (
-        lambda dim, _, norm, up: UNet(depth=8, base_dim=dim, norm=norm, upsample=up),
-        256,
-        256,
-    ),
-    "unet_128": (
-        lambda dim, _, norm, up: UNet(depth=7, base_dim=dim, norm=norm, upsample=up),
-        128,
-        128,
-    ),
+    "unet_256": (partial(unet, 8), 256, 256),
+    "unet_128": (partial(unet, 7), 128, 128),
 }
 
 
 class Pix2Pix(GANModel):
-    """Learns to turn picture A into its partner B, from aligned pairs.
+    """Translates images A into images B, trained on aligned pairs.
 
-    Batches hold ``a`` and ``b``, [N, 3, H, W] in [-1, 1]. Terms: ``d_loss_real``,
-    ``d_loss_fake``, (``d_loss_gp``), ``g_loss_fake``, ``g_loss_l1``; a term of weight 0 is neither
-    computed nor minimised. Sources: Isola et al. 2017, section 3; the article's listing.
+    Batches contain ``a`` and ``b`` [N, 3, H, W] in [-1, 1]. Losses: ``d_loss_real``,
+    ``d_loss_fake``, ``d_loss_gp`` (wgangp only), ``g_loss_fake``, ``g_loss_l1``; those of weight 0
+    are not computed. Sources: Isola et al. 2017, section 3; the article's listing.
     """
 
     data_class = Paired
     paper_config = RunConfig(batch_size=1, steps=50_000, save_every=2500)
     demo_config = RunConfig(
-        batch_size=1,
-        steps=2000,
-        log_every=20,
-        sample_every=400,
-        save_every=500,
+        batch_size=1, steps=2000, log_every=20, sample_every=400, save_every=500
     )
     demo_options = {
         "direction": "b2a",
@@ -178,29 +171,29 @@ class Pix2Pix(GANModel):
     def __init__(
         self,
         *,
-        direction: Literal["a2b", "b2a"] = "a2b",  # which side of a pair is translated
-        generator: Literal["resnet", "unet_256", "unet_128"] = "resnet",  # article's, or paper's
-        discriminator: Literal["article", "paper"] = "article",  # instance norm, or batch norm
+        direction: Literal["a2b", "b2a"] = "a2b",  # translate A to B, or B to A
+        generator: Literal["resnet", "unet_256", "unet_128"] = "resnet",  # unet: the paper's
+        discriminator: Literal["article", "paper"] = "article",  # paper: with batch norm
         base_dim: int = 64,  # channels of the first layer
-        residual_num: int = 7,  # residual blocks of the resnet generator
+        residual_num: int = 7,  # residual blocks in the resnet generator
         upsample: Literal["deconv", "resize"] = "deconv",  # resize: nearest + conv, no checkerboard
-        norm_mode: Literal["instance", "running"] = "instance",  # statistics at test time
+        norm_mode: Literal["instance", "running"] = "instance",  # test-time statistics
         gan_mode: Literal["vanilla", "lsgan", "wgangp"] = "vanilla",  # adversarial loss
-        lambda_gan: float = 1.0,  # weight of the adversarial term; 0 trains on L1 alone
-        lambda_l1: float = 100.0,  # weight of the L1 term; 0 trains the GAN alone
+        lambda_gan: float = 1.0,  # weight of the adversarial loss; 0: L1 only
+        lambda_l1: float = 100.0,  # weight of the L1 loss; 0: adversarial loss only
         lambda_gp: float = 10.0,  # weight of wgangp's gradient penalty
-        diff_augment: Optional[str] = None,  # what D sees: color,translation,cutout or some of it
-        ema_decay: float = 0.0,  # of the generator's moving average, e.g. 0.999; 0: none
+        diff_augment: str | None = None,  # augment what D sees: any of color,translation,cutout
+        ema_decay: float = 0.0,  # decay of the generator's moving average, e.g. 0.999; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
-        d_learning_rate: Optional[float] = None,  # of D's, where it differs
-        beta1: float = 0.5,  # Adam's first decay
-        beta2: float = 0.999,  # Adam's second decay
-        load_size: int = 256,  # pixels of a picture's short side before cropping; 0: as they are
-        crop_size: Optional[int] = None,  # pixels; 224 (resnet), 256 (unet_256), 128 (unet_128)
+        d_learning_rate: float | None = None,  # of the discriminator (default: --learning-rate)
+        beta1: float = 0.5,  # Adam's beta1
+        beta2: float = 0.999,  # Adam's beta2
+        load_size: int = 256,  # pixels of the short side before cropping; 0: original size
+        crop_size: int | None = None,  # pixels (default: resnet 224, unet_256 256, unet_128 128)
         flip: bool = False,  # mirror half of the training pairs
-        a_side: Literal["left", "right"] = "left",  # where A is in pictures that hold both
-        labels: Literal["auto", "a", "b", "none"] = "auto",  # sides resized by nearest neighbour
-        allow_outside: bool = False,  # a list file may name pictures outside its folder
+        a_side: Literal["left", "right"] = "left",  # where A is if files contain both images
+        labels: Literal["auto", "a", "b", "none"] = "auto",  # label maps: resized without blending
+        allow_outside: bool = False,  # a list file may name images outside its folder
     ):
         super().__init__()
         build, self.size_multiple, default_crop = GENERATORS[generator]
@@ -212,30 +205,27 @@ class Pix2Pix(GANModel):
         norm = partial(Norm, mode=norm_mode)
         self.generator = build(base_dim, residual_num, norm, upsample)
         self.keep_averages(ema_decay, "generator")
-        self.discriminator = (
-            Discriminator(base_dim)
-            if discriminator == "article"
-            else PatchGAN(6, base_dim=base_dim)
-        )
+        is_paper = discriminator == "paper"
+        self.discriminator = PatchGAN(6, base_dim=base_dim) if is_paper else Discriminator(base_dim)
         self.augment = DiffAugment(diff_augment)
         self.gan_loss = GAN_LOSSES[gan_mode]
         self.penalise = gan_mode == "wgangp"
         self.lambda_gan, self.lambda_l1, self.lambda_gp = lambda_gan, lambda_l1, lambda_gp
 
         optimizer = partial(adam, beta1=beta1, beta2=beta2)
+        d_rate = d_learning_rate or learning_rate
         self.optimizers = {
             "generator": optimizer(self.generator, learning_rate=learning_rate),
-            "discriminator": optimizer(
-                self.discriminator, learning_rate=d_learning_rate or learning_rate
-            ),
+            "discriminator": optimizer(self.discriminator, learning_rate=d_rate),
         }
 
-    def train_step(self, batch, step, update):
+    def train_step(self, batch: dict[str, Tensor], step: int, update: Update) -> dict[str, Tensor]:
+        """Update D on real and generated pairs, then G (section 3.3)."""
         source, target = self.directed(batch)
         fake = self.generator(source)
         losses = {}
 
-        # Update D: real pairs against pairs with a generated half.
+        # Update D on real pairs and on pairs with a generated image.
         if self.lambda_gan > 0:
             losses.update(
                 update(
@@ -245,7 +235,7 @@ class Pix2Pix(GANModel):
                 )
             )
 
-        # Update G: fool D, and stay close to the truth.
+        # Update G: adversarial loss and distance to the target.
         with frozen(self.discriminator):
             terms = self.g_losses(source, target, fake)
         weights = {"g_loss_fake": self.lambda_gan, "g_loss_l1": self.lambda_l1}
@@ -254,7 +244,7 @@ class Pix2Pix(GANModel):
         return losses
 
     def d_losses(self, source, target, fake):
-        """D's terms on real and generated pairs, images [N, 3, H, W] each."""
+        """Return D's losses on real and generated pairs of images [N, 3, H, W]."""
         real_pair, fake_pair = self.pair(source, target), self.pair(source, fake)
         terms = {
             "d_loss_real": self.gan_loss(self.discriminator(real_pair), True),
@@ -265,7 +255,7 @@ class Pix2Pix(GANModel):
         return terms
 
     def g_losses(self, source, target, fake):
-        """G's terms: the adversarial one and L1, those whose weight is not 0."""
+        """Return G's adversarial and L1 losses, unless their weight is 0."""
         terms = {}
         if self.lambda_gan > 0:
             terms["g_loss_fake"] = self.gan_loss(self.discriminator(self.pair(source, fake)), True)
@@ -274,7 +264,7 @@ class Pix2Pix(GANModel):
         return terms
 
     def pair(self, source, image):
-        """What D judges: the source and its would-be partner, augmented alike, [N, 6, H, W]."""
+        """Return the input of D: both images with the same augmentation, [N, 6, H, W]."""
         return paddle.concat(self.augment(source, image), axis=1)
 
     def discriminator_outputs(self, batch):
@@ -286,7 +276,7 @@ class Pix2Pix(GANModel):
         }
 
     def directed(self, batch):
-        """(source, target) of a batch in the direction that is trained."""
+        """Return (source, target) of a batch in the training direction."""
         a, b = batch["a"], batch["b"]
         return (a, b) if self.direction == "a2b" else (b, a)
 
@@ -316,15 +306,15 @@ class Pix2Pix(GANModel):
 
 
 def check_options(crop_size, multiple, generator, lambda_gan, lambda_l1):
-    """Raise InputError for what the networks cannot train with."""
+    """Raise InputError for sizes and weights that cannot be trained with."""
     if crop_size < multiple or crop_size % multiple:
         near = max(multiple, round(crop_size / multiple) * multiple)
         raise InputError(
-            f"--crop-size {crop_size} does not fit the generator {generator}, whose sides are "
-            f"multiples of {multiple}; {near} does"
+            f"--crop-size {crop_size} does not fit the generator {generator}, which needs "
+            f"multiples of {multiple}; use {near}"
         )
     if lambda_gan <= 0 and lambda_l1 <= 0:
-        raise InputError("--lambda-gan and --lambda-l1 are both 0: nothing is left to minimise")
+        raise InputError("--lambda-gan and --lambda-l1 are both 0; set at least one above 0")
 
 
 MODEL = Pix2Pix
