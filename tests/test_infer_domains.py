@@ -188,7 +188,7 @@ def test_ways_between_styles_by_hand():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"domain": "lion"}, "no domain 'lion'; there are cat, dog, rabbit"),
+        ({"domain": "lion"}, "no domain 'lion'; the domains are cat, dog, rabbit"),
         ({"num_styles": 0}, "--num-styles must be at least 1, not 0"),
         ({"seed": -1}, "--seed must be at least 0"),
         ({"native_size": True, "align": True}, "omit --native-size"),

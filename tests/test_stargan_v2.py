@@ -266,7 +266,7 @@ def test_the_panel_shows_both_guides():
     ({"crop_size": 100}, "64, 128, 256"),
     ({"crop_size": 32}, "64, 128, 256"),
     ({"w_hpf": 1.0}, "--fan-weights FILE"),
-    ({"w_hpf": -1.0}, "below 0"),
+    ({"w_hpf": -1.0}, "at least 0"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said(options, words):
     with pytest.raises(InputError, match=words):

@@ -1,4 +1,4 @@
-"""The two generators of the colorization article: lightness to colour, at any size."""
+"""The two generators of the colorization article: lightness of any size to colour."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from paddle_gans.networks.resnet18 import ResNet
 
 
 class ResUNet(nn.Layer):
-    """The residual U-Net: [N, in_channels, H, W] to [N, out_channels, H, W] of any size.
+    """Residual U-Net: [N, in_channels, H, W] to [N, out_channels, H, W] of any size.
 
-    Seven residual units: three going down, the bridge, three coming up. ``bounded`` ends in a
+    Seven residual units: three in the encoder, the bridge, three in the decoder. ``bounded`` adds a
     tanh. Source: Zhang et al., "Road Extraction by Deep Residual U-Net", 2018, section II.
     """
 
@@ -32,7 +32,7 @@ class ResUNet(nn.Layer):
         d = base_dim
         self.encoder = nn.LayerList(
             [
-                ResidualUnit(in_channels, d, leads=True),
+                ResidualUnit(in_channels, d, first=True),
                 ResidualUnit(d, d * 2, stride=2),
                 ResidualUnit(d * 2, d * 4, stride=2),
             ]
@@ -58,21 +58,20 @@ class ResUNet(nn.Layer):
         x = self.bridge(x)  # [N, 8d, H/8, W/8]
         for unit in self.decoder:
             skip = skips.pop()
-            x = unit(paddle.concat([at_size_of(self.up(x), skip), skip], axis=1))
+            x = unit(paddle.concat([match_size(self.up(x), skip), skip], axis=1))
         return self.bound(self.head(x))
 
 
 class ResidualUnit(nn.Layer):
-    """Twice norm, ReLU and a 3x3 convolution, plus a projected shortcut.
+    """Residual unit: twice norm, ReLU and a 3x3 convolution, plus a projected shortcut.
 
-    [N, channels, H, W] to [N, width, H/stride, W/stride], rounded up. The unit that ``leads``
-    sees the picture itself, and begins with its convolution. A convolution in front of a norm
-    carries no bias.
+    [N, channels, H, W] to [N, width, H/stride, W/stride], rounded up. The ``first`` unit, whose
+    input is the image, begins with its convolution. Convolutions before a norm have no bias.
     """
 
-    def __init__(self, channels: int, width: int, *, stride: int = 1, leads: bool = False):
+    def __init__(self, channels: int, width: int, *, stride: int = 1, first: bool = False):
         super().__init__()
-        begin = [] if leads else [nn.BatchNorm2D(channels), nn.ReLU()]
+        begin = [] if first else [nn.BatchNorm2D(channels), nn.ReLU()]
         self.layers = nn.Sequential(
             *begin,
             nn.Conv2D(channels, width, 3, stride=stride, padding=1, bias_attr=False),
@@ -87,13 +86,12 @@ class ResidualUnit(nn.Layer):
 
 
 class DynamicUNet(nn.Layer):
-    """A U-Net on any encoder: [N, encoder.in_channels, H, W] to [N, out_channels, H, W].
+    """U-Net on any encoder: [N, encoder.in_channels, H, W] to [N, out_channels, H, W].
 
-    ``encoder`` returns its feature maps, the largest first, and names their channels in
-    ``widths`` (all even). The way up is made of sub-pixel convolutions and has no norm but those
-    of the maps it takes in; where a map's sides were odd, it is brought to them by nearest
-    neighbour, so that every size is possible. ``bounded`` ends in a tanh. Sources: the article;
-    fastai's DynamicUnet, which it uses.
+    ``encoder`` returns its feature maps, largest first; ``encoder.widths`` are their channels (all
+    even). The decoder upsamples by sub-pixel convolutions and normalises only the encoder's maps;
+    maps with odd sides are matched by nearest neighbour, so that every size works. ``bounded`` adds
+    a tanh. Sources: the article; fastai's DynamicUnet, which it uses.
     """
 
     def __init__(self, encoder: ResNet, out_channels: int = 2, *, bounded: bool = False):
@@ -117,19 +115,19 @@ class DynamicUNet(nn.Layer):
         self.head = nn.Conv2D(channels, out_channels, 1)
         self.bound = nn.Tanh() if bounded else nn.Identity()
         self.initialise()
-        self.encoder = encoder  # which begins as it is
+        self.encoder = encoder  # keeps its own initial weights
 
     def initialise(self):
-        """Draw the weights.
+        """Initialise the decoder after He et al. 2015, and the last layer near 0 (grey).
 
-        Seventeen convolutions follow each other without a norm: N(0, 0.02) would shrink what passes
-        so far (at 64 channels the gradients of the deepest ones to 1e-8) that half of the network
-        would not learn, so they start as He et al. 2015 derive. The colours begin near grey.
+        Seventeen convolutions follow each other without a norm: N(0, 0.02) would shrink gradients
+        so far (to 1e-8 in the deepest ones, with 64 channels) that half of the network would not
+        learn.
         """
         he_init(self)
         for layer in self.sublayers():
             if isinstance(layer, SubPixel):
-                layer.begin_as_nearest()
+                layer.init_as_nearest()
         normal_init(self.head)
 
     def forward(self, x):
@@ -137,13 +135,13 @@ class DynamicUNet(nn.Layer):
         h = self.middle(self.relu(self.norm(h)))
         for block in self.blocks:
             h = block(h, skips.pop())
-        h = paddle.concat([at_size_of(self.up(h), x), x], axis=1)
+        h = paddle.concat([match_size(self.up(h), x), x], axis=1)
         h = self.relu(h + self.conv2(self.relu(self.conv1(h))))
         return self.bound(self.head(h))
 
 
 class UpBlock(nn.Layer):
-    """Doubles [N, channels, H, W] and joins it to a map of the encoder: [N, width, 2H, 2W]."""
+    """Upsample [N, channels, H, W] and merge a map of the encoder: [N, width, 2H, 2W]."""
 
     def __init__(self, channels: int, skip: int, width: int):
         super().__init__()
@@ -155,12 +153,12 @@ class UpBlock(nn.Layer):
         self.conv2 = nn.Conv2D(width, width, 3, padding=1)
 
     def forward(self, x, skip):
-        joined = paddle.concat([at_size_of(self.up(x), skip), self.norm(skip)], axis=1)
+        joined = paddle.concat([match_size(self.up(x), skip), self.norm(skip)], axis=1)
         return self.relu(self.conv2(self.relu(self.conv1(self.relu(joined)))))
 
 
 class SubPixel(nn.Layer):
-    """Each pixel of [N, channels, H, W] becomes four: [N, width, 2H, 2W], not negative.
+    """Sub-pixel convolution with ReLU: [N, channels, H, W] to [N, width, 2H, 2W].
 
     Source: Shi et al., "Real-Time Single Image and Video Super-Resolution", 2016, section 3.2.
     """
@@ -170,8 +168,8 @@ class SubPixel(nn.Layer):
         self.conv = nn.Conv2D(channels, width * 4, 1)
         self.relu, self.shuffle = nn.ReLU(), nn.PixelShuffle(2)
 
-    def begin_as_nearest(self):
-        """Let the four begin equal, which leaves no checkerboard; Aitken et al. 2017 (ICNR)."""
+    def init_as_nearest(self):
+        """Initialise as nearest-neighbour upsampling, to avoid checkerboards; Aitken et al. 2017."""
         kernels = self.conv.weight.numpy()[::4]
         self.conv.weight.set_value(np.repeat(kernels, 4, axis=0))
 
@@ -179,9 +177,9 @@ class SubPixel(nn.Layer):
         return self.shuffle(self.relu(self.conv(x)))
 
 
-def at_size_of(x: Tensor, other: Tensor) -> Tensor:
-    """``x`` [N, C, h, w] at the sides of ``other``, by nearest neighbour where they differ."""
-    if not paddle.in_dynamic_mode():  # exported: no side is known, and one too many is cut off
+def match_size(x: Tensor, other: Tensor) -> Tensor:
+    """Resize ``x`` [N, C, h, w] to the sides of ``other``, by nearest neighbour if they differ."""
+    if not paddle.in_dynamic_mode():  # export: sides are unknown, so crop the extra pixel
         height, width = paddle.shape(other)[2:].unbind()
         return x[:, :, :height, :width]
     if x.shape[2:] == other.shape[2:]:

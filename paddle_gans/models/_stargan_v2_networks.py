@@ -1,14 +1,13 @@
-"""The four networks of StarGAN v2 (Choi et al., CVPR 2020, appendix A and F).
+"""The four networks of StarGAN v2 (Choi et al., CVPR 2020, appendices A and F).
 
 Images x are [N, 3, S, S] in [-1, 1], S a power of two; domains y are int64 [N]; styles s are
-[N, style_dim]. Every network narrows or widens by ``dims``: the channels at S, S/2, S/4 and so on.
+[N, style_dim]. ``dims`` are the channels of feature maps with side S, S/2, S/4 and so on.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Optional
 
 import paddle
 import paddle.nn.functional as F
@@ -17,23 +16,23 @@ from paddle.distributed.fleet.utils import recompute
 
 from paddle_gans.networks.init import he_init
 
-MASKED_SIDES = (32, 64, 128)  # pixels of the maps that the high-pass skips carry over
-UNIT_VARIANCE = 1 / math.sqrt(2)  # of a sum of two branches with variance 1 each
+MASKED_SIDES = (32, 64, 128)  # of the feature maps with high-pass skips, in pixels
+UNIT_VARIANCE = 1 / math.sqrt(2)  # scales the sum of two branches of variance 1 to variance 1
 
 
-def channels(image_size: int, base_dim: Optional[int], max_dim: int) -> list[int]:
-    """The channels at each size of map from ``image_size`` down to 4 pixels.
+def channels(image_size: int, base_dim: int | None, max_dim: int) -> list[int]:
+    """Return the channels of feature maps with sides from ``image_size`` down to 4 pixels.
 
-    They double to at most ``max_dim`` from ``base_dim`` (None: 2**14 / image_size, the paper's).
+    They double from ``base_dim`` (None: the paper's 2**14 / image_size) up to ``max_dim``.
     """
     first = base_dim or 2**14 // image_size
     return [min(first * 2**i, max_dim) for i in range(int(math.log2(image_size)) - 1)]
 
 
 class ResidualBlock(nn.Layer):
-    """Pre-activation residual block: [N, dim_in, H, W] to [N, dim_out, H, W], halved by ``down``.
+    """Pre-activation residual block: [N, dim_in, H, W] to [N, dim_out, H, W], H/2 if ``down``.
 
-    ``norm`` puts instance norm with scale and shift in front of both activations.
+    ``norm`` adds instance norm with scale and shift before both activations.
     """
 
     def __init__(self, dim_in: int, dim_out: int, *, norm: bool = False, down: bool = False):
@@ -50,14 +49,14 @@ class ResidualBlock(nn.Layer):
     def forward(self, x):
         h = self.conv1(self.activation(self.norm1(x)))
         h = self.conv2(self.activation(self.norm2(self.pool(h))))
-        # A 1x1 convolution after the pooling is the one before it, for a quarter of the work.
+        # The 1x1 convolution commutes with pooling, and is four times cheaper after it.
         return (self.shortcut(self.pool(x)) + h) * UNIT_VARIANCE
 
 
 class AdaIN(nn.Layer):
-    """Adaptive instance norm: maps [N, dim, H, W] take scale and shift from a style.
+    """Adaptive instance norm of [N, dim, H, W]: a style determines scale and shift.
 
-    Source: Huang and Belongie 2017. The learned scale is added to 1.
+    The linear layer's scale is added to 1. Source: Huang and Belongie 2017.
     """
 
     def __init__(self, style_dim: int, dim: int):
@@ -67,15 +66,15 @@ class AdaIN(nn.Layer):
     def forward(self, x, s):
         n, c, h, w = x.shape
         scale, shift = (part.reshape([n * c]) for part in self.affine(s).chunk(2, axis=1))
-        # All maps as channels of one image: norm, scale and shift are one pass over the memory.
+        # All maps as channels of one image: one pass over memory for norm, scale and shift.
         maps = F.instance_norm(x.reshape([1, n * c, h, w]), weight=1 + scale, bias=shift)
         return maps.reshape([n, c, h, w])
 
 
 class AdaINResidualBlock(nn.Layer):
-    """Residual block with AdaIN: [N, dim_in, H, W] to [N, dim_out, H, W], doubled by ``up``.
+    """Residual block with AdaIN: [N, dim_in, H, W] to [N, dim_out, H, W], 2H if ``up``.
 
-    Without ``skip`` the residual branch stands alone (the paper's network for faces).
+    Without ``skip`` there is no shortcut (the paper's network for faces).
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class AdaINResidualBlock(nn.Layer):
         self.norm1, self.norm2 = AdaIN(style_dim, dim_in), AdaIN(style_dim, dim_out)
         self.conv1 = nn.Conv2D(dim_in, dim_out, 3, padding=1)
         self.conv2 = nn.Conv2D(dim_out, dim_out, 3, padding=1)
-        # The reference keeps the weight without using it where there is no skip; so its files fit.
+        # Kept without ``skip`` too, unused, so that the reference's weights files fit.
         changes = dim_in != dim_out
         self.shortcut = nn.Conv2D(dim_in, dim_out, 1, bias_attr=False) if changes else nn.Identity()
         self.activation = nn.LeakyReLU(0.2)
@@ -97,16 +96,16 @@ class AdaINResidualBlock(nn.Layer):
         h = self.conv2(self.activation(self.norm2(h, s)))
         if not self.skip:
             return h
-        # A 1x1 convolution before the upsampling is the one after it, for a quarter of the work.
+        # The 1x1 convolution commutes with upsampling, and is four times cheaper before it.
         return (self.upsample(self.shortcut(x)) + h) * UNIT_VARIANCE
 
 
 class Generator(nn.Layer):
-    """G(x, s): the image x in the style s, [N, 3, S, S]; unbounded, as in the paper.
+    """G(x, s): the image x in style s, [N, 3, S, S]; unbounded, as in the paper.
 
-    With ``w_hpf`` above 0 (faces) it is one block deeper, has no skips on the way up, and takes
-    the masks of face parts from ``FAN.masks``, two of [N, 1, h, w]: within them the fine detail of
-    the source is kept. ``recompute`` does every block once more on the way back, for less memory.
+    With ``w_hpf`` above 0 (faces) it is one block deeper, its decoder has no shortcuts, and
+    ``masks`` are two of ``FAN.masks`` [N, 1, h, w], within which the source's fine detail is kept.
+    ``recompute`` saves memory by computing every block again in the backward pass.
     """
 
     recompute = False
@@ -114,7 +113,7 @@ class Generator(nn.Layer):
     def __init__(self, dims: Sequence[int], style_dim: int = 64, w_hpf: float = 0.0):
         super().__init__()
         self.w_hpf = w_hpf
-        dims = dims[:-1] if w_hpf > 0 else dims[:-2]  # down to 8 pixels with it, 16 without
+        dims = dims[:-1] if w_hpf > 0 else dims[:-2]  # down to 8 pixels for faces, else 16
         wide, skip = dims[-1], w_hpf == 0
         self.from_rgb = nn.Conv2D(3, dims[0], 3, padding=1)
         self.encode = nn.LayerList(
@@ -133,9 +132,9 @@ class Generator(nn.Layer):
         )
         he_init(self)
 
-    def forward(self, x, s, masks: Optional[Sequence[Tensor]] = None):
+    def forward(self, x, s, masks: Sequence[Tensor] | None = None):
         x = self.from_rgb(x)
-        sources = {}  # feature maps of the source, by their side
+        sources = {}  # encoder's feature maps by side
         for block in self.encode:
             sources[x.shape[2]] = x
             x = self._through(block, x)
@@ -155,16 +154,16 @@ class Generator(nn.Layer):
 
 
 def high_pass(x: Tensor, w_hpf: float) -> Tensor:
-    """Each channel filtered by 8 in the middle and -1 around, divided by ``w_hpf``.
+    """Filter each channel by a 3x3 kernel of 8 in the middle and -1 around, divided by ``w_hpf``.
 
-    That is nine times what a pixel differs from the mean of its 3x3, with zeros outside.
+    Equal to nine times the difference to the 3x3 mean, with zero padding.
     """
     mean = F.avg_pool2d(x, 3, stride=1, padding=1, exclusive=False)
     return (x - mean) * (9 / w_hpf)
 
 
 class MappingNetwork(nn.Layer):
-    """F_y(z): a latent code z [N, latent_dim] of N(0, 1) to a style of domain y."""
+    """F_y(z): map latent codes z [N, latent_dim] from N(0, 1) to styles of domains y."""
 
     def __init__(
         self, num_domains: int, latent_dim: int = 16, style_dim: int = 64, hidden_dim: int = 512
@@ -186,46 +185,46 @@ class MappingNetwork(nn.Layer):
 
     def forward(self, z, y):
         h = self.shared(z)
-        return of_domain([head(h) for head in self.unshared], y)
+        return select_domain([head(h) for head in self.unshared], y)
 
 
 def linear_relu(dim_in: int, dim_out: int) -> list[nn.Layer]:
-    """A linear layer and its activation."""
+    """Return a linear layer and its activation."""
     return [nn.Linear(dim_in, dim_out), nn.ReLU()]
 
 
 class StyleEncoder(nn.Layer):
-    """E_y(x): the style of a reference image x of domain y."""
+    """E_y(x): the styles of reference images x in domains y."""
 
     def __init__(self, dims: Sequence[int], num_domains: int, style_dim: int = 64):
         super().__init__()
-        self.shared = to_a_vector(dims)
+        self.shared = feature_extractor(dims)
         heads = [nn.Linear(dims[-1], style_dim) for _ in range(num_domains)]
         self.unshared = nn.LayerList(heads)
         he_init(self)
 
     def forward(self, x, y):
         h = self.shared(x).reshape([x.shape[0], -1])
-        return of_domain([head(h) for head in self.unshared], y)
+        return select_domain([head(h) for head in self.unshared], y)
 
 
 class Discriminator(nn.Layer):
-    """D_y(x): the logit [N] of an image being a real one of domain y."""
+    """D_y(x): logits [N] of images x being real images of domains y."""
 
     def __init__(self, dims: Sequence[int], num_domains: int):
         super().__init__()
-        self.shared = to_a_vector(dims)
+        self.shared = feature_extractor(dims)
         self.logits = nn.Conv2D(dims[-1], num_domains, 1)
         he_init(self)
 
     def forward(self, x, y):
         logits = self.logits(self.shared(x)).reshape([x.shape[0], -1])
-        # Not by indexing: R1 needs its second derivative, which Paddle 2.6 does not have.
+        # Not by indexing: Paddle 2.6 lacks its second derivative, which R1 needs.
         return (logits * F.one_hot(y, logits.shape[1])).sum(axis=1)
 
 
-def to_a_vector(dims: Sequence[int]) -> nn.Sequential:
-    """Images [N, 3, S, S] to [N, dims[-1], 1, 1] by residual blocks down to 4 pixels."""
+def feature_extractor(dims: Sequence[int]) -> nn.Sequential:
+    """Build residual blocks that reduce images [N, 3, S, S] to vectors [N, dims[-1], 1, 1]."""
     return nn.Sequential(
         nn.Conv2D(3, dims[0], 3, padding=1),
         *[ResidualBlock(a, b, down=True) for a, b in zip(dims, dims[1:])],
@@ -235,7 +234,7 @@ def to_a_vector(dims: Sequence[int]) -> nn.Sequential:
     )
 
 
-def of_domain(outputs: Sequence[Tensor], y: Tensor) -> Tensor:
-    """Of one output [N, C] a domain, each row's own: [N, C]."""
+def select_domain(outputs: Sequence[Tensor], y: Tensor) -> Tensor:
+    """Select from one output [N, C] per domain the row of each image's domain: [N, C]."""
     chosen = F.one_hot(y, len(outputs)).unsqueeze(2)  # [N, domains, 1]
     return (paddle.stack(list(outputs), axis=1) * chosen).sum(axis=1)

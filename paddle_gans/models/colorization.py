@@ -76,7 +76,7 @@ class Colorization(GANModel):
     def __init__(
         self,
         *,
-        generator: Literal["dynamic_unet", "res_unet"] = "dynamic_unet",  # network
+        generator: Literal["dynamic_unet", "res_unet"] = "dynamic_unet",  # U-Net architecture
         encoder: Literal["resnet18", "resnet34"] = "resnet18",  # of dynamic_unet only
         encoder_weights: str | None = None,  # of ImageNet: a file, or `paddle` to download them
         base_dim: int = 64,  # channels of the first layer
