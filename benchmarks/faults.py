@@ -204,7 +204,9 @@ def flipped_byte(place: Path, quick: bool) -> tuple[int, str]:
         path.write_bytes(content)
         said = finish(start(data, out, "--steps", "8", *flags), 0)
         check(f"{path.name} is damaged" in said, "it is not named")
-        check("the one before is used" in said and "step 6" in said, "not from the one before")
+        check(
+            "using the previous checkpoint" in said and "step 6" in said, "not from the one before"
+        )
         same(out, quiet)
     return times, "named, the one before used; ends with the quiet run's bytes"
 

@@ -1,13 +1,11 @@
-"""Conditional DCGAN: a digit that is asked for, from noise (Mirza and Osindero 2014)."""
+"""Conditional DCGAN: generate a given digit from noise (Mirza and Osindero 2014)."""
 
 from __future__ import annotations
-
-from typing import Optional
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
-from paddle import nn
+from paddle import Tensor, nn
 
 from data_reader import layout
 from data_reader.digits import Digits, read_digits
@@ -17,13 +15,13 @@ from paddle_gans.networks.field import Field
 from paddle_gans.networks.init import normal_init
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import vanilla
-from paddle_gans.training.model import GANModel, SampleGrid, adam, frozen
+from paddle_gans.training.model import GANModel, SampleGrid, Update, adam, frozen
 
 CLASSES = 10
 
 
 class Generator(nn.Layer):
-    """Noise z [N, noise_dim] and classes y [N] to images [N, 1, 28, 28] in [-1, 1]."""
+    """Map noise z [N, noise_dim] and classes y [N] to images [N, 1, 28, 28] in [-1, 1]."""
 
     def __init__(self, noise_dim: int, base_dim: int):
         super().__init__()
@@ -42,7 +40,7 @@ class Generator(nn.Layer):
 
 
 class Discriminator(nn.Layer):
-    """Images x [N, 1, 28, 28] and the classes y [N] they should be of, to logits [N]."""
+    """Map images x [N, 1, 28, 28] and their classes y [N] to logits [N]."""
 
     def __init__(self, base_dim: int):
         super().__init__()
@@ -57,36 +55,32 @@ class Discriminator(nn.Layer):
     def forward(self, x, y):
         n, _, height, width = x.shape
         planes = F.one_hot(y, CLASSES).reshape([n, CLASSES, 1, 1])
-        planes = planes.expand([n, CLASSES, height, width])  # one of them is 1, the others 0
+        planes = planes.expand([n, CLASSES, height, width])  # one is all 1, the others 0
         return self.layers(paddle.concat([x, planes], axis=1)).reshape([n])
 
 
 class ConditionalDCGAN(GANModel):
-    """Learns to draw the digit that is asked for.
+    """Generates images of a given digit.
 
-    Batches hold ``image`` [N, 1, 28, 28] in [-1, 1] and ``digit`` [N], int64. Terms:
+    Batches contain ``image`` [N, 1, 28, 28] in [-1, 1] and ``digit`` [N], int64. Losses:
     ``d_loss_real``, ``d_loss_fake``, ``g_loss``. Source: Mirza and Osindero 2014, section 3.
     """
 
     paper_config = RunConfig(batch_size=128, epochs=20, sample_every=468, save_every=468)
     demo_config = RunConfig(
-        batch_size=64,
-        steps=500,
-        log_every=20,
-        sample_every=100,
-        save_every=250,
+        batch_size=64, steps=500, log_every=20, sample_every=100, save_every=250
     )
     demo_options = {"base_dim": 32, "learning_rate": 1e-3}
-    sample_grid = SampleGrid(count=40, rows=4)  # 4 rows of real over 4 rows of generated digits
+    sample_grid = SampleGrid(count=40, rows=4)  # 4 rows of real, 4 of generated digits
 
     def __init__(
         self,
         *,
-        noise_dim: int = 100,  # numbers of noise, normal
+        noise_dim: int = 100,  # length of the noise vector
         base_dim: int = 64,  # channels of the first convolution
         learning_rate: float = 2e-4,  # of both Adam optimizers
-        beta1: float = 0.5,  # Adam's first decay
-        beta2: float = 0.999,  # Adam's second decay
+        beta1: float = 0.5,  # Adam's beta1
+        beta2: float = 0.999,  # Adam's beta2
     ):
         super().__init__()
         self.noise_dim = noise_dim
@@ -98,11 +92,12 @@ class ConditionalDCGAN(GANModel):
             "discriminator": adam(self.discriminator, **settings),
         }
 
-    def train_step(self, batch, step, update):
+    def train_step(self, batch: dict[str, Tensor], step: int, update: Update) -> dict[str, Tensor]:
+        """Update D, then G, both with the classes of the batch."""
         real, digit = batch["image"], batch["digit"]
         fake = self.generator(self.noise(len(digit)), digit)
 
-        # Update D: real digits against generated ones of the same classes.
+        # Update D on real digits and on generated ones of the same classes.
         losses = update(
             {
                 "d_loss_real": vanilla(self.discriminator(real, digit), True),
@@ -111,14 +106,14 @@ class ConditionalDCGAN(GANModel):
             self.optimizers["discriminator"],
         )
 
-        # Update G: its digits are to pass for real ones of their classes.
+        # Update G: D should classify its digits as real.
         with frozen(self.discriminator):
             terms = {"g_loss": vanilla(self.discriminator(fake, digit), True)}
         losses.update(update(terms, self.optimizers["generator"]))
         return losses
 
     def noise(self, count):
-        """z [count, noise_dim], normal."""
+        """Draw z [count, noise_dim] from N(0, 1)."""
         return paddle.randn([count, self.noise_dim])
 
     def sample(self, batch):
@@ -129,15 +124,15 @@ class ConditionalDCGAN(GANModel):
         self,
         inputs=None,
         *,
-        digit: Optional[int] = None,  # which one to draw; all ten in turn where left out
-        count: int = 100,  # images to draw
-        seed: int = 0,  # of the noise; the same seed draws the same images
+        digit: int | None = None,  # digit to generate (default: all ten in turn)
+        count: int = 100,  # number of images
+        seed: int = 0,  # of the noise; equal seeds give equal images
     ):
-        """Draw images [count, 1, 28, 28]; there is nothing to translate."""
+        """Generate images [count, 1, 28, 28] in [-1, 1]; ``inputs`` is not used."""
         if digit is not None and not 0 <= digit < CLASSES:
-            raise InputError(f"--digit is one of 0 to {CLASSES - 1}, not {digit}")
+            raise InputError(f"--digit must be 0 to {CLASSES - 1}, not {digit}")
         if count < 1:
-            raise InputError(f"--count is at least 1, not {count}")
+            raise InputError(f"--count must be at least 1, not {count}")
         paddle.seed(seed)
         y = paddle.arange(count) if digit is None else paddle.full([count], digit, "int64")
         return self.generator(self.noise(count), y % CLASSES)
@@ -152,12 +147,12 @@ class ConditionalDCGAN(GANModel):
         if found is not None:
             return LabelledDigits(found.items, found.labels, found.path)
         if train:
-            raise InputError(f"{root} holds none of MNIST's four files")
+            raise InputError(f"{root} contains none of MNIST's four files")
         return None
 
 
 class LabelledDigits(Digits):
-    """MNIST's digits, and in ``digit`` which ones they are."""
+    """MNIST's images with their classes as ``digit``."""
 
     def item(self, index, rng):
         return {**super().item(index, rng), "digit": np.array(self.labels[index], np.int64)}

@@ -29,7 +29,7 @@ def test_the_decay_weighs_the_average():
 
 def test_a_call_copied_from_the_article_is_refused_and_nothing_moves():
     target, source = layer(10.0), layer(20.0)
-    with pytest.raises(InputError, match=r"weight of the running average.*give 0\.999"):
+    with pytest.raises(InputError, match=r"weight of the moving average.*give 0\.999"):
         soft_update(target, source, 0.001)
     with pytest.raises(InputError):
         soft_update(target, source, 1.5)

@@ -373,7 +373,7 @@ def test_curves_of_a_long_run_are_bounded_and_true():
             curves.add({"step": step, "validation": {"distance": 1.0}})
     lines = curves.lines()
     losses = [line for line in lines if "losses" in line]
-    assert len(losses) <= panels.MOST_POINTS
+    assert len(losses) <= panels.MAX_POINTS
     assert len(lines) - len(losses) == 4
     width = losses[1]["step"] - losses[0]["step"]
     assert losses[-1]["step"] == steps

@@ -285,7 +285,7 @@ def test_a_hostile_state_is_refused_and_the_one_before_is_used(tmp_path, case):
     assert len(str(caught.value)) < 500
     path, sound, remarks = checkpoint.newest(tmp_path)
     assert (path.name, sound["step"]) == ("000001", 1)
-    assert "the one before is used" in remarks[0]
+    assert "using the previous checkpoint" in remarks[0]
 
 
 @pytest.mark.parametrize("text", ["", "[]", DEEP, "{}", '{"options": 1, "data": {}}'])

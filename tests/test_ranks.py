@@ -8,7 +8,7 @@ from paddle import nn
 from data_reader.errors import InputError
 from paddle_gans import models
 from paddle_gans.training import parallel
-from paddle_gans.training.image_pool import ImagePool, gather_pools, name_of
+from paddle_gans.training.image_pool import ImagePool, gather_pools, pool_name
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -56,6 +56,6 @@ def test_pools_of_a_process_alone():
     model.pool_a = ImagePool(2, 3, 4, 4)
     model.pool_a(paddle.ones([1, 3, 4, 4]))
     assert gather_pools(model) == {}
-    assert [name_of("pool_a", rank) for rank in (0, 1, 12)] == [
+    assert [pool_name("pool_a", rank) for rank in (0, 1, 12)] == [
         "pool_a", "pool_a.rank1", "pool_a.rank12"
     ]  # fmt: skip

@@ -169,7 +169,7 @@ class SubPixel(nn.Layer):
         self.relu, self.shuffle = nn.ReLU(), nn.PixelShuffle(2)
 
     def init_as_nearest(self):
-        """Initialise as nearest-neighbour upsampling, to avoid checkerboards; Aitken et al. 2017."""
+        """Start as nearest-neighbour upsampling, to avoid checkerboards (Aitken et al. 2017)."""
         kernels = self.conv.weight.numpy()[::4]
         self.conv.weight.set_value(np.repeat(kernels, 4, axis=0))
 

@@ -1,4 +1,4 @@
-"""Save and load: every file is whole or absent, and no code in a file is ever run."""
+"""Save and load checkpoints, atomically and without running code from a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 import paddle
@@ -22,26 +22,29 @@ from paddle_gans.weights.arrays import layer_arrays, load_state_strict
 from paddle_gans.weights.formats import checksum
 
 from . import parallel
-from .image_pool import ImagePool, name_of
+from .image_pool import ImagePool, pool_name
 from .model import NONE, GANModel
 
 MAX_JSON = 2**24  # bytes
-STATE = {"step": (int,), "world_size": (int,), "seconds": (int, float), "scaler": (dict,),
-         "sha256": (dict,)}  # what a state is taken up by; numbers from 0 on  # fmt: skip
+# The entries of state.json that a resumed run needs; numbers are at least 0.
+STATE_TYPES = {
+    "step": (int,), "world_size": (int,), "seconds": (int, float), "scaler": (dict,),
+    "sha256": (dict,),
+}  # fmt: skip
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     with atomic_write(path) as file:
         file.write((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-# Paddle keys an optimizer's accumulators by automatic names (conv2d_0.w_0_moment1_0) that change
-# with the order in which layers are built; we key them by the parameter's structured name.
+# Paddle names an optimizer's accumulators by automatic names (conv2d_0.w_0_moment1_0) that depend
+# on the order in which layers are built; we use the parameter's structured name instead.
 
 
 def optimizer_arrays(optimizer: Optimizer, names: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """An optimizer's accumulators as ``{structured parameter name}/{accumulator}``."""
+    """Return an optimizer's accumulators as ``{structured parameter name}/{accumulator}``."""
     arrays = {}
     for accumulator, by_parameter in optimizer._accumulators.items():
         for automatic, tensor in by_parameter.items():
@@ -49,15 +52,15 @@ def optimizer_arrays(optimizer: Optimizer, names: Mapping[str, str]) -> dict[str
     return arrays
 
 
-def fill_optimizer(
+def load_optimizer(
     optimizer: Optimizer, arrays: Mapping[str, np.ndarray], names: Mapping[str, str], source: str
 ) -> None:
-    """Set an optimizer's accumulators; one that a file does not hold starts fresh, as it was.
+    """Set an optimizer's accumulators; those missing in the file keep their initial values.
 
     Raises:
-        InputError: the file holds an accumulator that this optimizer does not have.
+        InputError: the file contains an accumulator of unknown name or of another shape.
     """
-    # As the first step would; Paddle offers no public way that leaves weights and powers alone.
+    # As the first step does; no public method of Paddle leaves weights and powers unchanged.
     if optimizer.helper is None:
         optimizer.helper = LayerHelper(type(optimizer).__name__)
     block = paddle.static.default_main_program().global_block()
@@ -76,7 +79,7 @@ def fill_optimizer(
 
 
 def parameter_names(model: nn.Layer) -> dict[str, str]:
-    """Paddle's automatic parameter names -> structured names."""
+    """Map Paddle's automatic parameter names to structured names."""
     return {parameter.name: name for name, parameter in model.named_parameters()}
 
 
@@ -85,16 +88,16 @@ def save_checkpoint(
     model: GANModel,
     state: Mapping[str, Any],
     keep: int = 0,
-    spare: Optional[int] = None,
+    spare: int | None = None,
     others: Mapping[str, Mapping[str, np.ndarray]] = NONE,
 ) -> Path:
-    """Write ``folder/<step>/`` whole or not at all, then drop all but the newest ``keep``.
+    """Write ``folder/<step>/`` atomically, remove all but the newest ``keep``, and return it.
 
-    ``state`` needs ``step``. Returns the new folder. That of step ``spare`` is kept, and not
-    counted. ``others`` as in ``write_checkpoint``.
+    ``state`` must contain ``step``. The checkpoint of step ``spare`` is kept and not counted.
+    ``others`` as in ``write_checkpoint``.
 
     Raises:
-        InputError: it cannot be written; what was there before stays.
+        InputError: it cannot be written; earlier checkpoints are unchanged.
     """
     final = folder / f"{state['step']:06d}"
     write_checkpoint(final, model, state, others=others)
@@ -108,15 +111,15 @@ def write_checkpoint(
     path: Path,
     model: GANModel,
     state: Mapping[str, Any],
-    batch: Optional[Mapping[str, np.ndarray]] = None,
+    batch: Mapping[str, np.ndarray] | None = None,
     others: Mapping[str, Mapping[str, np.ndarray]] = NONE,
 ) -> None:
-    """Write the folder ``path``, with checksums, whole or not at all; ``batch`` as ``batch.npz``.
+    """Write the folder ``path``, with checksums, atomically; ``batch`` as ``batch.npz``.
 
-    ``others`` are the states that other ranks hold for themselves, each ``<name>.pdparams``.
+    ``others`` are states of other ranks, each written as ``<name>.pdparams``.
 
     Raises:
-        InputError: it cannot be written; what was there before stays.
+        InputError: it cannot be written; the previous folder is unchanged.
     """
     names, sums = parameter_names(model), {}
 
@@ -143,12 +146,12 @@ def write_checkpoint(
 
 
 def bytes_needed(model: GANModel, count: int) -> int:
-    """What ``count`` checkpoints take on the disk: the weights, and Adam's two moments of each."""
+    """Return the size of ``count`` checkpoints: weights and Adam's two moments of each."""
     return 3 * count * sum(tensor.size * 4 for tensor in model.state_dict().values())
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints of a run, oldest first."""
+    """Return the complete checkpoints of a run, oldest first."""
     if not folder.is_dir():
         return []
     found = [p for p in folder.iterdir() if p.name.isdigit() and (p / "state.json").is_file()]
@@ -156,29 +159,29 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def verify(path: Path) -> dict[str, Any]:
-    """The state of a checkpoint whose files all have the checksums it names.
+    """Check all files of a checkpoint against their checksums, and return its state.
 
     Raises:
-        InputError: a file is missing or has changed, or the state is none that was written here.
+        InputError: a file is missing or damaged, or the state is invalid.
     """
     state = read_json(path / "state.json")
-    for key, kinds in STATE.items():
+    for key, kinds in STATE_TYPES.items():
         value = state.get(key)
         if type(value) not in kinds or (type(value) is not dict and not 0 <= value < 2**53):
             raise InputError(f"the checkpoint {path} is damaged: its {key} is {ascii(value)[:40]}")
     for name, expected in state["sha256"].items():
         if Path(name).name != name or not (path / name).is_file():
-            raise InputError(f"the checkpoint {path} is damaged: {ascii(name)[:80]} is not there")
+            raise InputError(f"the checkpoint {path} is damaged: {ascii(name)[:80]} is missing")
         if checksum(path / name) != expected:
-            raise InputError(f"{path / name} is damaged: its checksum is not the one written")
+            raise InputError(f"{path / name} is damaged: its checksum does not match")
     return state
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, which may be a stranger's.
+    """Read the object in a JSON file, which is not trusted.
 
     Raises:
-        InputError: it is absent, larger than ``MAX_JSON``, no JSON, or no object.
+        InputError: the file is missing, larger than ``MAX_JSON``, or not a JSON object.
     """
     with disk_errors(f"cannot read {path}"), path.open("rb") as file:
         data = file.read(MAX_JSON + 1)
@@ -187,37 +190,35 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError(f"it is larger than {MAX_JSON >> 20} MiB")
         found = json.loads(data)
         if type(found) is not dict:
-            raise ValueError("it is no object")
+            raise ValueError("it is not a JSON object")
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {error}; copy it again, or take it away") from error
+        raise InputError(f"{path} is damaged: {error}; copy it again, or remove it") from error
     return found
 
 
-def newest(folder: Path) -> tuple[Optional[Path], Optional[dict[str, Any]], list[str]]:
-    """The newest checkpoint that is sound, its state, and a sentence for each damaged one."""
-    remarks = []
+def newest(folder: Path) -> tuple[Path | None, dict[str, Any] | None, list[str]]:
+    """Return the newest intact checkpoint, its state, and a warning about each damaged one."""
+    warnings = []
     for path in reversed(checkpoints(folder)):
         try:
-            return path, verify(path), remarks
+            return path, verify(path), warnings
         except InputError as error:
-            remarks.append(f"{error}; the one before is used")
-    return None, None, remarks
+            warnings.append(f"{error}; using the previous checkpoint")
+    return None, None, warnings
 
 
 def load_checkpoint(path: Path, model: GANModel) -> None:
-    """Put the networks and the optimizers where the checkpoint stood.
-
-    A rank that has no pool of its own there starts with that of the first.
+    """Load networks and optimizers; a rank without a pool of its own loads the first rank's.
 
     Raises:
-        InputError: it does not fit the model, or cannot be read.
+        InputError: the checkpoint does not fit the model, or cannot be read.
     """
     for name, layer in model.named_children():
-        source = path / f"{name_of(name, parallel.rank())}.pdparams"
+        source = path / f"{pool_name(name, parallel.rank())}.pdparams"
         if not (isinstance(layer, ImagePool) and source.exists()):
             source = path / f"{name}.pdparams"
         load_state_strict(layer, paddle_file.load(source), str(source))
     names = parameter_names(model)
     for name, optimizer in model.optimizers.items():
         source = path / f"{name}.pdopt"
-        fill_optimizer(optimizer, paddle_file.load(source), names, str(source))
+        load_optimizer(optimizer, paddle_file.load(source), names, str(source))

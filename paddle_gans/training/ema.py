@@ -11,7 +11,7 @@ from data_reader.errors import InputError
 
 
 def average_of(network: nn.Layer) -> nn.Layer:
-    """A frozen copy of a network, for ``soft_update`` to follow it."""
+    """Return a copy of a network without gradients, for ``soft_update``."""
     average = copy.deepcopy(network)
     for p in average.parameters():
         p.stop_gradient = True
@@ -19,27 +19,27 @@ def average_of(network: nn.Layer) -> nn.Layer:
 
 
 def soft_update(target: nn.Layer, source: nn.Layer, decay: float) -> None:
-    """Move the running average a little: target = decay * target + (1 - decay) * source.
+    """Update the moving average: target = decay * target + (1 - decay) * source.
 
     Trainable parameters are averaged; running statistics and buffers are copied. ``decay`` is the
-    weight of the average, 0.999 say. The article's function of this name weighs the source by it;
-    a call that was copied from there is refused.
+    weight of the average, e.g. 0.999. It must be at least 0.5, because in the article's function of
+    this name it is the weight of the source.
 
     Raises:
         InputError: ``decay`` is below 0.5 or above 1.
-        ValueError: the networks have other parameters.
+        ValueError: the networks have different parameters.
     """
     if not 0.5 <= decay <= 1:
         raise InputError(
-            f"soft_update takes the weight of the running average, 0.999 say, not {decay}; the "
-            f"article's decay weighs the new weights: give {1 - decay:g} for its {decay:g}"
+            f"soft_update expects the weight of the moving average, e.g. 0.999, not {decay}; the "
+            f"article's decay is that of the new weights: give {1 - decay:g} instead of {decay:g}"
         )
     move_average(target, source, decay)
 
 
 @paddle.no_grad()
 def move_average(target: nn.Layer, source: nn.Layer, decay: float) -> None:
-    """``soft_update`` for any ``decay`` in [0, 1]: the first steps of a warm-up need a low one.
+    """Do as ``soft_update``, with any ``decay`` in [0, 1], since a warm-up begins with low ones.
 
     Raises:
         ValueError: the networks have different parameters.
@@ -51,20 +51,20 @@ def move_average(target: nn.Layer, source: nn.Layer, decay: float) -> None:
         raise ValueError(f"only one of the two networks has {alone[0]}")
     for name, average in averages.items():
         weight = weights[name]
-        # As a small step from the average: the two products of the formula would be rounded to
-        # more than a slow network moves.
+        # As a small step from the average: rounding the two products of the formula would hide
+        # small changes of the network.
         step = (weight - average) * (1 - decay)
         average.set_value(average + step if name in trainable else weight)
 
 
 def warm_up_decay(decay: float, step: int) -> float:
-    """The decay at ``step``: low at first, so that the average soon forgets the initial weights.
+    """Return min(decay, (1 + step) / (10 + step)), to forget the initial weights quickly.
 
-    Source: the moving averages of TensorFlow and of EDM: min(decay, (1 + step) / (10 + step)).
+    Source: the moving averages of TensorFlow and of EDM.
     """
     return min(decay, (1 + step) / (10 + step))
 
 
 def trainable_names(network: nn.Layer) -> set[str]:
-    """The names of the parameters that training moves."""
+    """Return the names of the trainable parameters."""
     return {name for name, p in network.named_parameters() if p.trainable}

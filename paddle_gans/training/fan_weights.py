@@ -1,4 +1,4 @@
-"""Loads the weights of the face-alignment network."""
+"""Load the weights of the face-alignment network."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ SOURCE = (
 
 
 def load_fan(path: str | os.PathLike | None) -> FAN:
-    """Build the face-alignment network with the weights of a file.
+    """Build the face-alignment network and load its weights from a file, without running code.
 
-    The file has our names, or those of the published wing.ckpt (whose licence is for
-    non-commercial use), of which arrays unknown here are ignored, as its authors' code does. No
-    code in the file is run.
+    The file has our parameter names, or those of the published wing.ckpt (licensed for
+    non-commercial use), whose unknown arrays are ignored, as in its authors' code.
 
     Raises:
-        InputError: no path, or the file is missing, damaged, or holds other weights.
+        InputError: no path, or the file is missing, damaged, or contains other weights.
     """
     if not path:
         raise InputError(f"{NEEDED}; {SOURCE}")
@@ -36,7 +35,7 @@ def load_fan(path: str | os.PathLike | None) -> FAN:
         nested = state.get("state_dict")
         state = nested if isinstance(nested, dict) else state
         arrays = {name: x for name, x in state.items() if isinstance(x, np.ndarray)}
-        if any(name.startswith("conv1.") for name in arrays):  # the reference's names
+        if any(name.startswith("conv1.") for name in arrays):  # wing.ckpt's names
             known = set(name_maps.reference_names(fan, name_maps.fan).values())
             arrays = {name: x for name, x in arrays.items() if name in known}
             arrays = name_maps.to_ours(arrays, fan, name_maps.fan, str(path))

@@ -1,4 +1,4 @@
-"""The history of generated images that a discriminator is shown."""
+"""The pool of earlier generated images on which a discriminator is trained."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from . import parallel
 
 
 class ImagePool(nn.Layer):
-    """Gives back each generated image, or in its place an older one, half of the time.
+    """Returns each generated image, or half of the time an earlier one.
 
-    Until the pool has seen ``size`` images it keeps each and gives it back as it is. After that a
-    coin decides: the image itself, or one drawn from the pool, whose place it takes. The pool is a
-    buffer and so a part of every checkpoint. Size 0 keeps nothing.
+    The first ``size`` images are stored and returned. After that, with probability 1/2, an image
+    is exchanged for a random one of the pool. The pool is a buffer, saved in checkpoints. Size 0
+    returns every image.
 
     Input and output [N, C, H, W], detached. Source: Shrivastava et al. 2017, section 2.3; CycleGAN,
     section 4 (50 images).
@@ -38,7 +38,7 @@ class ImagePool(nn.Layer):
         return paddle.concat(one_by_one)
 
     def exchange(self, image):
-        """One image [1, C, H, W] in, one out; everything is decided on the device."""
+        """Return the image [1, C, H, W] or an earlier one, without waiting for the device."""
         full = self.seen >= self.size
         drawn = paddle.randint(0, self.size, [1], dtype="int64")
         place = paddle.where(full, drawn, self.seen)
@@ -55,21 +55,21 @@ class ImagePool(nn.Layer):
 
 
 def gather_pools(model: nn.Layer) -> dict[str, dict[str, np.ndarray]]:
-    """The pools of the ranks after the first, by ``name_of``; every rank calls it at the same time.
+    """Return the pools of all ranks but the first, by ``pool_name``; every rank must call it.
 
-    Each rank has a history of its own images, the one thing in which ranks differ.
+    Pools of own images are the only state in which ranks differ.
     """
     pools = {n: layer for n, layer in model.named_children() if isinstance(layer, ImagePool)}
     if parallel.world_size() == 1 or not pools:
         return {}
     by_rank = parallel.gather({name: layer_arrays(pool) for name, pool in pools.items()})
     return {
-        name_of(name, rank): arrays
+        pool_name(name, rank): arrays
         for rank, of_rank in enumerate(by_rank[1:], start=1)
         for name, arrays in of_rank.items()
     }
 
 
-def name_of(pool: str, rank: int) -> str:
-    """What the state of a rank's pool is called in a checkpoint."""
+def pool_name(pool: str, rank: int) -> str:
+    """Return the name of a rank's pool in a checkpoint."""
     return f"{pool}.rank{rank}" if rank else pool

@@ -1,4 +1,4 @@
-"""Adversarial losses and penalties, each once; averages over the batch and the patch map."""
+"""Adversarial losses and gradient penalties, averaged over the batch and the patch map."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from paddle import Tensor
 
 
 def vanilla(logits: Tensor, is_real: bool) -> Tensor:
-    """Binary cross entropy of logits of any shape against all ones or all zeros, >= 0.
+    """Binary cross entropy of logits of any shape against all ones (real) or zeros (fake).
 
-    Source: Goodfellow et al. 2014, with the generator's non-saturating form.
+    Source: Goodfellow et al. 2014, section 3; for the generator the non-saturating form.
     """
     target = paddle.full_like(logits, float(is_real))
     return F.binary_cross_entropy_with_logits(logits, target)
@@ -24,11 +24,11 @@ def lsgan(scores: Tensor, is_real: bool) -> Tensor:
 
 
 def wasserstein(scores: Tensor, is_real: bool) -> Tensor:
-    """The critic's mean score, negated for real images; Arjovsky et al. 2017."""
+    """Mean score of the critic, negated for real images; Arjovsky et al. 2017."""
     return -scores.mean() if is_real else scores.mean()
 
 
-# What `--gan-mode` names. WGAN-GP is the Wasserstein loss with `gradient_penalty` beside it.
+# Choices of --gan-mode. "wgangp" is to be combined with `gradient_penalty`.
 GAN_LOSSES: dict[str, Callable[[Tensor, bool], Tensor]] = {
     "vanilla": vanilla,
     "lsgan": lsgan,
@@ -37,9 +37,9 @@ GAN_LOSSES: dict[str, Callable[[Tensor, bool], Tensor]] = {
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
-    """How far the critic's slope between real and fake images is from 1, squared.
+    """Mean of (gradient norm - 1)^2 of the critic at images between real and fake ones.
 
-    ``real`` and ``fake`` are [N, C, H, W]; each pair is mixed by its own uniform weight.
+    ``real`` and ``fake`` are [N, C, H, W]; each pair is interpolated by a uniform random weight.
     Source: Gulrajani et al. 2017, equation 3.
     """
     share = paddle.rand([real.shape[0], 1, 1, 1])
@@ -52,10 +52,10 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def r1_penalty(logits: Tensor, real: Tensor) -> Tensor:
-    """Half the squared slope of the discriminator at real images, averaged over the batch.
+    """Half the squared gradient norm of the discriminator at real images, averaged over the batch.
 
-    ``logits`` [N] were computed from ``real`` [N, C, H, W] with ``real.stop_gradient`` False; the
-    penalty can itself be differentiated. Source: Mescheder et al. 2018, equation 9.
+    ``logits`` [N] must be computed from ``real`` [N, C, H, W] with ``real.stop_gradient`` False;
+    the penalty is differentiable. Source: Mescheder et al. 2018, equation 9.
     """
     # The sum, not the mean: each image's logit depends on that image alone.
     (slope,) = paddle.grad(logits.sum(), real, create_graph=True)

@@ -17,26 +17,26 @@ from data_reader.errors import InputError
 
 
 def world_size() -> int:
-    """Number of processes that train together; 1 without the launcher."""
+    """Return the number of processes that train together; 1 without the launcher."""
     return int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
 
 
 def rank() -> int:
-    """This process's number among them, from 0."""
+    """Return the number of this process, from 0."""
     return int(os.environ.get("PADDLE_TRAINER_ID", "0"))
 
 
 def start() -> None:
-    """Join the other ranks; nothing to do for a process alone."""
+    """Connect to the other ranks; does nothing in a single process."""
     if world_size() > 1 and not paddle.distributed.is_initialized():
-        with block_signals():  # the engine's threads inherit this; a signal would end them
+        with block_signals():  # the engine's threads inherit the mask; a signal would end them
             paddle.distributed.init_parallel_env()
 
 
 @contextlib.contextmanager
 def block_signals() -> Iterator[None]:
-    """Hold back SIGINT and SIGTERM until the end of the block."""
-    mask = getattr(signal, "pthread_sigmask", None)  # Windows has none
+    """Block SIGINT and SIGTERM until the end of the block."""
+    mask = getattr(signal, "pthread_sigmask", None)  # absent on Windows
     before = mask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM}) if mask else None
     try:
         yield
@@ -53,36 +53,35 @@ def average_gradients(optimizer: Optimizer) -> None:
 
 
 def average_statistics(model: nn.Layer) -> None:
-    """Average batch norm's running statistics over all ranks, so that every rank holds the same."""
+    """Average batch norm's running statistics over all ranks, which makes them equal."""
     if world_size() == 1:
         return
     for layer in batch_norms(model):
-        if not isinstance(layer, nn.SyncBatchNorm):  # which has averaged them already
+        if not isinstance(layer, nn.SyncBatchNorm):  # it averages them itself
             for statistic in (layer._mean, layer._variance):
                 paddle.distributed.all_reduce(statistic)
                 statistic.set_value(statistic / world_size())
 
 
 def synchronise_batch_norm(model: nn.Layer) -> list[str]:
-    """Let batch norm see the images of all ranks where the device can; returns what to say."""
+    """Normalise over all ranks if the device supports it; returns messages about batch norm."""
     if world_size() == 1 or not batch_norms(model):
         return []
     if paddle.get_device().startswith("gpu"):
         convert_batch_norm(model)
         if all(isinstance(layer, nn.SyncBatchNorm) for layer in batch_norms(model)):
-            return ["batch norm is synchronised: its statistics are those of the whole batch"]
-    share = f"its 1/{world_size()} of the batch"
+            return ["batch norm is synchronised: it normalises over the whole batch"]
     return [
-        f"batch norm is not synchronised here: each process normalises {share} by itself, and the "
-        "running statistics are averaged after each step"
+        f"batch norm is not synchronised: each process normalises over its 1/{world_size()} of the "
+        "batch, and running statistics are averaged after each step"
     ]
 
 
 def convert_batch_norm(model: nn.Layer) -> None:
-    """Put synchronised layers in the place of batch norms; the CPU can hold but not run them.
+    """Replace batch norms by synchronised ones, which the CPU can build but not run.
 
-    Parameters stay the objects that they were, which the optimizers hold. What is normalised in a
-    way of its own at test time, as pix2pix's with ``norm_mode`` instance, stays as it is.
+    They keep the same parameter objects, to which the optimizers refer. Layers with other
+    statistics at test time (pix2pix with ``norm_mode`` "instance") are not replaced.
     """
     for parent in [model, *model.sublayers()]:
         for name, layer in list(parent.named_children()):
@@ -91,20 +90,20 @@ def convert_batch_norm(model: nn.Layer) -> None:
 
 
 def batch_norms(model: nn.Layer) -> list[nn.Layer]:
-    """The batch norms of a model, of any kind."""
+    """Return the batch norms of a model, of any kind."""
     return [layer for layer in model.sublayers() if is_batch_norm(layer)]
 
 
 def is_batch_norm(layer: nn.Layer) -> bool:
-    """Whether a layer keeps running statistics of the batches."""
+    """Return whether a layer keeps running statistics."""
     return isinstance(layer, nn.layer.norm._BatchNormBase)
 
 
-# What ranks agree on: every rank calls these at the same time.
+# Communication: every rank must call these at the same time.
 
 
 def any_rank(flag: Any) -> bool:
-    """Whether ``flag`` is true on any rank."""
+    """Return whether ``flag`` is true on any rank."""
     if world_size() == 1:
         return bool(flag)
     found = paddle.to_tensor([int(bool(flag))])
@@ -113,7 +112,7 @@ def any_rank(flag: Any) -> bool:
 
 
 def gather(value: Any) -> list[Any]:
-    """The values of all ranks, by rank; anything that can be pickled."""
+    """Return the values of all ranks, in order; values must be picklable."""
     if world_size() == 1:
         return [value]
     found: list[Any] = []
@@ -123,13 +122,13 @@ def gather(value: Any) -> list[Any]:
 
 @contextlib.contextmanager
 def sync_errors(at_once: bool = True) -> Iterator[None]:
-    """Raise an InputError of any rank on every rank, at the end of the block.
+    """Re-raise an InputError from any rank on every rank, at the end of the block.
 
-    Unless ``at_once``, it is raised on that rank alone, and the launcher ends the others: nobody
-    waits for the device.
+    Unless ``at_once``, it is raised on its own rank only, without waiting for the device; the
+    launcher then ends the others.
 
     Raises:
-        InputError: the message of the first rank that has one.
+        InputError: the message of the first rank with an error.
     """
     failure = None
     try:
@@ -146,10 +145,10 @@ def sync_errors(at_once: bool = True) -> Iterator[None]:
 
 
 def require_same_start(step: int, folder: os.PathLike) -> None:
-    """Raise InputError unless every rank starts at the same step."""
+    """Raise an InputError unless every rank starts at the same step."""
     steps = gather(step)
     if len(set(steps)) > 1:
         raise InputError(
-            f"the processes find {folder} at different steps, {steps}; put it on a disk that all "
+            f"the processes see different steps in {folder}: {steps}; put it on a disk that all "
             "machines share"
         )

@@ -1,4 +1,4 @@
-"""Start a run: from scratch, from a checkpoint, or from given weights."""
+"""Start a run from scratch, from a checkpoint, or from weights."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .run_folder import RunFolder, compare
 
 
 def restore(experiment: Experiment, folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
-    """Restore the model, and return the checkpoint's state ({} for a new run) and warnings.
+    """Restore the model; returns the checkpoint's state ({} for a new run) and warnings.
 
     Raises:
-        InputError: the folder contains a run that may not, or cannot, be resumed.
+        InputError: the folder contains a run that must not, or cannot, be resumed.
     """
     model, record, resume = experiment.model, experiment.record, experiment.config.resume
     config = folder.config()
     if resume == "never" and (config is not None or checkpoint.checkpoints(folder.checkpoints)):
         raise InputError(
-            f"{folder.path} already contains a run; choose another --out, or leave out --resume to "
+            f"{folder.path} already contains a run; choose another --out, or omit --resume to "
             "resume it"
         )
     source, state, warnings = find(folder, resume)
@@ -35,7 +35,7 @@ def restore(experiment: Experiment, folder: RunFolder) -> tuple[dict[str, Any], 
         run = RunFolder(source.parent.parent)
         config = run.config() or config
     if config is not None:
-        # An option that did not exist when the run began had today's default.
+        # Options added since the run began have their defaults.
         options = options_of(type(model)).values()
         config["options"] = {o.name: o.default for o in options} | config["options"]
         compare(config, record, folder.path)
@@ -56,7 +56,7 @@ def restore(experiment: Experiment, folder: RunFolder) -> tuple[dict[str, Any], 
 
 
 def find(folder: RunFolder, resume: str):
-    """The checkpoint to resume (None: a new run), its state, and warnings about damaged ones."""
+    """Return the checkpoint to resume (None: new run), its state, and warnings."""
     if resume in ("auto", "never"):
         return checkpoint.newest(folder.checkpoints)
     path = Path(resume)
@@ -69,16 +69,16 @@ def find(folder: RunFolder, resume: str):
 
 
 def init_from(model: nn.Layer, path: Path) -> str:
-    """Load weights only: one file, or all networks of a run's newest checkpoint.
+    """Load weights from one file, or those of a run's newest checkpoint; returns a message.
 
     Raises:
-        InputError: there are no weights, or they do not fit.
+        InputError: no weights are found, or they do not fit.
     """
     networks = dict(model.named_children())
     if path.is_dir():
         source, _, _ = checkpoint.newest(path / "checkpoints")
         files = formats.network_files(source or path)
-        files = [file for file in files if "." not in file.stem]  # no pool of another rank
+        files = [file for file in files if "." not in file.stem]  # without the pools of other ranks
         if not files:
             raise InputError(
                 f"--init-from {path} has no checkpoint and no .pdparams or .safetensors file"
@@ -89,14 +89,14 @@ def init_from(model: nn.Layer, path: Path) -> str:
         arrays, entry = formats.read_network(file)
         name = entry.get("network", file.stem)
         if name.endswith("_ema") and name not in networks and path.is_dir():
-            continue  # the average of a run, whose network has a file of its own
+            continue  # this model keeps no average; the network has its own file
         if name not in networks:
             raise InputError(
                 f"--init-from {file} contains the network {name!r}; this model has "
                 f"{', '.join(networks)}"
             )
         load_state_strict(networks[name], arrays, str(file))
-        # A moving average starts where its network does; a file of its own comes later and wins.
+        # An average starts from its network's weights; a file <name>_ema comes later.
         if f"{name}_ema" in networks:
             load_state_strict(networks[f"{name}_ema"], arrays, str(file))
     return f"weights from {', '.join(map(str, files))}"

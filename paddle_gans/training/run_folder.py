@@ -1,4 +1,4 @@
-"""The folder of a run: configuration, log and lock."""
+"""The run folder: configuration, log and lock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import paddle
@@ -25,18 +25,17 @@ from .panels import Curves, read_log
 
 try:
     import fcntl
-except ImportError:  # Windows has no flock: nothing keeps two trainers out of one folder there
+except ImportError:  # Windows has no flock: folders are not locked there
     fcntl = None
 
-# What a resumed run must have in common with the run before. Length, logging, sampling, saving,
-# keep, validation, --log, workers, device and the handling of faults may change.
-SHAPES_TRAJECTORY = (
+# Entries of config.json that must not change on resume, since they determine the training.
+FIXED_SETTINGS = (
     "model", "seed", "batch_size", "accumulate", "amp", "limit", "init_from", "data", "options",
 )  # fmt: skip
 
 
 def versions() -> dict[str, str]:
-    """The versions on which a run's numbers depend."""
+    """Return the versions of the packages that affect a run's numbers."""
     return {
         "paddle_gans": __version__,
         "paddle": paddle.__version__,
@@ -47,17 +46,17 @@ def versions() -> dict[str, str]:
 
 
 class RunFolder:
-    """``config.json``, ``log.jsonl`` and the lock of one run; a context manager.
+    """``config.json``, ``log.jsonl`` and the lock of a run; a context manager that locks it.
 
     Raises:
-        InputError: on entering, if another trainer uses the folder, or it cannot be written to.
+        InputError: on entry, if another trainer uses the folder, or it cannot be written to.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._lock = None
-        self._curves: Optional[Curves] = None
-        self.loggers: Optional[Loggers] = None  # also get the log and the sample grids
+        self._curves: Curves | None = None
+        self.loggers: Loggers | None = None  # also receive the log and the sample grids
 
     def __enter__(self) -> RunFolder:
         try:
@@ -67,8 +66,8 @@ class RunFolder:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for folder in (self.path, self.checkpoints, self.path / "not_finite"):
                 remove_stale(folder)
-            for left in [*self.path.glob(".*.png"), *self.path.glob("samples/.*.png")]:
-                left.unlink()
+            for stale in [*self.path.glob(".*.png"), *self.path.glob("samples/.*.png")]:
+                stale.unlink()
         except BlockingIOError as error:
             self._lock.close()
             raise InputError(
@@ -92,18 +91,18 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """Where the weights with the best metric are."""
+        """The folder of the weights with the best metric."""
         return self.path / "best"
 
-    def config(self) -> Optional[dict[str, Any]]:
-        """The configuration of the run in this folder, None without one."""
+    def config(self) -> dict[str, Any] | None:
+        """Read the configuration of the run in this folder; None without a run."""
         path = self.path / "config.json"
         if not path.exists():
             return None
         config = read_json(path)
         for key in ("options", "data"):
             if type(config.get(key)) is not dict:
-                raise InputError(f"{path} is damaged: it has no {key}; choose another --out")
+                raise InputError(f"{path} is damaged: {key} is missing; choose another --out")
         return config
 
     def write_config(self, config: dict[str, Any]) -> None:
@@ -111,39 +110,39 @@ class RunFolder:
         write_json(self.path / "config.json", config)
 
     def append(self, line: dict[str, Any]) -> None:
-        """Add one line to the log, or nothing.
+        """Append one line to the log.
 
         Raises:
-            InputError: it cannot be written.
+            InputError: it cannot be written; the log is unchanged.
         """
         if self._curves is not None:
             self._curves.add(line)
         path, text = self.path / "log.jsonl", (json.dumps(line) + "\n").encode()
         with disk_errors(f"cannot write {path}"), path.open("ab", buffering=0) as file:
             size = file.tell()
-            if file.write(text) < len(text):  # half a line would spoil the next one
+            if file.write(text) < len(text):  # remove the incomplete line
                 file.truncate(size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self.loggers is not None:
             self.loggers.add_line(line)
 
     def curves(self) -> list[dict[str, Any]]:
-        """The log to draw, bounded: drawing a long run costs no more than a short one."""
+        """Return the log for plotting, of bounded length."""
         if self._curves is None:
             self._curves = Curves(self.log())
         return self._curves.lines()
 
     def log(self) -> list[dict[str, Any]]:
-        """The lines of the log: those with ``losses``, and those with a ``validation``."""
+        """Read the lines of the log, with ``losses`` or a ``validation``."""
         return read_log(self.path / "log.jsonl")
 
     def losses(self) -> dict[str, float]:
-        """The losses logged last, {} before the first."""
+        """Return the last logged losses, or {}."""
         logged = [line["losses"] for line in self.log() if "losses" in line]
         return logged[-1] if logged else {}
 
     def validations(self, step: int) -> dict[int, dict[str, float]]:
-        """The metrics of every validation up to ``step``, by step; NaN where not finite."""
+        """Return the metrics of validations up to ``step``, by step; NaN if not finite."""
         return {
             line["step"]: {k: math.nan if v is None else v for k, v in line["validation"].items()}
             for line in self.log()
@@ -151,31 +150,31 @@ class RunFolder:
         }
 
     def truncate_log(self, step: int) -> None:
-        """Drop what was logged after ``step``, which will be done again."""
+        """Remove the lines after ``step``, which will be logged again."""
         lines = [line for line in self.log() if line["step"] <= step]
         with atomic_write(self.path / "log.jsonl") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
         self._curves = None
 
     def need_space(self, need: int) -> None:
-        """Raise InputError if the disk has less than ``need`` bytes left."""
+        """Raise an InputError if the disk has less than ``need`` bytes of free space."""
         free = shutil.disk_usage(self.path).free
         if free < need:
             raise InputError(
                 f"the disk of {self.path} has {free / 2**20:.0f} MiB left, and the checkpoints of "
-                f"this run need {need / 2**20:.0f} MiB; free some, or lower --keep"
+                f"this run need {need / 2**20:.0f} MiB; free some space, or lower --keep"
             )
 
 
 def compare(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    """Check that a run can be resumed.
+    """Check that a run can be resumed with the new configuration.
 
     Raises:
-        InputError: options or data differ; the message names both values.
+        InputError: options or data differ; the message contains both values.
     """
     new = json.loads(json.dumps(new))
     differences = []
-    for key in SHAPES_TRAJECTORY:
+    for key in FIXED_SETTINGS:
         before, now = old.get(key), new.get(key)
         if before == now:
             continue
@@ -197,5 +196,5 @@ def compare(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
 
 
 def flag(name: str) -> str:
-    """An option as it is typed."""
+    """Return the flag of an option."""
     return "--" + name.replace("_", "-")

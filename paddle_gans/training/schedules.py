@@ -1,14 +1,14 @@
-"""What changes in time, as pure functions of it."""
+"""Schedules, as pure functions of step or epoch."""
 
 
 def linear_decay(epoch: int, start: int, end: int) -> float:
-    """1 until epoch ``start``, then on a straight line to 0 at epoch ``end`` and after.
+    """Return 1 until epoch ``start``, falling linearly to 0 at epoch ``end`` and after.
 
-    Source: CycleGAN, section 4 (100 epochs at the initial rate, 100 towards zero).
+    Source: CycleGAN, section 4 (100 epochs at the initial rate, 100 decaying to 0).
     """
     return 1.0 - min(1.0, max(0.0, (epoch - start) / (end - start)))
 
 
 def linear_ramp_down(step: int, steps: int) -> float:
-    """1 at step 0, on a straight line to 0 at step ``steps`` and after; 0 where ``steps`` is 0."""
+    """Return 1 at step 0, falling linearly to 0 at ``steps`` and after; 0 if ``steps`` is 0."""
     return max(0.0, 1.0 - step / steps) if steps > 0 else 0.0
