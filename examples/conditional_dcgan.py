@@ -68,7 +68,11 @@ class ConditionalDCGAN(GANModel):
 
     paper_config = RunConfig(batch_size=128, epochs=20, sample_every=468, save_every=468)
     demo_config = RunConfig(
-        batch_size=64, steps=500, log_every=20, sample_every=100, save_every=250
+        batch_size=64,
+        steps=500,
+        log_every=20,
+        sample_every=100,
+        save_every=250,
     )
     demo_options = {"base_dim": 32, "learning_rate": 1e-3}
     sample_grid = SampleGrid(count=40, rows=4)  # 4 rows of real, 4 of generated digits

@@ -324,7 +324,7 @@ def test_a_folder_of_photographs_trains(tmp_path):
     assert (tmp_path / "run" / "generator.pdparams").is_file()
 
 
-# The figures
+# Metrics
 
 
 class Answer(nn.Layer):
@@ -338,7 +338,7 @@ class Answer(nn.Layer):
         return self.ab
 
 
-def test_figures_by_hand():
+def test_metrics_by_hand():
     model = tiny()
     a, b = paddle.full([2, 1, 32, 32], 3 / 110), paddle.full([2, 1, 32, 32], 4 / 110)
     batch = {"l": paddle.zeros([2, 1, 32, 32]), "ab": paddle.concat([a, b], axis=1)}
@@ -371,9 +371,9 @@ def test_figures_by_hand():
 )
 def test_fading_colours_are_told(chroma, warns):
     history = [{"chroma_result": float(c), "chroma_truth": 10.0} for c in chroma]
-    remarks = tiny().validation_warnings(history)
-    assert len(remarks) == warns
-    assert all("fade" in remark for remark in remarks)
+    warnings = tiny().validation_warnings(history)
+    assert len(warnings) == warns
+    assert all("fade" in warning for warning in warnings)
 
 
 @pytest.mark.parametrize("truth", [0.0, np.nan])
