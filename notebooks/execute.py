@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
@@ -76,7 +75,7 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Execute the named notebooks, or all; each is written back when it has run to its end."""
     parser = argparse.ArgumentParser(
         prog="python notebooks/execute.py", description="Run notebooks and keep their outputs."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from data_reader import framework
 from paddle_gans import models
@@ -45,7 +45,7 @@ def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
     return parser
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, report."""
     argv = list(sys.argv[1:] if argv is None else argv)
     name = named_model(argv)
@@ -80,7 +80,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return 0
 
 
-def named_model(argv: Sequence[str]) -> Optional[str]:
+def named_model(argv: Sequence[str]) -> str | None:
     """The value of --model, None without one."""
     for i, word in enumerate(argv):
         if word.startswith("--model="):

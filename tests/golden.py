@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 import paddle
@@ -255,7 +255,7 @@ def check_first_gradients(expected: dict, updates: list[dict], port: StepPort) -
                 assert difference <= tolerance * total, f"{update}: {network} {name} {difference}"
 
 
-def trainable(network: nn.Layer, values: Optional[nn.Layer] = None) -> dict[str, np.ndarray]:
+def trainable(network: nn.Layer, values: nn.Layer | None = None) -> dict[str, np.ndarray]:
     """The trainable parameters by name; their values in ``values``, of the same structure."""
     found = dict((values or network).named_parameters())
     return {n: found[n].numpy().copy() for n, p in network.named_parameters() if p.trainable}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from ctypes import c_void_p
-from typing import Any, Callable
+from typing import Any
 
 from .dispatch import engine
 from .onednn import (

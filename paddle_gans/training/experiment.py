@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import paddle
@@ -34,7 +34,7 @@ class Experiment:
     model: GANModel
     loader: Loader
     sample_batch: dict[str, np.ndarray]  # shown in every sample grid
-    validation_set: Optional[ValidationSet]  # None: no validation
+    validation_set: ValidationSet | None  # None: no validation
     steps: int  # total
     record: dict[str, Any]  # the content of config.json
     warnings: list[str]  # what the user should know before the first step
@@ -69,7 +69,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     warnings = parallel.synchronise_batch_norm(model)
     accelerate(model)
 
-    bad_files: Optional[dict[str, None]] = {} if config.on_bad_file == "skip" else None
+    bad_files: dict[str, None] | None = {} if config.on_bad_file == "skip" else None
     dataset = model.dataset(root, train=True)
     if dataset is None:
         raise InputError(f"--data {config.data} contains nothing to train on")
@@ -133,7 +133,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
 
 
 def sample_batch(
-    model: GANModel, items: ImageDataset, seed: int, bad_files: Optional[dict[str, None]] = None
+    model: GANModel, items: ImageDataset, seed: int, bad_files: dict[str, None] | None = None
 ) -> dict[str, np.ndarray]:
     """The first items of a data set, shown in every sample grid."""
     count = min(model.sample_grid.count, len(items))
@@ -141,7 +141,7 @@ def sample_batch(
 
 
 def data_warnings(
-    dataset: ImageDataset, root: Any, bad_files: Optional[dict[str, None]] = None
+    dataset: ImageDataset, root: Any, bad_files: dict[str, None] | None = None
 ) -> list[str]:
     """What the user should know about the data before the start."""
     embedded = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Callable, Optional
+from typing import Any
 
 import paddle
 from paddle import Tensor, nn
@@ -185,7 +185,7 @@ class BadFiles:
     ``found`` is what the loader fills: messages as keys, in order; None where bad files stop.
     """
 
-    def __init__(self, found: Optional[dict[str, None]], folder: Path, say: Callable[[str], None]):
+    def __init__(self, found: dict[str, None] | None, folder: Path, say: Callable[[str], None]):
         self.found = {} if found is None else found
         self.path, self.say = folder / "bad_files.txt", say
         self.reported = 0

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import paddle
@@ -66,7 +66,7 @@ class GANModel(nn.Layer):
     ema_decay: float = 0.0
     ema_warm_up: bool = True
 
-    def dataset(self, root: Any, *, train: bool) -> Optional[ImageDataset]:
+    def dataset(self, root: Any, *, train: bool) -> ImageDataset | None:
         """The training or test items under ``root`` (None: the embedded data).
 
         Returns None if there is no test split.
@@ -179,7 +179,7 @@ def adam(
     learning_rate: float,
     beta1: float,
     beta2: float,
-    weight_decay: Optional[float] = None,
+    weight_decay: float | None = None,
 ) -> Adam:
     """Adam over the trainable parameters of the networks; weight decay is L2 in the gradient."""
     # Paddle counts batch norm's running statistics among the parameters, not trainable.
@@ -230,7 +230,7 @@ class Update:
         NotFinite: the guard stops.
     """
 
-    def __init__(self, amp: str = "off", accumulate: int = 1, guard: Optional[FiniteGuard] = None):
+    def __init__(self, amp: str = "off", accumulate: int = 1, guard: FiniteGuard | None = None):
         self.amp, self.accumulate, self.guard = amp, accumulate, guard or FiniteGuard()
         self.part = 0  # of the batch, from 0
         self._skipped: set[int] = set()  # optimizers that do not step

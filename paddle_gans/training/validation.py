@@ -6,10 +6,10 @@ import collections
 import contextlib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 import numpy as np
 import paddle
@@ -43,9 +43,9 @@ class ValidationSet:
     every: int  # steps between validations
     batch_size: int
     metrics: Mapping[str, str]  # names and directions, see ``metrics_of``
-    train_items: Optional[ImageDataset] = None  # without random augmentation
-    best_by: Optional[str] = None
-    bad: Optional[dict[str, None]] = None  # see data_reader.loader.read_item
+    train_items: ImageDataset | None = None  # without random augmentation
+    best_by: str | None = None
+    bad: dict[str, None] | None = None  # see data_reader.loader.read_item
 
     @property
     def indices(self) -> list[int]:
@@ -75,13 +75,13 @@ class Best:
 def make_validation_set(
     model: GANModel,
     train_set: ImageDataset,
-    test_set: Optional[ImageDataset],
+    test_set: ImageDataset | None,
     config: RunConfig,
     *,
     steps_per_epoch: int,
     batch_size: int,
-    bad: Optional[dict[str, None]] = None,
-) -> Optional[ValidationSet]:
+    bad: dict[str, None] | None = None,
+) -> ValidationSet | None:
     """The validation set of a run; None without metrics or test set.
 
     Raises:
@@ -109,10 +109,10 @@ def metrics_of(model: GANModel) -> dict[str, str]:
 
 
 def check_best_by(
-    best_by: Optional[str],
+    best_by: str | None,
     metrics: Mapping[str, str],
-    test_set: Optional[ImageDataset],
-    validate_every: Optional[int],
+    test_set: ImageDataset | None,
+    validate_every: int | None,
 ) -> None:
     """Raise InputError for a metric that cannot choose the best checkpoint."""
     if best_by is None:
@@ -252,7 +252,7 @@ class Validation:
     def __init__(
         self,
         model: GANModel,
-        validation_set: Optional[ValidationSet],
+        validation_set: ValidationSet | None,
         folder: RunFolder,
         *,
         start: int,
@@ -273,7 +273,7 @@ class Validation:
             self.best = None
         self._said: set[str] = set()
 
-    def _is_of_this_run(self, best: Optional[Best], start: int) -> bool:
+    def _is_of_this_run(self, best: Best | None, start: int) -> bool:
         """Whether it was chosen by the same metric, and at a step that is not repeated."""
         return best is not None and best.metric == self.best_by and best.step <= start
 
@@ -331,12 +331,12 @@ class Validation:
         return said
 
 
-def as_json(metrics: Mapping[str, float]) -> dict[str, Optional[float]]:
+def as_json(metrics: Mapping[str, float]) -> dict[str, float | None]:
     """Metrics for the log: NaN, which is not JSON, becomes null."""
     return {name: None if math.isnan(x) else x for name, x in metrics.items()}
 
 
-def read_best(folder: Path) -> Optional[Best]:
+def read_best(folder: Path) -> Best | None:
     """What ``best/`` holds; None without it.
 
     Raises:

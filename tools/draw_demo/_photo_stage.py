@@ -7,7 +7,7 @@ light it is tells little, since each is lit more or less.
 from __future__ import annotations
 
 import math
-from typing import Callable, Optional
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -78,8 +78,8 @@ class Stage:
         light: np.ndarray,
         *,
         turn: float = 0.0,
-        warp: Optional[Callable] = None,
-        pattern: Optional[Callable] = None,
+        warp: Callable | None = None,
+        pattern: Callable | None = None,
         gloss: float = 0.25,
     ) -> None:
         """A rounded thing, lit from the upper left.
