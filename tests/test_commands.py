@@ -1,5 +1,7 @@
 """The commands as a user meets them before anything is trained."""
 
+import importlib
+import inspect
 import subprocess
 import sys
 import time
@@ -9,8 +11,10 @@ import paddle
 import pytest
 from conftest import ROOT, noise_image
 
+import paddle_gans
 from data_reader import InputError
 from paddle_gans import __version__, models
+from paddle_gans.training.config import OPTIONS
 from paddle_gans.weights import formats
 
 WITHOUT_FRAMEWORK = """
@@ -85,3 +89,13 @@ def test_without_the_framework_the_command_says_what_to_install():
     assert done.returncode == 2
     assert done.stderr.startswith("error: PaddlePaddle is not installed")
     assert "pip install -e '.[cpu]'" in done.stderr
+
+
+def test_train_is_a_function_with_the_parameters_of_every_run():
+    parameters = inspect.signature(paddle_gans.train).parameters
+    assert list(parameters) == ["model", *OPTIONS, "options"]
+    assert parameters["seed"].default == 0
+    assert "device" in inspect.signature(paddle_gans.load).parameters
+    with pytest.raises(ImportError, match="train_command"):
+        importlib.import_module("paddle_gans.train")
+    assert callable(paddle_gans.train)

@@ -94,15 +94,15 @@ class PhotoTask(task.Task):
 
     def image(self, job):
         with files.reading():
-            picture = decode_image(job.source)
+            image = decode_image(job.source)
             metadata = read_metadata(job.source.read_bytes())
         if self.compared:
-            write_image(job.target, self.comparison(picture.rgb))
+            write_image(job.target, self.comparison(image.rgb))
         else:
-            result = self.colorize(self.translate, picture.rgb)
+            result = self.colorize(self.translate, image.rgb)
             kept = {"metadata": metadata, "fine_colour": True}
-            write_image(job.target, result, picture.alpha, **kept)
-        return f"{picture.rgb.shape[1]} x {picture.rgb.shape[0]}"
+            write_image(job.target, result, image.alpha, **kept)
+        return f"{image.rgb.shape[1]} x {image.rgb.shape[0]}"
 
     def video(self, job: Job, on_progress: OnProgress) -> str:
         self.stabilise = ColourSmoother(self.smooth)  # videos do not share colours
