@@ -306,6 +306,7 @@ def python_blocks(path):
 def test_python_examples_run(path, failures, pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     image = noise_image(3, 48, 56)
+    write_image(pictures / "streets" / "testB" / "0000.png", image)
     names = {"image": image, "TINY": {**TINY["pix2pix"], "steps": 2, "workers": 0}}
     (block,) = python_blocks(path)
     exec(block.replace("steps=5000", "**TINY"), names)

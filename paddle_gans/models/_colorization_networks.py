@@ -1,4 +1,4 @@
-"""The two generators of the colorization article: lightness of any size to colour."""
+"""The two generators of the colorization tutorial: lightness of any size to colour."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class DynamicUNet(nn.Layer):
     ``encoder`` returns its feature maps, largest first; ``encoder.widths`` are their channels (all
     even). The decoder upsamples by sub-pixel convolutions and normalises only the encoder's maps;
     maps with odd sides are matched by nearest neighbour, so that every size works. ``bounded`` adds
-    a tanh. Sources: the article; fastai's DynamicUnet, which it uses.
+    a tanh. Sources: the tutorial; fastai's DynamicUnet, which it uses.
     """
 
     def __init__(self, encoder: ResNet, out_channels: int = 2, *, bounded: bool = False):

@@ -1,6 +1,6 @@
 """Colorization: colour grey photographs with a conditional GAN in CIE Lab.
 
-The article's two generators, trained as in pix2pix (Isola et al., CVPR 2017).
+The tutorial's two generators, trained as in pix2pix (Isola et al., CVPR 2017).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Colorization(GANModel):
 
     Batches contain ``l`` [N, 1, H, W] = L / 50 - 1 and ``ab`` [N, 2, H, W] = ab / 110, of Lab.
     Losses: ``d_loss_real``, ``d_loss_fake``, ``g_loss_fake``, ``g_loss_l1``; only the last before
-    step ``pretrain_steps``. Sources: the article; Isola et al. 2017, section 3.
+    step ``pretrain_steps``. Sources: the tutorial; Isola et al. 2017, section 3.
     """
 
     data_class = Photos
@@ -204,7 +204,7 @@ class Colorization(GANModel):
         return {name: float(np.mean(values)) for name, values in found.items()}
 
     def validation_warnings(self, history):
-        """Warn of fading colours, which the article attributes to overfitting.
+        """Warn of fading colours, which the tutorial attributes to overfitting.
 
         The strength of colours is the result's chroma over the truth's. They fade if it fell in
         each of the last three validations, to less than 60 % of its best value; a best above 1

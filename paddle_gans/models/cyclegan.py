@@ -1,6 +1,6 @@
 """CycleGAN: unpaired image-to-image translation (Zhu et al., ICCV 2017).
 
-Default: the article's networks and losses. The paper's networks are options.
+Default: the tutorial's networks and losses. The paper's networks are options.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from paddle_gans.training.schedules import linear_decay
 
 
 class Generator(nn.Layer):
-    """The article's generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], H and W / 4.
+    """The tutorial's generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], H and W divisible by 4.
 
     It upsamples by nearest neighbour and a convolution instead of the paper's transposed ones.
     """
@@ -56,7 +56,7 @@ class Generator(nn.Layer):
 
 
 class Discriminator(nn.Layer):
-    """The article's PatchGAN: [N, 3, H, W] to scores [N, 1, H/16, W/16]."""
+    """The tutorial's PatchGAN: [N, 3, H, W] to scores [N, 1, H/16, W/16]."""
 
     def __init__(self, base_dim: int = 64):
         super().__init__()
@@ -93,7 +93,7 @@ class CycleGAN(GANModel):
 
     Batches contain ``a`` and ``b`` [N, 3, H, W] in [-1, 1]. Losses: ``g_loss_gan``,
     ``g_loss_cycle``, ``g_loss_identity`` (means over both directions), ``d_loss_a``,
-    ``d_loss_b``. Sources: Zhu et al. 2017, sections 3 and 4; the article's training loop.
+    ``d_loss_b``. Sources: Zhu et al. 2017, sections 3 and 4; the tutorial's training loop.
     """
 
     data_class = Unpaired

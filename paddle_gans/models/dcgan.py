@@ -21,7 +21,7 @@ from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import vanilla
 from paddle_gans.training.model import GANModel, SampleGrid, Update, adam, frozen
 
-NEGATIVE_SLOPE = 0.02  # of LeakyReLU: the default in the framework version of the article
+NEGATIVE_SLOPE = 0.02  # of LeakyReLU: the default in the framework version of the tutorial
 
 
 class Generator(nn.Layer):
@@ -74,7 +74,7 @@ class DCGAN(GANModel):
 
     Batches contain ``image`` [N, channels, size, size] in [-1, 1]. Losses: ``d_loss_fake``,
     ``d_loss_real``, ``g_loss`` (of the last update in the step). Sources: Radford et al. 2016; the
-    article's listing.
+    tutorial's listing.
     """
 
     paper_config = RunConfig(batch_size=128, epochs=20, sample_every=468, save_every=468)
@@ -92,13 +92,13 @@ class DCGAN(GANModel):
         base_dim: int = 64,  # channels of the first convolution
         upsample: Literal["deconv", "resize"] = "deconv",  # resize: nearest + conv, no checkerboard
         g_steps: int = 2,  # generator updates per step
-        double_sigmoid: bool = False,  # apply the sigmoid twice, as the article's listing does
+        double_sigmoid: bool = False,  # apply the sigmoid twice, as the tutorial's listing does
         init: Literal["normal", "framework"] = "normal",  # N(0, 0.02), or the framework's default
         diff_augment: str | None = None,  # augment what D sees: any of color,translation,cutout
         ema_decay: float = 0.0,  # decay of the generator's moving average, e.g. 0.999; 0: none
         learning_rate: float = 2e-4,  # of both Adam optimizers
         d_learning_rate: float | None = None,  # of the discriminator (default: --learning-rate)
-        beta1: float = 0.5,  # Adam's beta1; 0.9 in the article's listing
+        beta1: float = 0.5,  # Adam's beta1; 0.9 in the tutorial's listing
         beta2: float = 0.999,  # Adam's beta2
     ):
         super().__init__()

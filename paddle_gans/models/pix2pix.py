@@ -1,6 +1,6 @@
 """pix2pix: image-to-image translation with a conditional GAN (Isola et al., CVPR 2017).
 
-Default: the article's networks and losses. The paper's U-Nets and discriminator are options.
+Default: the tutorial's networks and losses. The paper's U-Nets and discriminator are options.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from paddle_gans.training.model import GANModel, Update, adam, frozen
 class Norm(nn.BatchNorm2D):
     """Batch norm that uses its running statistics, or those of each image, at test time.
 
-    ``mode="instance"`` uses those of each image: the article never leaves training mode, so at
+    ``mode="instance"`` uses those of each image: the tutorial never leaves training mode, so at
     test time its batch of one image is normalised by its own statistics.
     """
 
@@ -61,7 +61,7 @@ class Residual(nn.Layer):
 
 
 class Generator(nn.Layer):
-    """The article's ResNet generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], H and W / 4."""
+    """The tutorial's ResNet generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], H and W divisible by 4."""
 
     def __init__(
         self, base_dim: int = 64, residual_num: int = 7, norm=Norm, upsample: str = "deconv"
@@ -103,7 +103,7 @@ class Generator(nn.Layer):
 
 
 class Discriminator(nn.Layer):
-    """The article's 70x70 PatchGAN: A and B concatenated [N, 6, H, W] to logits [N, 1, h, w].
+    """The tutorial's 70x70 PatchGAN: A and B concatenated [N, 6, H, W] to logits [N, 1, h, w].
 
     h = H / 8 - 2. Unlike in the paper, instance norm also follows the first convolution.
     """
@@ -149,7 +149,7 @@ class Pix2Pix(GANModel):
 
     Batches contain ``a`` and ``b`` [N, 3, H, W] in [-1, 1]. Losses: ``d_loss_real``,
     ``d_loss_fake``, ``d_loss_gp`` (wgangp only), ``g_loss_fake``, ``g_loss_l1``; those of weight 0
-    are not computed. Sources: Isola et al. 2017, section 3; the article's listing.
+    are not computed. Sources: Isola et al. 2017, section 3; the tutorial's listing.
     """
 
     data_class = Paired
@@ -168,6 +168,7 @@ class Pix2Pix(GANModel):
         "flip": True,
     }
 
+    # Each keyword is a flag of the command, and the comment beside it its help.
     def __init__(
         self,
         *,
@@ -236,10 +237,10 @@ class Pix2Pix(GANModel):
             )
 
         # Update G: adversarial loss and distance to the target.
-        with frozen(self.discriminator):
+        with frozen(self.discriminator):  # Paddle decides this in the forward pass
             terms = self.g_losses(source, target, fake)
         weights = {"g_loss_fake": self.lambda_gan, "g_loss_l1": self.lambda_l1}
-        weights = {name: weights[name] for name in terms}
+        weights = {name: weights[name] for name in terms}  # a term of weight 0 is not computed
         losses.update(update(terms, self.optimizers["generator"], weights=weights))
         return losses
 

@@ -1,6 +1,6 @@
 """StarGAN v2: diverse image synthesis for multiple domains (Choi et al., CVPR 2020).
 
-The article stopped at R1, which its framework could not compute; here training is complete.
+The tutorial stopped at R1, which its framework could not compute; here training is complete.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class StarGANv2(GANModel):
     ``d_latent_r1``, ``g_latent_adv``, ``g_latent_sty``, ``g_latent_ds`` (diversity, maximised),
     ``g_latent_cyc``; reference-guided: ``d_ref_...``, ``g_ref_...``. Samples and inference use the
     moving averages of generator, mapping network and style encoder. Source: the paper's section 3
-    and appendix A; the article's listings, corrected.
+    and appendix A; the tutorial's listings, corrected.
     """
 
     data_class = Domains
@@ -301,7 +301,7 @@ class StarGANv2(GANModel):
             self.fan.set_state_dict(load_fan(self.fan_weights).state_dict())
 
     def information(self, data, batch_size, steps):
-        """Return the settings, formatted as in the article."""
+        """Return the settings, formatted as in the tutorial."""
         return [
             "##### Information #####",
             "# gan type :  gan",

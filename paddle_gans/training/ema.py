@@ -22,7 +22,7 @@ def soft_update(target: nn.Layer, source: nn.Layer, decay: float) -> None:
     """Update the moving average: target = decay * target + (1 - decay) * source.
 
     Trainable parameters are averaged; running statistics and buffers are copied. ``decay`` is the
-    weight of the average, e.g. 0.999. It must be at least 0.5, because in the article's function of
+    weight of the average, e.g. 0.999. It must be at least 0.5, because in the tutorial's function of
     this name it is the weight of the source.
 
     Raises:
@@ -32,7 +32,7 @@ def soft_update(target: nn.Layer, source: nn.Layer, decay: float) -> None:
     if not 0.5 <= decay <= 1:
         raise InputError(
             f"soft_update expects the weight of the moving average, e.g. 0.999, not {decay}; the "
-            f"article's decay is that of the new weights: give {1 - decay:g} instead of {decay:g}"
+            f"tutorial's decay is that of the new weights: give {1 - decay:g} instead of {decay:g}"
         )
     move_average(target, source, decay)
 

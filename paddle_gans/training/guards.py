@@ -36,13 +36,14 @@ class NotFiniteError(InputError):
 
 
 class FiniteGuard:
-    """Checks losses and gradients, and stops or skips if they are not finite (``--on-nan``).
+    """Stops or skips if losses are not finite (``--on-nan``).
 
-    "stop" raises ``NotFinite``: before any weight changes where checking is free (one process on a
-    CPU), else when ``check`` is called, so that a GPU need not be waited for at every step. "skip"
-    leaves out the update, on all ranks, and undoes its effect on everything that no optimizer
-    steps (running statistics, image pools, averages): a resumed run skips the same updates.
-    "ignore" checks nothing.
+    ``Update`` asks it before each backward pass. "stop" raises ``NotFinite``: before the update
+    where checking is free (one process on a CPU), else when ``check`` is called, so that a GPU need
+    not be waited for at every step. "skip" leaves out the update on all ranks, also if only its
+    gradient is not finite, and undoes the step's effect on everything that no optimizer steps
+    (running statistics, image pools, averages): a resumed run skips the same updates. "ignore"
+    checks nothing.
     """
 
     def __init__(self, on_nan: str = "ignore", state: Mapping[str, Any] = NONE):

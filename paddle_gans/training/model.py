@@ -35,16 +35,16 @@ class SampleGrid:
 
 
 class GANModel(nn.Layer):
-    """One article: its networks, optimizers, training step, and samples.
+    """One paper's networks, optimizers, training step, and samples.
 
-    Constructor arguments are keyword-only and have the article's values as defaults; they are the
+    Constructor arguments are keyword-only and have the tutorial's values as defaults; they are the
     configuration and the command-line flags. Networks, moving averages and image pools are
     sublayers, so that a checkpoint cannot miss one.
     """
 
-    paper_config: RunConfig  # what the article trains with
-    demo_config: RunConfig  # trains in a few minutes on the embedded data
-    demo_options: Mapping[str, Any] = NONE  # options that differ from the article's there
+    paper_config: RunConfig  # for the user's own data: the paper's or its tutorial's schedule
+    demo_config: RunConfig  # for the embedded data: a few minutes of training
+    demo_options: Mapping[str, Any] = NONE  # options that differ from the tutorial's there
     optimizers: dict[str, Optimizer]
     sample_grid = SampleGrid()
     # The class of what `dataset` returns: Paired, Unpaired, Domains or Photos, which say how the
@@ -112,7 +112,7 @@ class GANModel(nn.Layer):
         )
 
     def lr_scale(self, step: int, steps_per_epoch: int) -> float:
-        """What the learning rates are multiplied by at ``step``; 1 unless the article decays."""
+        """What the learning rates are multiplied by at ``step``; 1 unless the tutorial decays."""
         return 1.0
 
     @classmethod
@@ -132,7 +132,7 @@ class GANModel(nn.Layer):
         """
 
     def information(self, data: str, batch_size: int, steps: int) -> list[str]:
-        """Lines to print at the start of a run, as the article does."""
+        """Lines to print at the start of a run, as the tutorial does."""
         return []
 
     @classmethod

@@ -53,17 +53,18 @@ def train(model_class: type[GANModel], **settings: Any) -> Result:
         Stopped: Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
     with contextlib.ExitStack() as stack:
+        # Each block compares errors across ranks at its end, so that none waits for a failed one.
         with parallel.sync_errors():
             experiment = setup(model_class, settings)
-        folder, is_first = RunFolder(experiment.out), parallel.rank() == 0
+        folder, is_rank0 = RunFolder(experiment.out), parallel.rank() == 0
         with parallel.sync_errors():
-            if is_first:
+            if is_rank0:
                 stack.enter_context(folder)  # locks it
         with parallel.sync_errors():
             state, warnings = restore(experiment, folder)
         start = state.get("step", 0)
         parallel.require_same_start(start, experiment.out)
-        progress = stack.enter_context(Progress(start, experiment.steps, verbose=is_first))
+        progress = stack.enter_context(Progress(start, experiment.steps, verbose=is_rank0))
         trainer = Trainer(experiment, folder, progress, state)
         data = experiment.loader.dataset.describe()
         for line in (
@@ -83,7 +84,10 @@ def train(model_class: type[GANModel], **settings: Any) -> Result:
 def training_step(
     model: GANModel, batch: Mapping[str, Tensor], step: int, update: Update
 ) -> dict[str, Tensor]:
-    """Take one training step, in parts if the update accumulates; returns the mean losses."""
+    """Take one training step, in parts if gradients accumulate; returns the mean losses.
+
+    A function, so that tests and benchmarks can train without a run folder.
+    """
     sums: dict[str, Tensor] = {}
     for part in update.parts(batch):
         with update.autocast():
@@ -110,8 +114,8 @@ class Trainer:
         self.start = self.saved = state.get("step", 0)
         self.seconds = state.get("seconds", 0.0)  # of earlier sessions
         self.clock = time.perf_counter()  # of this session
-        self.pause = 0.0  # seconds since the last logged step that were not training
-        self.rates = {name: o.get_lr() for name, o in self.model.optimizers.items()}
+        self.pause = 0.0  # seconds since the last log line spent on validation, samples and saving
+        self.base_lrs = {name: o.get_lr() for name, o in self.model.optimizers.items()}
         self.guard = FiniteGuard(self.config.on_nan, state)
         self.update = Update(self.config.amp, self.config.accumulate, self.guard)
         self.update.load_state(state.get("scaler", {}))
@@ -121,13 +125,13 @@ class Trainer:
             self.model, experiment.validation_set, folder, start=self.start, total=self.steps
         )
         self.signals = StopSignals(patient=parallel.world_size() > 1)
-        self.is_first = parallel.rank() == 0
+        self.is_rank0 = parallel.rank() == 0
         self.saved_not_finite = False  # in this session
         self.on_cpu = paddle.get_device().startswith("cpu")
 
     def run(self) -> Result:
         """Train to the end; a signal saves and stops."""
-        if self.is_first:
+        if self.is_rank0:
             kept = self.config.keep + (self.validation.best_by is not None)
             self.folder.need_space(checkpoint.bytes_needed(self.model, kept + 1))
             self.folder.write_config(self.experiment.record)
@@ -144,7 +148,7 @@ class Trainer:
                     with parallel.sync_errors(at_once=self.on_cpu):
                         batch = next(batches)
                 except InputError:
-                    self.save(step)  # keep what was learned until the bad file
+                    self.save(step)  # keep what was learned before the bad file
                     raise
                 self.train_step(step, batch)
                 if self.after_step(step + 1):
@@ -163,10 +167,10 @@ class Trainer:
         paddle.seed(step_seed(self.config.seed, parallel.rank(), step))
         scale = self.model.lr_scale(step, self.loader.steps_per_epoch)
         for name, optimizer in self.model.optimizers.items():
-            optimizer.set_lr(self.rates[name] * scale)
+            optimizer.set_lr(self.base_lrs[name] * scale)
         tensors = {name: from_numpy(array) for name, array in batch.items()}
         try:
-            with self.guard.watch_step(self.model, step):
+            with self.guard.watch_step(self.model, step):  # checked by Update, undone here
                 losses = training_step(self.model, tensors, step, self.update)
         except NotFinite as error:
             raise self.not_finite_error(error) from None
@@ -200,15 +204,15 @@ class Trainer:
         logs, samples, saves = logs or stops, samples or stops, saves or stops
         with self.disk.tolerate("log"):
             self.bad_files.report()
-            # The discriminator's outputs have no line of their own in the log.
-            joint = {} if self.model.metrics else metrics
-            if logs or joint:
-                self.log(done, joint)
+            # A model without metrics validates D's outputs only; they go into the losses' line.
+            with_losses = {} if self.model.metrics else metrics
+            if logs or with_losses:
+                self.log(done, with_losses)
         began = time.perf_counter()
         if metrics:
             with self.disk.tolerate("best"):
                 self.record_metrics(done, metrics)
-        if (samples or metrics) and self.is_first:
+        if (samples or metrics) and self.is_rank0:
             with self.disk.tolerate("samples"):
                 self.sample(done)
         if saves:
@@ -227,7 +231,7 @@ class Trainer:
         left = (self.steps - done) * training / max(done - self.logged, 1)
         self.logged_at, self.logged, self.pause = now, done, 0.0
         self.progress.report(done, self.guard.losses, rate, left)
-        if self.is_first:
+        if self.is_rank0:
             self.folder.append(
                 {
                     "step": done,
@@ -245,7 +249,7 @@ class Trainer:
     def measure(self, done: int) -> dict[str, float]:
         """Metrics on the validation set; {} if a signal came.
 
-        Every rank measures everything: the others would only wait, and not for long.
+        Every rank measures the whole set: sharing the work would save little.
 
         Raises:
             InputError: an item cannot be read; a checkpoint is saved before.
@@ -263,10 +267,10 @@ class Trainer:
 
     def record_metrics(self, done: int, metrics: Mapping[str, float]) -> None:
         """Keep the weights if they are the best, then log and show the metrics."""
-        improves = parallel.any_rank(self.is_first and self.validation.improves(metrics))
+        improves = parallel.any_rank(self.is_rank0 and self.validation.improves(metrics))
         if improves:
             self.save(done)  # to resume from; best/ is for inference
-        if not self.is_first:
+        if not self.is_rank0:
             return
         if improves:
             self.validation.keep(done, metrics, self.save_networks)
@@ -276,7 +280,7 @@ class Trainer:
             self.progress.say(text)
 
     def run_missed_validation(self) -> None:
-        """Do the validation of the step at which the run stopped, if it stopped before that.
+        """Repeat a validation that was due at the start step but is not in the log.
 
         Raises:
             Stopped: a signal came.
@@ -285,7 +289,7 @@ class Trainer:
         metrics = self.measure(self.start) if due else {}
         if metrics:
             self.record_metrics(self.start, metrics)
-        if metrics and self.is_first:
+        if metrics and self.is_rank0:
             self.sample(self.start)
         if parallel.any_rank(self.signals.received):
             raise Stopped(self.signals.received or signal.SIGTERM, self.start)
@@ -318,7 +322,7 @@ class Trainer:
         pools = gather_pools(self.model)
         written = False
         try:
-            if self.is_first:
+            if self.is_rank0:
                 with contextlib.nullcontext() if required else self.disk.tolerate("checkpoint"):
                     self.write_checkpoint(done, pools)
                     written = True
