@@ -61,7 +61,7 @@ class Residual(nn.Layer):
 
 
 class Generator(nn.Layer):
-    """The tutorial's ResNet generator: [N, 3, H, W] to [N, 3, H, W] in [-1, 1], H and W divisible by 4."""
+    """The tutorial's ResNet generator: [N, 3, H, W] to the same in [-1, 1]; 4 divides H and W."""
 
     def __init__(
         self, base_dim: int = 64, residual_num: int = 7, norm=Norm, upsample: str = "deconv"

@@ -22,8 +22,8 @@ def soft_update(target: nn.Layer, source: nn.Layer, decay: float) -> None:
     """Update the moving average: target = decay * target + (1 - decay) * source.
 
     Trainable parameters are averaged; running statistics and buffers are copied. ``decay`` is the
-    weight of the average, e.g. 0.999. It must be at least 0.5, because in the tutorial's function of
-    this name it is the weight of the source.
+    weight of the average, e.g. 0.999. It must be at least 0.5, because in the tutorial's function
+    of this name it is the weight of the source.
 
     Raises:
         InputError: ``decay`` is below 0.5 or above 1.
