@@ -1,6 +1,6 @@
-"""python notebooks/execute.py [NAME ...]: run notebooks from top to bottom, keep what they show.
+"""python notebooks/execute.py [NAME ...]: run notebooks from top to bottom and keep their outputs.
 
-Needs the extra `notebooks` (nbclient, nbformat, ipykernel); `make notebooks` brings it along.
+Needs the extra `notebooks` (nbclient, nbformat, ipykernel), which `make notebooks` installs.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ METADATA = {
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
-    """Run a notebook in its own folder, on this Python, and return it with its outputs.
+    """Run a notebook in its own folder with this Python, and return it with its outputs.
 
-    Nothing is written beside what the notebook itself writes. The package need not be installed.
+    The notebook's file is not changed. The package need not be installed.
 
     Raises:
-        CellExecutionError: a cell ended with an error; the message holds its traceback.
+        CellExecutionError: a cell raised an error; the message contains its traceback.
     """
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
@@ -49,7 +49,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
             cell.outputs, cell.execution_count = [], None
     python_path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as folder:
-        # A kernel of our own: the one installed as "python3" may be another Python's.
+        # Not the kernel "python3", which may belong to another Python.
         kernel = Path(folder) / "here" / "kernel.json"
         kernel.parent.mkdir()
         kernel.write_text(json.dumps(KERNEL), encoding="utf-8")
@@ -57,18 +57,18 @@ def execute(path: Path) -> nbformat.NotebookNode:
         client = NotebookClient(
             notebook,
             km=AsyncKernelManager(kernel_name="here", kernel_spec_manager=specs),
-            timeout=3600,  # seconds a cell
-            record_timing=False,  # no time of day in the file
+            timeout=3600,  # seconds per cell
+            record_timing=False,  # keeps times out of the file
             coalesce_streams=True,
             resources={"metadata": {"path": str(path.parent)}},
         )
-        client.owns_km = True  # a manager that is given would be left with its kernel running
+        client.owns_km = True  # otherwise the kernel of a given manager keeps running
         client.execute(env={**os.environ, "PYTHONPATH": python_path})
     return tidy(notebook)
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Leave out what differs from machine to machine and nobody reads."""
+    """Remove metadata that differs between machines."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({})
@@ -76,16 +76,16 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Execute the named notebooks, or all; each is written back when it has run to its end."""
+    """Execute the named notebooks, or all, and write back those that succeed."""
     parser = argparse.ArgumentParser(
         prog="python notebooks/execute.py", description="Run notebooks and keep their outputs."
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="01_dcgan, say (all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="for example 01_dcgan (all)")
     names = parser.parse_args(argv).names
     known = {path.stem: path for path in sorted(HERE.glob("*.ipynb"))}
     unknown = sorted({Path(name).stem for name in names} - set(known))
     if unknown:
-        parser.error(f"no notebook {unknown[0]}; there are {', '.join(known)}")
+        parser.error(f"no notebook {unknown[0]}; choose from {', '.join(known)}")
     failed = []
     for path in [known[Path(name).stem] for name in names] or known.values():
         start = time.monotonic()

@@ -1,4 +1,4 @@
-"""Every notebook in the folder: what stands in it, and that it runs."""
+"""Every notebook: its content and its execution."""
 
 import ast
 import importlib
@@ -12,14 +12,14 @@ from conftest import ROOT
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-MOST_BYTES = 1_500_000
+MAX_BYTES = 1_500_000
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-# What belongs to one machine or one moment: absolute paths, a time of day, a date.
+# Absolute paths, times and dates.
 OF_A_MACHINE = re.compile(
     r"(?<![\w.~])/(?:home|root|tmp|work|usr|opt|var|mnt|Users)/|[A-Z]:\\\\|"
     r"\b\d\d:\d\d:\d\d\b|\b20\d\d-\d\d-\d\d\b"
 )
-# Training is the package's: a notebook calls `train`, and neither steps nor differentiates.
+# Notebooks train only through `train`.
 NOT_OURS = {"backward", "minimize", "clear_grad", "step", "train_step"}
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -35,18 +35,18 @@ def source(cell):
 
 
 def prose(path):
-    """The Markdown of a notebook without its code blocks."""
+    """Return the Markdown of a notebook without its code blocks."""
     text = "\n\n".join(source(cell) for cell in cells(path, "markdown"))
     return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
 def python(cell):
-    """A cell's syntax tree; magics and shell lines count as `pass`."""
+    """Parse a cell, with magics and shell lines as `pass`."""
     return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source(cell), flags=re.MULTILINE))
 
 
 def texts(cell):
-    """What a cell's outputs hold as text; pictures are left out."""
+    """Yield the text of a cell's outputs, without images."""
     for output in cell["outputs"]:
         data = {**output.get("data", {}), "text": output.get("text", "")}
         for kind, value in data.items():
@@ -78,7 +78,7 @@ def test_it_was_run_once_from_top_to_bottom_without_an_error_or_a_warning(path):
 
 @each
 def test_it_is_small(path):
-    assert path.stat().st_size < MOST_BYTES
+    assert path.stat().st_size < MAX_BYTES
 
 
 @each

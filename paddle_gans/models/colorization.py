@@ -91,9 +91,9 @@ class Colorization(GANModel):
         beta1: float = 0.5,  # Adam's beta1
         beta2: float = 0.999,  # Adam's beta2
         load_size: int = 256,  # pixels of the short side before cropping; 0: original size
-        crop_size: int = 256,  # pixels
+        crop_size: int = 256,  # side of the crop in pixels
         flip: bool = True,  # mirror half of the training images
-        grey: Literal["keep", "skip"] = "keep",  # grey images in --data
+        grey: Literal["keep", "skip"] = "keep",  # keep or skip grey images in --data
     ):
         super().__init__()
         check_options(generator, encoder_weights, base_dim, lambda_l1, pretrain_steps, crop_size)
@@ -254,7 +254,7 @@ def to_rgb(lightness, ab):
 
 
 def download_weights(encoder: str) -> Path:
-    """Download the ImageNet weights that Paddle publishes into its cache, unless they are there.
+    """Download the ImageNet weights that Paddle publishes into its cache, unless present.
 
     Raises:
         InputError: they cannot be downloaded.

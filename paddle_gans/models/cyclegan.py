@@ -113,7 +113,7 @@ class CycleGAN(GANModel):
         discriminator: Literal["article", "patch_gan"] = "article",  # patch_gan: the paper's
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 9,  # residual blocks in each generator
-        upsample: Literal["deconv", "resize"] = "deconv",  # resnet_9blocks only
+        upsample: Literal["deconv", "resize"] = "deconv",  # of resnet_9blocks; article: resize
         lambda_cyc: float = 10.0,  # weight of the cycle-consistency loss
         lambda_id: float = 5.0,  # weight of the identity loss; 0: none
         pool_size: int = 50,  # size of each pool of generated images; 0: no pool
@@ -127,7 +127,7 @@ class CycleGAN(GANModel):
         decay_end_epoch: int = 200,  # epoch at which it reaches 0
         # pixels of the short side before cropping; 0: original size (default: 1.12 x crop size)
         load_size: int | None = None,
-        crop_size: int = 256,  # pixels
+        crop_size: int = 256,  # side of the crop in pixels
         flip: bool = True,  # mirror half of the training images
         recompute: bool = False,  # save memory: compute residual blocks again in the backward pass
     ):

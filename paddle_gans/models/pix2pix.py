@@ -192,7 +192,7 @@ class Pix2Pix(GANModel):
         load_size: int = 256,  # pixels of the short side before cropping; 0: original size
         crop_size: int | None = None,  # pixels (default: resnet 224, unet_256 256, unet_128 128)
         flip: bool = False,  # mirror half of the training pairs
-        a_side: Literal["left", "right"] = "left",  # where A is if files contain both images
+        a_side: Literal["left", "right"] = "left",  # side of A in files that contain both
         labels: Literal["auto", "a", "b", "none"] = "auto",  # label maps: resized without blending
         allow_outside: bool = False,  # a list file may name images outside its folder
     ):

@@ -66,7 +66,7 @@ class StarGANv2(GANModel):
         self,
         *,
         domains: str = "cat,dog,wild",  # folder names (default: the folders in --data)
-        crop_size: int = 256,  # pixels: a power of two, at least 64
+        crop_size: int = 256,  # side of the images in pixels: a power of two, at least 64
         base_dim: int | None = None,  # channels of the first layer (default: 2**14 / crop size)
         max_channels: int = 512,  # channels of the deepest layers
         latent_dim: int = 16,  # length of a latent code

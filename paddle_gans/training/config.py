@@ -1,4 +1,4 @@
-"""What a training run is told, apart from the model's own options."""
+"""The settings of a training run, apart from the model's options."""
 
 from __future__ import annotations
 
