@@ -14,13 +14,13 @@ ALL = "color,translation,cutout"
 
 
 def ramp(count=1, channels=3, height=4, width=4):
-    """Images whose pixels all differ."""
+    """Return images whose pixels all differ."""
     size = count * channels * height * width
     return paddle.arange(size, dtype="float32").reshape([count, channels, height, width]) / size
 
 
 def number(value, dtype="float32"):
-    """One number a image."""
+    """Return one number per image."""
     return paddle.full([1, 1, 1, 1], value, dtype)
 
 

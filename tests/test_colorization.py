@@ -1,4 +1,4 @@
-"""Colorization: the generators at any size, the encoder's weights, the step, the figures."""
+"""Colorization: the generators at any size, the encoder's weights, the step, metrics."""
 
 import time
 
@@ -99,7 +99,7 @@ def test_the_residual_unet_is_the_papers():
     widths = [unit.shortcut[0].weight.shape[:2] for unit in units]
     assert widths == [[64, 1], [128, 64], [256, 128], [512, 256], [256, 768], [128, 384], [64, 192]]
     assert [unit.shortcut[0]._stride for unit in units] == [[s, s] for s in (1, 2, 2, 2, 1, 1, 1)]
-    assert isinstance(units[0].layers[0], nn.Conv2D)  # the picture itself is not normalised
+    assert isinstance(units[0].layers[0], nn.Conv2D)  # the image itself is not normalised
     assert all(isinstance(unit.layers[0], nn.BatchNorm2D) for unit in units[1:])
 
 
@@ -134,7 +134,7 @@ def test_sub_pixels_start_without_a_checkerboard():
 
 
 def vision_network(build):
-    """Paddle's own network with drawn weights, and statistics unlike those of a new one."""
+    """Paddle's network with random weights and running statistics."""
     network = build()
     rng = np.random.default_rng(0)
     for name, x in network.state_dict().items():
@@ -145,7 +145,7 @@ def vision_network(build):
 
 
 def vision_maps(network, x):
-    """The five maps in a network of ``paddle.vision``."""
+    """Return the five feature maps of a network of ``paddle.vision``."""
     maps = [network.relu(network.bn1(network.conv1(x)))]
     h = network.maxpool(maps[0])
     for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
@@ -155,7 +155,7 @@ def vision_maps(network, x):
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(resnet18, "resnet18"), (resnet34, "resnet34")])
-def test_a_grey_picture_is_seen_as_by_the_network_for_rgb(ours, theirs):
+def test_a_grey_image_is_seen_as_by_the_network_for_rgb(ours, theirs):
     """Also that layers are wired and named as Paddle's, whose weights are published."""
     published = vision_network(getattr(vision, theirs))
     encoder = ours()
@@ -198,7 +198,7 @@ def test_encoder_weights_come_from_a_file_and_leave_the_decoder_alone(tmp_path):
 
 
 def test_a_model_is_built_without_its_encoder_weights(tmp_path):
-    """As for inference, and for a run that goes on: what was learned holds all."""
+    """Neither inference nor a resumed run needs the ImageNet weights."""
     model = Colorization(encoder_weights=str(tmp_path / "gone.pdparams"))
     with pytest.raises(InputError, match=r"gone\.pdparams does not exist"):
         model.load_pretrained()
@@ -238,7 +238,7 @@ def test_options_that_cannot_be(options, complaint):
 
 
 def asked_for(model, step):
-    """(terms, weights, optimizer) of every update that a step asks for."""
+    """Return (terms, weights, optimizer) of the updates in a training step."""
     update, asked = Update(), []
     names = {id(optimizer): name for name, optimizer in model.optimizers.items()}
 
@@ -328,7 +328,7 @@ def test_a_folder_of_photographs_trains(tmp_path):
 
 
 class Answer(nn.Layer):
-    """Says the same, whatever it is asked."""
+    """A network with a constant output."""
 
     def __init__(self, ab):
         super().__init__()

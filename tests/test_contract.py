@@ -1,4 +1,4 @@
-"""What every model must do; it finds the models by itself.
+"""The contract of every model; models are found automatically.
 
 A new file under ``paddle_gans/models`` is tested here without being named; ``TINY`` in conftest
 may make it small.
@@ -21,7 +21,7 @@ every_model = pytest.mark.parametrize("name", models.names())
 
 
 def build(name, seed=0, **options):
-    """The model, small, on the embedded data."""
+    """Build a small model for the embedded data."""
     model_class = models.find(name)
     options = {**model_class.demo_options, **TINY.get(name, {}), **options}
     paddle.seed(seed)
@@ -139,7 +139,7 @@ def test_samples_are_named_images_and_leave_no_trace(name):
 
 @every_model
 def test_the_average_is_sampled_saved_and_translated_with(name):
-    """With an average far from its network, everything shown or saved is the average's."""
+    """Samples and saved weights are those of the average."""
     if "ema_decay" not in options_of(models.find(name)):
         pytest.skip("this model has no such option")
     model = build(name, ema_decay=0.9)
@@ -180,7 +180,7 @@ def test_inference_networks_are_there(name):
 
 @every_model
 def test_all_state_is_in_sublayers(name):
-    """A checkpoint saves the sublayers; a tensor on the model itself would be forgotten."""
+    """Checkpoints save sublayers only, not tensors of the model itself."""
     model = build(name)
     run_steps(model, 1)
     below = {f"{child}.{key}" for child, layer in model.named_children()

@@ -215,20 +215,20 @@ def test_each_file_translates_in_its_direction(unpaired_folder, tmp_path):
     train(unpaired_folder, tmp_path / "run", steps=1)
     ab = paddle_gans.load(str(tmp_path / "run" / "generator_ab.pdparams"))
     ba = paddle_gans.load(str(tmp_path / "run" / "generator_ba.pdparams"))
-    picture = noise_image(0, 33, 50)
-    assert ab(picture).shape == ba(picture).shape == picture.shape
-    assert not np.array_equal(ab(picture), ba(picture))
+    array = noise_image(0, 33, 50)
+    assert ab(array).shape == ba(array).shape == array.shape
+    assert not np.array_equal(ab(array), ba(array))
     (tmp_path / "alone").mkdir()
     moved = tmp_path / "alone" / "mine.pdparams"
     moved.write_bytes((tmp_path / "run" / "generator_ba.pdparams").read_bytes())
-    np.testing.assert_array_equal(paddle_gans.load(str(moved))(picture), ba(picture))
+    np.testing.assert_array_equal(paddle_gans.load(str(moved))(array), ba(array))
 
 
 # Accumulation
 
 
 def test_accumulated_parts_equal_the_whole_batch(unpaired_folder, tmp_path):
-    """No batch norm, pools still filling: two halves are one batch, but for rounding."""
+    """Without batch norm and full pools, two halves equal one batch, up to rounding."""
     options = {"batch_size": 2, "steps": 3, "pool_size": 50}
     train(unpaired_folder, tmp_path / "whole", **options)
     train(unpaired_folder, tmp_path / "parts", accumulate=2, **options)

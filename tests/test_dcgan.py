@@ -1,4 +1,4 @@
-"""DCGAN: shapes at every size, the switch of the article's slip, MNIST's files, drawing."""
+"""DCGAN: shapes, the double sigmoid of the article, MNIST's files, generation."""
 
 import gzip
 import math
@@ -49,7 +49,7 @@ def test_order_of_the_updates():
 
 
 def test_double_sigmoid_is_the_articles_slip():
-    """A logit l gives the loss softplus(-l) once, and softplus(-sigmoid(l)) with the slip."""
+    """A logit l gives the loss softplus(-l) once, and softplus(-sigmoid(l)) with two sigmoids."""
     once, twice = DCGAN(**TINY["dcgan"]), DCGAN(**TINY["dcgan"], double_sigmoid=True)
     images = paddle.zeros([4, 1, 28, 28])
 
@@ -147,11 +147,11 @@ def test_the_real_mnist():
 # Training and drawing
 
 
-def test_a_folder_of_pictures_trains_in_colour(tmp_path):
+def test_a_folder_of_images_trains_in_colour(tmp_path):
     for i in range(4):
-        write_image(tmp_path / "pictures" / f"{i}.png", noise_image(i, 40, 50))
+        write_image(tmp_path / "images" / f"{i}.png", noise_image(i, 40, 50))
     result = paddle_gans.train(
-        "dcgan", data=str(tmp_path / "pictures"), out=str(tmp_path / "run"), steps=1, batch_size=2,
+        "dcgan", data=str(tmp_path / "images"), out=str(tmp_path / "run"), steps=1, batch_size=2,
         crop_size=32, channels=3, base_dim=4,
     )  # fmt: skip
     assert set(result.losses) == {"d_loss_fake", "d_loss_real", "g_loss"}

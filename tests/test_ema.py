@@ -67,7 +67,7 @@ BATCH = {"x": paddle.zeros([2, 1])}
 
 
 class OneNumber(GANModel):
-    """A model of one weight, which moves by 1 in each step."""
+    """A model of one weight that grows by 1 in each step."""
 
     def __init__(self, decay, **settings):
         super().__init__()

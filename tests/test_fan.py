@@ -27,7 +27,7 @@ def fan():
     return network
 
 
-def picture(n=1, side=256):
+def image(n=1, side=256):
     return np.random.default_rng(side).uniform(-1, 1, (n, 3, side, side)).astype("float32")
 
 
@@ -57,8 +57,8 @@ def test_equals_the_reference(path, kernels, monkeypatch):
 # The network.
 
 
-def test_pictures_of_other_sizes(fan):
-    x = paddle.to_tensor(picture(2, 96), stop_gradient=False)
+def test_images_of_other_sizes(fan):
+    x = paddle.to_tensor(image(2, 96), stop_gradient=False)
     heat = fan.heat(x)
     assert heat.shape == [2, 98, 64, 64]
     face, detail = fan.masks(x[:1])
@@ -70,14 +70,14 @@ def test_pictures_of_other_sizes(fan):
     assert all(result.stop_gradient for result in (heat, face, detail, landmarks))
 
 
-def test_pictures_come_to_the_network_from_0_to_1(fan):
-    x = paddle.to_tensor(picture())
+def test_images_come_to_the_network_from_0_to_1(fan):
+    x = paddle.to_tensor(image())
     np.testing.assert_array_equal(fan.heat(x), fan((x + 1) / 2)[:, :98])
 
 
 def test_it_is_frozen_in_training_mode_too(fan):
     before = {name: x.numpy() for name, x in fan.state_dict().items()}
-    x = paddle.to_tensor(picture(), stop_gradient=False)
+    x = paddle.to_tensor(image(), stop_gradient=False)
     fan.eval()
     still = fan(x)
     fan.train()
@@ -339,7 +339,7 @@ def test_a_face_without_size_is_refused():
 
 
 class Bright(FAN):
-    """Knows only where the picture is brightest: every landmark is there, as high as it is red."""
+    """Puts every landmark at the brightest pixel, with its red value as the height."""
 
     def heat(self, x):
         small = paddle.nn.functional.avg_pool2d(x[:, :1], 4) * 0.5 + 0.5

@@ -55,7 +55,7 @@ def test_update_sums_weighted_terms_and_returns_them_unweighted():
 
 
 def test_update_sees_only_its_own_loss():
-    """A gradient that an earlier backward pass left behind does not leak in."""
+    """Gradients of an earlier backward pass are cleared."""
     layer, optimizer = one_weight(2.0)
     (layer.weight.sum() * 1000).backward()
     Update()({"line": layer.weight.sum() * -1}, optimizer)

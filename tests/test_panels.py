@@ -1,4 +1,4 @@
-"""Panels and curves: what stands where."""
+"""Sample grids and curves."""
 
 import json
 import os
@@ -18,30 +18,30 @@ def flat(value, count=2, size=96):
 
 
 def test_names_are_columns():
-    picture = grid({"A": flat(-1), "B": flat(1)})
+    image = grid({"A": flat(-1), "B": flat(1)})
     side = 96 + GAP
-    assert picture.shape == (CAPTION + 2 * side, 2 * side, 3)
-    assert picture[CAPTION + 5, 5].tolist() == [0, 0, 0]
-    assert picture[CAPTION + 5, side + 5].tolist() == [255, 255, 255]
-    assert picture[:CAPTION, :side].max() > 200  # the name is written above
+    assert image.shape == (CAPTION + 2 * side, 2 * side, 3)
+    assert image[CAPTION + 5, 5].tolist() == [0, 0, 0]
+    assert image[CAPTION + 5, side + 5].tolist() == [255, 255, 255]
+    assert image[:CAPTION, :side].max() > 200  # the name is written above
 
 
 def test_after_so_many_columns_the_next_names_go_below():
-    picture = grid({"A": flat(-1), "B": flat(1), "C": flat(0.0), "D": flat(1)}, columns=2)
+    image = grid({"A": flat(-1), "B": flat(1), "C": flat(0.0), "D": flat(1)}, columns=2)
     side, block = 96 + GAP, CAPTION + 2 * (96 + GAP)
-    assert picture.shape == (2 * block, 2 * side, 3)
-    assert picture[block + CAPTION + 5, 5].tolist() == [128, 128, 128]
+    assert image.shape == (2 * block, 2 * side, 3)
+    assert image[block + CAPTION + 5, 5].tolist() == [128, 128, 128]
 
 
 def test_tiled_blocks_stand_one_below_another():
-    picture = grid({"real": flat(1, 12, 28), "generated": flat(-1, 12, 28)}, tiled_rows=4)
+    image = grid({"real": flat(1, 12, 28), "generated": flat(-1, 12, 28)}, tiled_rows=4)
     side = 2 * 28 + GAP
-    assert picture.shape == (2 * (CAPTION + 4 * side), 3 * side, 3)
+    assert image.shape == (2 * (CAPTION + 4 * side), 3 * side, 3)
 
 
 def test_small_and_grey_images_are_enlarged_and_shown():
-    picture = grid({"digit": np.ones((1, 1, 28, 28), "float32")})
-    assert picture.shape == (CAPTION + 4 * 28 + GAP, 4 * 28 + GAP, 3)
+    image = grid({"digit": np.ones((1, 1, 28, 28), "float32")})
+    assert image.shape == (CAPTION + 4 * 28 + GAP, 4 * 28 + GAP, 3)
 
 
 def test_running_mean_by_hand():
@@ -59,7 +59,7 @@ def test_a_torn_last_line_of_a_log_is_left_out(tmp_path):
 
 
 def test_the_users_matplotlibrc_does_not_matter(tmp_path):
-    """One that asks for LaTeX, which is not installed."""
+    """A matplotlibrc that requires LaTeX, which is not installed."""
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 300\n")
     code = (
         "from pathlib import Path\nfrom paddle_gans.training.panels import draw_curves\n"
@@ -75,7 +75,7 @@ def test_the_users_matplotlibrc_does_not_matter(tmp_path):
 
 
 def test_plots_of_a_notebook_are_still_shown_after_training(pairs, tmp_path):
-    """In a real kernel: training draws its curves and leaves the notebook's backend alone."""
+    """In a real kernel: training plots curves without changing the notebook's backend."""
     cells = [
         "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport paddle_gans\n"

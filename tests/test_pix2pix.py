@@ -1,4 +1,4 @@
-"""pix2pix: the shapes the article prints, the weights of its losses, its normalisation."""
+"""pix2pix: the article's shapes, weights of losses, normalisation."""
 
 import numpy as np
 import paddle
@@ -46,7 +46,7 @@ def batch_of(size=32, count=1):
 
 
 def updates_of(**options):
-    """What a training step asks of its updates: (terms, weights) in order."""
+    """Return (terms, weights) of the updates in a training step."""
     model, update, asked = Pix2Pix(**{**TINY["pix2pix"], **options}), Update(), []
 
     def listening(losses, *optimizers, weights=None):
@@ -58,7 +58,7 @@ def updates_of(**options):
 
 
 def test_weights_of_the_losses():
-    """Adam does not feel a gradient's scale; no trajectory would show a wrong weight."""
+    """Adam is invariant to the gradient's scale, so trajectories cannot show a wrong weight."""
     d, g = updates_of()
     assert d == ({"d_loss_real", "d_loss_fake"}, {})
     assert g == ({"g_loss_fake", "g_loss_l1"}, {"g_loss_fake": 1.0, "g_loss_l1": 100.0})
@@ -68,7 +68,7 @@ def test_weights_of_the_losses():
 
 
 def test_g_learns_from_the_updated_d():
-    """The article steps D first and judges G by what D has become."""
+    """As in the article, G is trained against the updated D."""
     paddle.seed(0)
     model = Pix2Pix(**TINY["pix2pix"], learning_rate=0.1)
     batch, update = batch_of(), Update()

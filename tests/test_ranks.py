@@ -1,4 +1,4 @@
-"""What concerns several ranks and can be seen in one process; test_parallel.py starts two."""
+"""Parallel training, as far as one process can test it; test_parallel.py starts two."""
 
 import paddle
 import pytest
@@ -13,7 +13,7 @@ from paddle_gans.training.image_pool import ImagePool, gather_pools, pool_name
 
 @pytest.mark.parametrize("name", models.names())
 def test_synchronised_batch_norm_keeps_names_and_the_optimizers_parameters(name):
-    """The conversion alone: there is no kernel to run it with on a CPU."""
+    """Only the conversion, since a CPU has no kernel for it."""
     # Only batch norm that uses running statistics at test time is synchronised.
     running = {"norm_mode": "running"} if name == "pix2pix" else {}
     model = models.find(name)(**TINY.get(name, {}), **running)

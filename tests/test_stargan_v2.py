@@ -199,8 +199,8 @@ def test_with_masks_it_trains_saves_and_keeps_the_face_network(tmp_path):
     fan.unlink()  # the checkpoint and the run folder hold it
     paddle_gans.train("stargan_v2", steps=2, out=str(out), **options)
     translate = paddle_gans.load(str(out))
-    picture = translate(noise_image(1, 70, 90), domain="dog")
-    assert picture.shape[2] == 3
+    image = translate(noise_image(1, 70, 90), domain="dog")
+    assert image.shape[2] == 3
 
 
 # Data and domains

@@ -1,4 +1,4 @@
-"""The choice between transposed convolutions and resizing, in every generator that has it."""
+"""``--upsample``: transposed convolutions or resizing, in every generator with the option."""
 
 import numpy as np
 import paddle
