@@ -148,7 +148,8 @@ class Trainer:
                     with parallel.sync_errors(at_once=self.on_cpu):
                         batch = next(batches)
                 except InputError:
-                    self.save(step)  # keep what was learned before the bad file
+                    if self.on_cpu or parallel.world_size() == 1:  # every rank is here
+                        self.save(step)  # keep what was learned before the bad file
                     raise
                 self.train_step(step, batch)
                 if self.after_step(step + 1):
