@@ -203,4 +203,4 @@ class StyleEncoder(nn.Layer):
     def forward(self, x, y):
         heads = self.network.unshared
         h = self.network.shared(x).reshape([-1, heads[0].weight.shape[0]])
-        return stargan_v2.of_domain([head(h) for head in heads], y)
+        return stargan_v2.select_domain([head(h) for head in heads], y)
