@@ -109,7 +109,7 @@ def full_disk(place: Path, quick: bool) -> tuple[int, str]:
         wait_for(lambda: newest_listed(out) >= 4, process)
         fill(disk)
         said = ""
-        while "training goes on" not in said and process.poll() is None:
+        while "training continues" not in said and process.poll() is None:
             said += process.stdout.readline()
         (disk / "filler").unlink()
         finish(process, 0)
@@ -171,7 +171,7 @@ def clock(place: Path, quick: bool) -> tuple[int, str]:
     for age, path in enumerate(sorted((out / "checkpoints").iterdir())):
         os.utime(path, (1e9 - age, 1e9 - age))
     said = finish(start(data, out, "--steps", "602"), 0)
-    check("going on from" in said and "step 600" in said, "not from the newest checkpoint")
+    check("resuming from" in said and "step 600" in said, "not from the newest checkpoint")
     return 1, "rates and durations stay right; the newest checkpoint is used"
 
 
@@ -217,11 +217,11 @@ def not_finite(place: Path, quick: bool) -> tuple[int, str]:
     for choice, code, step in (("stop", 2, 4), ("skip", 0, 9)):
         out = place / choice
         said = finish(start(data, out, *flags, choice, code=POISON), code)
-        named = r"step 5(;| is left out:).*batch:? .*trainA"
+        named = r"step 5(;| is skipped:).*batch:? .*trainA"
         check("loss" in said and re.search(named, said), f"it is not named: {said[-300:]}")
         check((out / "not_finite" / "000005" / "batch.npz").exists(), "the batch is not saved")
         check(newest(out) == step, "a checkpoint is missing")
-    check("2 steps were left out" in said, said[-300:])
+    check("2 steps were skipped" in said, said[-300:])
     return 2, "named with step and files; batch, state and the last checkpoint stay"
 
 
