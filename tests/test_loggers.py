@@ -2,10 +2,12 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from conftest import TINY, small_disk
+from conftest import ROOT, TINY, small_disk
 
 import paddle_gans
 from data_reader import InputError
@@ -140,12 +142,22 @@ def test_a_run_that_had_no_such_log_gets_its_curves_from_the_beginning(tmp_path,
         assert [step for step, _ in panels] == [1, 2]
 
 
+FULL = """
+import sys
+sys.path[:0] = {path!r}
+from test_loggers import train
+from pathlib import Path
+train(Path({out!r}), 40, log=[{name!r}], sample_every=10, save_every=40, validate_every=0)
+"""
+
+
 def test_a_full_disk_of_a_logger_neither_stops_nor_blocks_the_run(tmp_path, name):
     out = tmp_path / "run"
     out.mkdir()
-    with small_disk(out / name, "16k"):
-        result = train(out, 40, log=[name], sample_every=10, save_every=40, validate_every=0)
-    assert result.step == 40
+    code = FULL.format(path=[str(ROOT), str(ROOT / "tests")], out=str(out), name=name)
+    with small_disk(out / name, "16k"):  # a process of its own: its exit must not wait either
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+    assert [line["step"] for line in lines_of(out)][-1] == 40
     assert len(lines_of(out)) == 40
 
 

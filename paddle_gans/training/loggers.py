@@ -41,8 +41,11 @@ def open_writer(name: str, folder: Path) -> Any:
     package = importlib.import_module(PACKAGES[name])
     if name == "visualdl":
         return package.LogWriter(logdir=str(folder))
-    # An endless queue: once a full disk has ended its thread, a bounded one would block the run.
-    return package.SummaryWriter(str(folder), max_queue=0, flush_secs=10)
+    # A full disk ends its thread. A bounded queue would then block the run, and waiting for what is
+    # queued the exit; `close` waits for it all the same while the thread lives.
+    writer = package.SummaryWriter(str(folder), max_queue=0, flush_secs=10)
+    writer.file_writer.event_writer._event_queue.cancel_join_thread()
+    return writer
 
 
 class Loggers:
@@ -87,7 +90,8 @@ class Loggers:
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Add a line of the log."""
-        values, settings = scalars(line), comparable(self.record)
+        values = scalars(line)
+        settings = {} if self.has_settings else comparable(self.record)
 
         def write(name: str, writer: Any) -> None:
             if not self.has_settings:  # they name the curves by which runs are compared
