@@ -177,6 +177,12 @@ def test_a_bad_file_on_one_rank_ends_both_with_its_message_and_what_was_learned(
         assert f"error: {bad} is truncated" in log.read_text(), log
 
 
+def test_a_wrong_option_ends_all_before_they_have_met(tmp_path):
+    said = launch(tmp_path, SCRIPT, *PIX2PIX, "--steps", "2", "--epochs", "1", code=2)
+    assert "error: --steps and --epochs both set the length of the run" in said
+    assert "Traceback" not in said
+
+
 # A trainer of pix2pix that does something before each step.
 FAULTY = """
 import hashlib, importlib, os, sys, time

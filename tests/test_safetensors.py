@@ -207,7 +207,11 @@ def test_a_run_may_save_its_networks_as_safetensors(tmp_path):
     settings = {"out": out, "workers": 0, "batch_size": 2, **TINY["dcgan"]}
     paddle_gans.train("dcgan", steps=2, format="safetensors", **settings)
     assert not list(out.glob("*.pdparams"))
-    paddle_gans.train("dcgan", steps=2, resume=str(out), **{**settings, "out": tmp_path / "again"})
+    paddle_gans.train("dcgan", steps=3, **settings)  # the older file must not be loaded instead
+    assert [p.suffix for p in formats.network_files(out)] == [".pdparams"]
+    assert not list(out.glob("*.safetensors"))
+    paddle_gans.train("dcgan", steps=2, format="safetensors", **{**settings, "out": tmp_path / "2"})
+    out = tmp_path / "2"
     drawn = paddle_gans.load(out / "generator.safetensors")(count=2, seed=1)
     paddle_gans.train("dcgan", steps=2, **{**settings, "out": tmp_path / "usual"})
     expected = paddle_gans.load(tmp_path / "usual" / "generator.pdparams")(count=2, seed=1)

@@ -92,11 +92,6 @@ class RunConfig:
                 raise InputError(f"{option.flag} must be at least {least}, not {value}")
             object.__setattr__(self, name, value)
 
-    @property
-    def is_demo(self) -> bool:
-        """Whether the run trains on the embedded data."""
-        return self.data in (None, "demo")
-
 
 OPTIONS = options_of(RunConfig)
 METAVARS = {  # what stands for a value in the help, where TEXT would say too little

@@ -50,7 +50,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         InputError: an option, a value or the data cannot be used.
     """
     run, given = split_settings(settings)
-    is_demo = RunConfig(data=run.get("data")).is_demo
+    is_demo = run.get("data") in (None, "demo")
     config = replace(model_class.demo_config if is_demo else model_class.paper_config, **run)
     choose_device(config.device)
     parallel.start()
@@ -60,10 +60,8 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         formats.safetensors("--format safetensors cannot be written")
     root = None if is_demo else config.data
     name = model_name(model_class)
-    options = {**(model_class.demo_options if is_demo else {})}
-    options = resolve(
-        model_class, {**options, **model_class.options_from_data(root), **given}, name
-    )
+    usual = {**(model_class.demo_options if is_demo else {}), **model_class.options_from_data(root)}
+    options = resolve(model_class, {**usual, **given}, name)
     paddle.seed(config.seed)
     model = model_class(**options)
     warnings = parallel.synchronise_batch_norm(model)
@@ -99,15 +97,12 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         raise InputError(f"{name} has no length of its own; give --steps or --epochs")
     steps = config.steps or (config.epochs or 0) * loader.steps_per_epoch
 
-    kept = asdict(config)
-    for key in ("data", "out", "resume"):
-        kept.pop(key)
     record = {
         "model": name,
         "options": options,
         "data_path": config.data,
         "data": dataset.fingerprint(),
-        **kept,
+        **{k: v for k, v in asdict(config).items() if k not in ("data", "out", "resume")},
         "log": config.log or [],
         "device": paddle.get_device(),
         "world_size": parallel.world_size(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,7 @@ from paddle_gans.networks.field import Field
 from . import parallel
 from .config import RunConfig
 from .ema import average_of, move_average, warm_up_decay
-from .guards import FiniteGuard
-
-NONE: Mapping[str, Any] = MappingProxyType({})
+from .guards import NONE, FiniteGuard
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_
 from paddle.optimizer import Optimizer
 
 from data_reader.errors import InputError
+
+LAUNCHER_SECONDS = 10  # in which the launcher notices that a process has ended
 
 
 def world_size() -> int:
@@ -102,9 +105,14 @@ def is_batch_norm(layer: nn.Layer) -> bool:
 # Communication: every rank must call these at the same time.
 
 
+def is_alone() -> bool:
+    """Return whether there is no other rank to talk to, or not yet."""
+    return world_size() == 1 or not paddle.distributed.is_initialized()
+
+
 def any_rank(flag: Any) -> bool:
     """Return whether ``flag`` is true on any rank."""
-    if world_size() == 1:
+    if is_alone():
         return bool(flag)
     found = paddle.to_tensor([int(bool(flag))])
     paddle.distributed.all_reduce(found, op=paddle.distributed.ReduceOp.MAX)
@@ -113,7 +121,7 @@ def any_rank(flag: Any) -> bool:
 
 def gather(value: Any) -> list[Any]:
     """Return the values of all ranks, in order; values must be picklable."""
-    if world_size() == 1:
+    if is_alone():
         return [value]
     found: list[Any] = []
     paddle.distributed.all_gather_object(found, value)
@@ -134,7 +142,7 @@ def sync_errors(at_once: bool = True) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if world_size() == 1 or not at_once:
+        if is_alone() or not at_once:
             raise
         failure = error
     if not at_once or not any_rank(failure):
@@ -142,6 +150,23 @@ def sync_errors(at_once: bool = True) -> Iterator[None]:
     messages = gather(failure and str(failure))
     rank_of, message = next((i, text) for i, text in enumerate(messages) if text)
     raise InputError(f"{message} (rank {rank_of})") from failure
+
+
+@contextlib.contextmanager
+def report_lost_rank() -> Iterator[None]:
+    """Let the launcher report the process that failed, not this one that lost the connection to it.
+
+    Raises:
+        InputError: the connection to another rank broke, and nobody ended this one meanwhile.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if is_alone() or "gloo" not in str(error):
+            raise
+        # The launcher shows the log of the process that ends first, and then ends all others.
+        time.sleep(LAUNCHER_SECONDS)
+        raise InputError("another process of this run ended; its log says why") from error
 
 
 def require_same_start(step: int, folder: os.PathLike) -> None:

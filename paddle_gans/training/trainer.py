@@ -53,6 +53,7 @@ def train(model_class: type[GANModel], **settings: Any) -> Result:
         Stopped: Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(parallel.report_lost_rank())
         # Each block compares errors across ranks at its end, so that none waits for a failed one.
         with parallel.sync_errors():
             experiment = setup(model_class, settings)
@@ -369,6 +370,9 @@ class Trainer:
             }
             path = folder / f"{name}.{self.config.format}"
             formats.save_network(path, self.model.inference_network(name), entry)
+            # Older weights in the other format would be loaded instead of these.
+            for suffix in set(formats.NATIVE) - {path.suffix}:
+                path.with_suffix(suffix).unlink(missing_ok=True)
 
     # Losses that are not finite
 
