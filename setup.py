@@ -17,7 +17,7 @@ setup(
     license="MIT",
     packages=find_packages(include=["paddle_gans*", "data_reader*"]),
     package_data={
-        "paddle_gans": ["py.typed"],
+        "paddle_gans": ["py.typed", "pretrained/*/*.json", "pretrained/*/*.pdparams"],
         # The embedded data sets, a pattern for each depth of folders.
         "data_reader": ["demo/*/*.gz", "demo/*/*/*.*g", "demo/*/*/*/*.jpg"],
     },

@@ -50,7 +50,9 @@ train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
 
 
 def load(weights: str | os.PathLike[str], *, device: str = "auto"):
-    """Load trained weights: a ``.pdparams`` file, or a run folder, for inference.
+    """Load trained weights for inference: a ``.pdparams`` file, a run folder, or a name.
+
+    ``python -m paddle_gans.weights`` lists the names of the weights that come with the package.
 
     ``device`` is "auto", "cpu", "gpu" or "gpu:K"; weights saved on a GPU open on a CPU. No code in
     a file is run. Returns a callable from uint8 RGB [H, W, 3], or a list of them, to the same.

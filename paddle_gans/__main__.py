@@ -14,6 +14,7 @@ from paddle_gans.command import Parser, run
 COMMANDS = {"train": "paddle_gans.train_command"} | {
     name: f"paddle_gans.{name}" for name in ("infer", "evaluate", "convert", "export", "serve")
 }
+COMMANDS["weights"] = "paddle_gans.weights.__main__"
 HELP = """
 commands:
   paddle-gans train --model NAME [--data PATH]       train a model, or resume its run
@@ -23,6 +24,7 @@ commands:
   paddle-gans convert FILE --to DIR                  weights of other projects, and back
   paddle-gans export RUN --format paddle|onnx        programs for other runtimes
   paddle-gans serve RUN [RUN ...]                    a page in the browser to try models
+  paddle-gans weights [NAME]                         trained weights that come with the package
   python -m data_reader.download NAME                download a published data set
   python -m data_reader.write_demo DIR               copy embedded images into a folder
 

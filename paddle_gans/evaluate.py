@@ -35,7 +35,10 @@ def build_parser() -> Parser:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "--weights", metavar="PATH", help="a .pdparams file of a run folder, or the folder"
+        "--weights",
+        metavar="PATH|NAME",
+        help="a .pdparams file of a run folder, the folder, or the name of trained weights: "
+        "`python -m paddle_gans.weights` lists them",
     )
     parser.add_argument(
         "--data",

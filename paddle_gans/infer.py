@@ -31,7 +31,10 @@ def build_parser() -> Parser:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "--weights", metavar="PATH", help="a .pdparams file of a run folder, or the folder"
+        "--weights",
+        metavar="PATH|NAME",
+        help="a .pdparams file of a run folder, the folder, or the name of trained weights: "
+        "`python -m paddle_gans.weights` lists them",
     )
     files = parser.add_argument_group("files")
     files.add_argument(

@@ -18,7 +18,7 @@ from paddle_gans.fast_cpu import accelerate
 from paddle_gans.training.experiment import choose_device
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import Option, options_of, resolve
-from paddle_gans.weights import formats
+from paddle_gans.weights import formats, pretrained
 from paddle_gans.weights.arrays import load_state_strict
 
 from .domains import DomainTranslator
@@ -36,8 +36,9 @@ def load(weights: str | os.PathLike, *, device: str = "auto") -> Translator:
     """Open trained weights for inference.
 
     Args:
-        weights: a ``.pdparams`` or ``.safetensors`` file, or a run folder. Networks that belong
-            together (StarGAN v2 has three) are found beside the file. No code in a file is run.
+        weights: a ``.pdparams`` or ``.safetensors`` file, a run folder, or the name of trained
+            weights that come with the package. Networks that belong together (StarGAN v2 has
+            three) are found beside the file. No code in a file is run.
         device: "auto", "cpu", "gpu" or "gpu:K". Weights saved on a GPU open on a CPU.
 
     Returns:
@@ -102,7 +103,7 @@ def read(weights: str | os.PathLike) -> Weights:
     Raises:
         InputError: as of ``load``.
     """
-    path = Path(weights)
+    path = pretrained.locate(weights)
     found = in_folder(path) if path.is_dir() else [open_network(path)]
     try:
         model_class = models.find(found[0].model)

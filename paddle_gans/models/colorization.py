@@ -65,7 +65,7 @@ class Colorization(GANModel):
         save_every=200,
         validate_every=100,
     )
-    demo_options = {"base_dim": 24, "load_size": 72, "crop_size": 64}
+    demo_options = {"base_dim": 24, "load_size": 72, "crop_size": 64, "ema_decay": 0.99}
     metrics = {
         "chroma_result": "none",  # Lab units; should be near chroma_truth
         "chroma_truth": "none",

@@ -44,7 +44,7 @@ class RunConfig:
     # auto: resume if the run folder contains a run; never: fail if it does; PATH: resume from that
     # run folder or checkpoint
     resume: str = "auto"
-    init_from: str | None = None  # start from the weights in a file or a run folder
+    init_from: str | None = None  # start from the weights in a file, a run folder or of a name
     log_every: int = 50  # steps between logged losses
     sample_every: int = 500  # steps between sample grids
     # also write losses, learning rates, metrics and sample grids for VisualDL or TensorBoard, into
