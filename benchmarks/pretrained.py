@@ -71,8 +71,7 @@ RECIPES: dict[str, Recipe] = {
         title="label maps of streets to images",
         limits="draws what tools/draw_demo draws: real label maps give a drawing, no photograph",
         stages=(
-            f"{SHORT} --steps 10000",
-            f"{SHORT} --steps 3000 --seed 1 {LOW}",
+            f"--base-dim 32 {SHORT} --steps 10000 --decay-start-epoch 13 --decay-end-epoch 25",
         ),
         **DRAWN,
     ),

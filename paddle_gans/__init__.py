@@ -49,13 +49,15 @@ train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
 )
 
 
-def load(weights: str | os.PathLike[str], *, device: str = "auto"):
+def load(weights: str | os.PathLike[str], *, device: str = "auto", amp: str = "off"):
     """Load trained weights for inference: a ``.pdparams`` file, a run folder, or a name.
 
     ``python -m paddle_gans.weights`` lists the names of the weights that come with the package.
 
-    ``device`` is "auto", "cpu", "gpu" or "gpu:K"; weights saved on a GPU open on a CPU. No code in
-    a file is run. Returns a callable from uint8 RGB [H, W, 3], or a list of them, to the same.
+    ``device`` is "auto", "cpu", "gpu" or "gpu:K"; weights saved on a GPU open on a CPU. ``amp``
+    is "off", "bf16" (faster on a GPU, and on CPUs with bfloat16 instructions) or, on a GPU, "fp16".
+    No code in a file is run. Returns a callable from uint8 RGB [H, W, 3], or a list of them, to
+    the same.
 
     Raises:
         data_reader.InputError: a file is missing, damaged or not of this package, or the machine
@@ -66,4 +68,4 @@ def load(weights: str | os.PathLike[str], *, device: str = "auto"):
     framework.import_paddle()
     from paddle_gans.inference import loading
 
-    return loading.load(weights, device=device)
+    return loading.load(weights, device=device, amp=amp)

@@ -103,6 +103,7 @@ def build_parser() -> Parser:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch-size", type=int, metavar="N", help="images at a time (16)")
     machine.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
+    machine.add_argument("--amp", choices=("off", "bf16", "fp16"), help="mixed precision (off)")
     machine.add_argument(
         "--cache",
         metavar="DIR",
@@ -124,7 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from paddle_gans.metrics import measure, report, tasks
 
     path = report.output_file(given["weights"], given.get("output"))
-    translate = loading.load(given["weights"], device=given.get("device", "auto"))
+    machine = {"device": given.get("device", "auto"), "amp": given.get("amp", "off")}
+    translate = loading.load(given["weights"], **machine)
     tools = open_tools(given, path.parent)
     root = given["data"][0] if len(given["data"]) == 1 else given["data"]
     config = tasks.EvalConfig(

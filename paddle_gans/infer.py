@@ -56,6 +56,7 @@ def build_parser() -> Parser:
 
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
+    machine.add_argument("--amp", choices=("off", "bf16", "fp16"), help="mixed precision (off)")
     machine.add_argument(
         "--tile", type=int, metavar="N", help="pixels; process large images in squares of N"
     )
@@ -99,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {
         key: given[key] for key in ("tile", "overlap", *weights.translate_options) if key in given
     }
-    translate = loading.build(weights, given.get("device", "auto"))
+    translate = loading.build(weights, given.get("device", "auto"), given.get("amp", "off"))
     translate.check(**settings)  # before the output folder is created
     if not weights.takes_images:
         written = files.save_generated(translate(**settings), output, overwrite)

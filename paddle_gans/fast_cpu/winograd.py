@@ -60,8 +60,8 @@ def both(axis: np.ndarray) -> np.ndarray:
 
 def suits(target: str, geometry: Geometry) -> bool:
     """Whether minimal filtering is faster for a product of a convolution."""
-    x, w, y, stride, before, after, dilation, groups = geometry
-    if w[2:] != (3, 3) or stride != (1, 1) or dilation != (1, 1) or groups != 1:
+    x, w, y, stride, before, after, dilation, groups, bf16 = geometry
+    if bf16 or w[2:] != (3, 3) or stride != (1, 1) or dilation != (1, 1) or groups != 1:
         return False
     if target == "x" and max(*before, *after) > 2:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from data_reader.photos import Photos
 from paddle_gans import models
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.training.experiment import choose_device
+from paddle_gans.training.mixed_precision import check_amp
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import Option, options_of, resolve
 from paddle_gans.weights import formats, pretrained
@@ -32,7 +34,7 @@ TRANSLATORS = {Domains: DomainTranslator, Photos: PhotoTranslator}
 FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "step": int}
 
 
-def load(weights: str | os.PathLike, *, device: str = "auto") -> Translator:
+def load(weights: str | os.PathLike, *, device: str = "auto", amp: str = "off") -> Translator:
     """Open trained weights for inference.
 
     Args:
@@ -40,6 +42,7 @@ def load(weights: str | os.PathLike, *, device: str = "auto") -> Translator:
             weights that come with the package. Networks that belong together (StarGAN v2 has
             three) are found beside the file. No code in a file is run.
         device: "auto", "cpu", "gpu" or "gpu:K". Weights saved on a GPU open on a CPU.
+        amp: "off", or "bf16" and, on a GPU, "fp16": mixed precision.
 
     Returns:
         A callable that maps an image, uint8 RGB [H, W, 3], or a list of images, to the translated
@@ -50,7 +53,7 @@ def load(weights: str | os.PathLike, *, device: str = "auto") -> Translator:
         InputError: a file is missing, damaged, or does not fit this version of the package, or
             the machine has no such device.
     """
-    return build(read(weights), device)
+    return build(read(weights), device, amp)
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def read(weights: str | os.PathLike) -> Weights:
     return Weights(model_class, complete(found, model_class))
 
 
-def build(weights: Weights, device: str = "auto") -> Translator:
+def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translator:
     """Build the model and load its networks.
 
     Raises:
@@ -123,6 +126,8 @@ def build(weights: Weights, device: str = "auto") -> Translator:
     """
     first = weights.networks[0]
     choose_device(device)
+    for warning in check_amp(amp):
+        print(f"note: {warning}", file=sys.stderr)
     try:
         options = resolve(weights.model_class, first.options, first.model)
         model = weights.model_class(**options)
@@ -139,6 +144,7 @@ def build(weights: Weights, device: str = "auto") -> Translator:
         translate_options=weights.translate_options,
         covered=[saved.translate for saved in weights.networks],
         path=first.path,
+        amp=amp,
     )
 
 

@@ -159,8 +159,9 @@ def real_part(dataset: ImageDataset, part: str) -> RealImages:
 
 def run(translate: Translator, batch: np.ndarray, **options: Any) -> np.ndarray:
     """Return the model's output for a batch, float32 both."""
-    with paddle.no_grad():
-        return translate.model.translate(paddle.to_tensor(batch), **options).numpy()
+    with translate.computing():
+        result = translate.model.translate(paddle.to_tensor(batch), **options)
+        return result.astype("float32").numpy()
 
 
 def all_rgb(outputs: np.ndarray) -> np.ndarray:
@@ -306,8 +307,8 @@ def domain_tasks(translate, sources, reals, config) -> list[EvalTask]:
     if outputs < 2:
         raise InputError(f"--outputs {outputs}: the diversity needs 2 outputs or more")
     # The references of a domain serve several tasks.
-    styles_of = cache(partial(reference_styles, translate.model, sources, config))
-    restyle = partial(restyled, translate.model, sources, styles_of, outputs, config)
+    styles_of = cache(partial(reference_styles, translate, sources, config))
+    restyle = partial(restyled, translate, sources, styles_of, outputs, config)
     names = sources.domains
     return [
         EvalTask(
@@ -325,14 +326,14 @@ def domain_tasks(translate, sources, reals, config) -> list[EvalTask]:
     ]
 
 
-def reference_styles(model, dataset, config, domain) -> np.ndarray:
+def reference_styles(translate, dataset, config, domain) -> np.ndarray:
     """Return the styles [R, style_dim] of the test set's references of a domain."""
     y, references = dataset.domains.index(domain), dataset.references[domain]
     parts = []
     for indices in config.batches(len(references)):
         x = paddle.to_tensor(np.stack([view(dataset, y, references[i]) for i in indices]))
-        with paddle.no_grad():
-            parts.append(model.copied_styles(x, y).numpy())
+        with translate.computing():
+            parts.append(translate.model.copied_styles(x, y).astype("float32").numpy())
     return np.concatenate(parts)
 
 
@@ -348,21 +349,25 @@ def view(dataset: Domains, y: int, path: Any) -> np.ndarray:
     return dataset.view(y, path, np.random.default_rng(0))
 
 
-def restyled(model, dataset, styles_of, outputs, config, guide, source, target) -> Iterator[Batch]:
+def restyled(
+    translate, dataset, styles_of, outputs, config, guide, source, target
+) -> Iterator[Batch]:
     """Yield each image of the source domain in ``outputs`` styles of the target domain."""
     y_org, y_trg = (dataset.domains.index(name) for name in (source, target))
     for i, path in enumerate(dataset.sources[source]):
         rng = np.random.default_rng([config.seed, y_org, y_trg, i])
         if guide == "latent":
-            z = rng.standard_normal((outputs, model.latent_dim), dtype=np.float32)
-            with paddle.no_grad():
-                styles = model.drawn_styles(paddle.to_tensor(z), y_trg).numpy()
+            z = rng.standard_normal((outputs, translate.model.latent_dim), dtype=np.float32)
+            with translate.computing():
+                styles = translate.model.drawn_styles(paddle.to_tensor(z), y_trg)
+                styles = styles.astype("float32").numpy()
         else:
             known = styles_of(target)
             styles = known[rng.choice(len(known), outputs, replace=len(known) < outputs)]
         x = paddle.to_tensor(view(dataset, y_org, path)[None])
         parts = []
         for indices in config.batches(outputs):
-            with paddle.no_grad():
-                parts.append(model.render(x, paddle.to_tensor(styles[list(indices)])).numpy())
+            with translate.computing():
+                result = translate.model.render(x, paddle.to_tensor(styles[list(indices)]))
+                parts.append(result.astype("float32").numpy())
         yield Batch(all_rgb(np.concatenate(parts)))

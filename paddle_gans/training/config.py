@@ -79,7 +79,7 @@ class RunConfig:
     # machine
 
     device: str = "auto"  # auto, cpu, gpu or gpu:K
-    amp: Literal["off", "bf16", "fp16"] = "off"  # mixed precision
+    amp: Literal["off", "bf16", "fp16"] = "off"  # mixed precision; bf16 also on CPUs that have it
     seed: int = 0  # of all random numbers
 
     def __post_init__(self):

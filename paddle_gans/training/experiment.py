@@ -19,6 +19,7 @@ from paddle_gans.weights import formats
 from . import parallel
 from .config import RunConfig, split_settings
 from .loggers import check_installed
+from .mixed_precision import check_amp
 from .model import GANModel
 from .options import resolve
 from .run_folder import versions
@@ -54,7 +55,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     config = replace(model_class.demo_config if is_demo else model_class.paper_config, **run)
     choose_device(config.device)
     parallel.start()
-    check_amp(config.amp)
+    amp_warnings = check_amp(config.amp)
     check_installed(config.log or [])
     if config.format == "safetensors":
         formats.safetensors("--format safetensors cannot be written")
@@ -64,7 +65,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     options = resolve(model_class, {**usual, **given}, name)
     paddle.seed(config.seed)
     model = model_class(**options)
-    warnings = parallel.synchronise_batch_norm(model)
+    warnings = [*amp_warnings, *parallel.synchronise_batch_norm(model)]
     accelerate(model)
 
     bad_files: dict[str, None] | None = {} if config.on_bad_file == "skip" else None
@@ -185,12 +186,6 @@ def choose_device(device: str) -> None:
     if device == "gpu" and parallel.world_size() > 1:
         device = f"gpu:{paddle.distributed.ParallelEnv().device_id}"
     paddle.set_device(device)
-
-
-def check_amp(amp: str) -> None:
-    """Raise InputError for mixed precision on a CPU."""
-    if amp != "off" and paddle.get_device().startswith("cpu"):
-        raise InputError(f"--amp {amp} needs a GPU, and this run is on the CPU; leave it out")
 
 
 def run_folder_of(model_class: type[GANModel], config: RunConfig) -> Path:

@@ -20,6 +20,7 @@ from . import parallel
 from .config import RunConfig
 from .ema import average_of, move_average, warm_up_decay
 from .guards import NONE, FiniteGuard
+from .mixed_precision import autocast
 
 
 @dataclass(frozen=True)
@@ -237,8 +238,7 @@ class Update:
 
     def autocast(self):
         """The context in which a training step runs."""
-        dtype = "float16" if self.amp == "fp16" else "bfloat16"
-        return paddle.amp.auto_cast(enable=self.amp != "off", dtype=dtype)
+        return autocast(self.amp)
 
     def parts(self, batch: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
         """The parts of a batch in turn; the whole batch without accumulation."""
