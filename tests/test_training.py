@@ -320,7 +320,7 @@ def test_no_half_files_when_the_disk_is_full(pairs, tmp_path):
         ({"limit": 0}, "--limit"),
         ({"device": "tpu"}, "--device tpu"),
         ({"device": "gpu:99"}, "--device gpu:99"),
-        ({"amp": "bf16", "device": "cpu"}, "--amp bf16 needs a GPU"),
+        ({"amp": "fp16", "device": "cpu"}, "--amp fp16 needs a GPU"),
         ({"steps": 0}, "--steps"),
         ({"crop_size": 64}, "40x40, smaller than the crop of 64"),
     ],
