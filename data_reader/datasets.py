@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from paddle.io import Dataset  # noqa: E402
 
 from . import transforms  # noqa: E402
 from .errors import InputError  # noqa: E402
-from .images import read_image  # noqa: E402
+from .images import file_size, read_image  # noqa: E402
 from .layout import Pair  # noqa: E402
 
 
@@ -64,15 +65,20 @@ class ImageDataset(Dataset):
         few.items = self.items[:count]
         return few
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Return the number of items and a hash of names and sizes, which identify the data."""
+    def fingerprint(self, bad: dict[str, None] | None = None) -> dict[str, Any]:
+        """Return the number of items and a hash of names and sizes, which identify the data.
+
+        ``bad`` collects what is wrong with files, instead of raising InputError.
+        """
         digest = hashlib.sha256(self.describe().encode() if not self.paths() else b"")
         for name, path in sorted(self.paths()):
             try:
-                size = path.stat().st_size
-            except OSError as error:
-                raise InputError(f"cannot read {path}: {error.strerror}") from error
-            digest.update(f"{name}\t{size}\n".encode())
+                size = file_size(path)
+            except InputError as error:
+                if bad is None:
+                    raise
+                bad[str(error)], size = None, -1
+            digest.update(os.fsencode(f"{name}\t{size}\n"))  # a name need not be UTF-8
         return {"items": len(self), "sha256": digest.hexdigest()}
 
     def __len__(self) -> int:
@@ -225,10 +231,9 @@ class Unpaired(ImageDataset):
         return self.a if side == "a" else self.b
 
     def _window(self, side, index, rng):
-        image = self.read(side, index)
+        image, name = self.read(side, index), str(self._side(side)[index])
         if self.load_size > 0:
-            image = transforms.short_side(image, self.load_size)
-        name = str(self._side(side)[index])
+            image = transforms.short_side(image, self.load_size, name=name)
         images = transforms.crop([image], self.crop_size, self.crop_type, rng, name)
         if self.flip:
             images = transforms.flip(images, rng)

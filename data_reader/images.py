@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._headers import UPRIGHT, Header, read_header
-from ._opencv import cv2
+from ._opencv import cv2, pixel_errors
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .metadata import Metadata, add_metadata
@@ -24,6 +25,7 @@ IMAGE_SUFFIXES = JPEG_SUFFIXES | ALPHA_SUFFIXES | {".bmp", ".dib", ".ppm", ".pgm
 MAX_PIXELS = 2**28
 CHECKED_PIXELS = 2**26
 MAX_RATIO = 256
+MAX_BYTES = 2**31 + 2**20  # MAX_PIXELS of 8 bytes, and a header
 
 PathLike = str | os.PathLike
 
@@ -46,11 +48,15 @@ def decode_image(path: PathLike) -> DecodedImage:
         InputError: the file is missing, a folder, empty, not an image, truncated, damaged, of
             floating-point values, or too large (``MAX_PIXELS``, ``MAX_RATIO``).
     """
-    path = existing_file(path)
-    with disk_errors(f"cannot read {path}"):
-        data = path.read_bytes()
+    path = Path(path)
+    data = read_file(path)
     header = read_header(data)
     _check(path, data, header)
+    with pixel_errors(f"cannot decode {path}"):
+        return _decoded(path, data, header)
+
+
+def _decoded(path: Path, data: bytes, header: Header) -> DecodedImage:
     pixels = _to_8_bits(path, _decode(path, data, header), header.white)
     pixels = np.ascontiguousarray(UPRIGHT[header.orientation](pixels))
     if pixels.ndim == 2:
@@ -157,17 +163,47 @@ def existing_file(path: PathLike) -> Path:
     """Return the path of a file that exists and is not empty.
 
     Raises:
-        InputError: it is missing, a folder, or of zero bytes.
+        InputError: see ``file_size``; or it has zero bytes.
     """
     path = Path(path)
+    if file_size(path) == 0:
+        raise InputError(f"{path} is empty (0 bytes); copy or download it again")
+    return path
+
+
+def file_size(path: Path) -> int:
+    """Return the size of a file in bytes.
+
+    Raises:
+        InputError: it is missing, a broken link, a folder, a device or a pipe.
+    """
     with disk_errors(f"cannot read {path}"):
         if not path.exists():
+            if path.is_symlink():
+                raise InputError(
+                    f"{path} is a link to {os.readlink(path)}, which does not exist; copy the file "
+                    "there, or remove the link"
+                )
             raise InputError(f"{path} does not exist; check the spelling")
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file in it")
-        if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes); copy or download it again")
-    return path
+        status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{path} is a folder; name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path} is a device, a pipe or a socket, not a file; remove it")
+    return status.st_size
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of an image file.
+
+    Raises:
+        InputError: see ``existing_file``; or it has more than ``MAX_BYTES``.
+    """
+    path = existing_file(path)
+    if file_size(path) > MAX_BYTES:
+        raise InputError(f"{path} is larger than {MAX_BYTES} bytes, the maximum of an image")
+    with disk_errors(f"cannot read {path}"):
+        return path.read_bytes()
 
 
 def _images_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
@@ -178,7 +214,7 @@ def _images_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
             if entry.name.startswith("."):
                 continue
             path = folder / entry.name
-            if entry.is_dir():
+            if os.path.isdir(path):  # entry.is_dir() fails on links in a circle
                 if path.resolve() not in above:
                     yield from _images_below(path, above)
             elif path.suffix.lower() in IMAGE_SUFFIXES:

@@ -153,7 +153,7 @@ def choose_validation(names: Sequence[str], seed: int) -> list[bool]:
     """
     if len(names) < 5:
         return [False] * len(names)
-    numbers = [hashlib.sha256(f"{seed}\t{name}".encode()).digest() for name in names]
+    numbers = [hashlib.sha256(os.fsencode(f"{seed}\t{name}")).digest() for name in names]
     twentieth = (2**64 // 20).to_bytes(8, "big")
     lowest = sorted(numbers)[:MAX_VALIDATION]
     return [

@@ -10,15 +10,24 @@ import math
 
 import numpy as np
 
-from ._opencv import cv2
+from ._opencv import cv2, pixel_errors
 from .errors import InputError
 
 
-def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cubic") -> np.ndarray:
+MAX_ENLARGED = 2**26  # pixels of an image after it is enlarged
+
+
+def resize(
+    image: np.ndarray, width: int, height: int, interpolation: str = "cubic", name: str = "an image"
+) -> np.ndarray:
     """Resize to ``width`` x ``height`` pixels; returns the same array if it has that size.
 
     ``interpolation`` is "cubic" (area averaging when shrinking, against aliasing) or "nearest" (for
-    label maps: adds no colours).
+    label maps: adds no colours). ``name`` is for the error message.
+
+    Raises:
+        InputError: the result would have more than ``MAX_ENLARGED`` pixels, and more than the
+            image; or it does not fit into memory.
     """
     if image.shape[:2] == (height, width):
         return image
@@ -27,15 +36,24 @@ def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cub
     else:
         shrinks = width < image.shape[1] and height < image.shape[0]
         mode = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    resized = cv2.resize(image, (width, height), interpolation=mode)
+    size = f"{image.shape[1]} x {image.shape[0]} pixels to {width} x {height}"
+    if width * height > max(MAX_ENLARGED, image.shape[0] * image.shape[1]):
+        raise InputError(
+            f"{name} would be enlarged from {size}, more than the maximum of {MAX_ENLARGED}; "
+            "choose a smaller size, or remove the image"
+        )
+    with pixel_errors(f"cannot resize {name} from {size}"):
+        resized = cv2.resize(image, (width, height), interpolation=mode)
     return resized.reshape(height, width, image.shape[2])  # OpenCV drops a single channel
 
 
-def short_side(image: np.ndarray, size: int, interpolation: str = "cubic") -> np.ndarray:
-    """Resize the shorter side to ``size`` pixels, keeping the aspect ratio."""
+def short_side(
+    image: np.ndarray, size: int, interpolation: str = "cubic", name: str = "an image"
+) -> np.ndarray:
+    """Resize the shorter side to ``size`` pixels, keeping the aspect ratio; see ``resize``."""
     height, width = image.shape[:2]
     scale = size / min(height, width)
-    return resize(image, round(width * scale), round(height * scale), interpolation)
+    return resize(image, round(width * scale), round(height * scale), interpolation, name)
 
 
 def crop(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ class VideoReader:
     def __init__(self, path: PathLike):
         self.path = existing_file(path)
         self._capture = cv2.VideoCapture()
+        self._open_files = ExitStack()
+        self._name = self._open_files.enter_context(name_for_opencv(self.path))
         first = next(iter(self), None)
         if first is None:
             self.close()
@@ -57,8 +60,7 @@ class VideoReader:
         self.size: tuple[int, int] = (first.shape[1], first.shape[0])
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        # An absolute path: FFmpeg takes a name before a colon for a protocol.
-        self._capture.open(str(self.path.resolve()), cv2.CAP_FFMPEG)
+        self._capture.open(self._name, cv2.CAP_FFMPEG)
         size = [self._capture.get(x) for x in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         if size[0] * size[1] > MAX_PIXELS:
             self.close()
@@ -75,6 +77,7 @@ class VideoReader:
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
+        self._open_files.close()
 
     def __enter__(self) -> VideoReader:
         return self
@@ -143,28 +146,29 @@ class VideoWriter:
         with atomic_path(self.path) as temporary:
             with disk_errors(f"cannot write {self.path}"):
                 temporary.touch()  # OpenCV would not report the reason
-            self._encoder = self._open(temporary)
-            try:
-                yield
-            finally:
-                self._encoder.release()
-                self._encoder = None
-            if self.frames == 0:
-                raise InputError(f"cannot write {self.path}: there is no frame to write")
-            if not _has_frame(temporary, self.frames - 1):
-                raise InputError(
-                    f"cannot write {self.path}: not all of its {self.frames} frames reached the "
-                    "disk; free some space or choose another folder"
-                )
+            with name_for_opencv(temporary) as name:
+                self._encoder = self._open(name)
+                try:
+                    yield
+                finally:
+                    self._encoder.release()
+                    self._encoder = None
+                if self.frames == 0:
+                    raise InputError(f"cannot write {self.path}: there is no frame to write")
+                if not _has_frame(name, self.frames - 1):
+                    raise InputError(
+                        f"cannot write {self.path}: not all of its {self.frames} frames reached "
+                        "the disk; free some space or choose another folder"
+                    )
 
-    def _open(self, temporary: Path) -> cv2.VideoWriter:
+    def _open(self, temporary: str) -> cv2.VideoWriter:
         """Return an encoder with the first codec that supports this rate and size."""
         width, height = self.size
         even = (width + width % 2, height + height % 2)
         encoder = cv2.VideoWriter()
         for codec in _CODECS[self.path.suffix.lower()]:
             fourcc = cv2.VideoWriter_fourcc(*codec)
-            if encoder.open(str(temporary.resolve()), cv2.CAP_FFMPEG, fourcc, self.fps, even):
+            if encoder.open(temporary, cv2.CAP_FFMPEG, fourcc, self.fps, even):
                 return encoder
         others = ", ".join(suffix for suffix in _CODECS if suffix != self.path.suffix.lower())
         raise InputError(
@@ -173,9 +177,28 @@ class VideoWriter:
         )
 
 
-def _has_frame(path: Path, index: int) -> bool:
+@contextmanager
+def name_for_opencv(path: Path) -> Iterator[str]:
+    """Yield a name by which OpenCV can open an existing file.
+
+    Absolute, for FFmpeg takes a name before a colon for a protocol. OpenCV crashes on names that
+    are not UTF-8: those get a link with another name.
+    """
+    name = str(path.resolve())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, f"video{path.suffix}")
+            link.symlink_to(path.resolve())
+            yield str(link)
+    else:
+        yield name
+
+
+def _has_frame(path: str, index: int) -> bool:
     """Return whether a frame can be decoded; OpenCV does not report failed writes."""
-    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
     try:
         capture.set(cv2.CAP_PROP_POS_FRAMES, index)
         return capture.read()[0]

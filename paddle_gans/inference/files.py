@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -78,7 +79,8 @@ def plan(
 def find_all(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
     """Return the input files, each once, with their paths relative to the given input."""
     found = [item for text in inputs for item in find(text, output)]
-    return list({(path.resolve(), below): (path, below) for path, below in found}.values())
+    # Not by resolve(), which fails on links in a circle.
+    return list({(os.path.realpath(path), below): (path, below) for path, below in found}.values())
 
 
 def names_a_file(output: Path) -> bool:
@@ -95,17 +97,17 @@ def find(text: str, output: Path) -> list[tuple[Path, Path]]:
     with disk_errors(f"cannot look for {text}"):
         if path.is_dir():
             root, files = path, list_images(path)
-        elif path.exists():
+        elif path.exists() or path.is_symlink():
             return [(path, Path(path.name))]
         elif glob.has_magic(text):
             root = fixed_part(path)
             files = [Path(match) for match in glob.glob(text, recursive=True)]
-            files = [p for p in files if p.suffix.lower() in READABLE and p.is_file()]
+            files = [p for p in files if p.suffix.lower() in READABLE and not p.is_dir()]
         else:
             raise InputError(f"{path} does not exist; check the spelling")
         earlier = output.resolve()
         if root.resolve() in earlier.parents:
-            files = [p for p in files if earlier not in p.resolve().parents]
+            files = [p for p in files if earlier not in Path(os.path.realpath(p)).parents]
         if not files:
             raise InputError(nothing_found(text, root))
     return [(p, p.relative_to(root)) for p in sorted(files, key=natural_key)]
@@ -198,7 +200,7 @@ def check_targets(sources: Iterable[Path], targets: Sequence[Path], overwrite: b
     if twice:
         raise InputError(f"{twice[0]} would be written twice; rename its inputs")
     existing = [target for target in targets if target.exists()]
-    inputs = {file_id(source) for source in sources}
+    inputs = {file_id(source) for source in sources if source.exists()}
     for target in existing:
         if target.is_dir():
             raise InputError(f"{target} is a folder, where a file would be written; move it away")
@@ -224,9 +226,10 @@ def file_id(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turn an InputError into Unreadable, which distinguishes it from the writer's."""
+    """Turn what is wrong with an input into Unreadable, to tell it from the writer's errors."""
     try:
-        yield
+        with disk_errors("cannot read an input"):  # it may vanish between two looks
+            yield
     except InputError as error:
         raise Unreadable(str(error)) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -142,7 +143,7 @@ def identity(dataset: ImageDataset) -> dict[str, Any]:
     known = dataset.fingerprint()
     digest = hashlib.sha256()
     for name, path in sorted(dataset.paths()):
-        digest.update(f"{name}\t{path.stat().st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{name}\t{path.stat().st_mtime_ns}\n"))
     settings = {
         name: value
         for name, value in sorted(vars(dataset).items())

@@ -101,7 +101,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         "model": name,
         "options": options,
         "data_path": config.data,
-        "data": dataset.fingerprint(),
+        "data": dataset.fingerprint(bad_files),
         **{k: v for k, v in asdict(config).items() if k not in ("data", "out", "resume")},
         "log": config.log or [],
         "device": paddle.get_device(),
