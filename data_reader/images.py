@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import PIL
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ._headers import UPRIGHT, Header, read_header
 from ._opencv import cv2, pixel_errors
@@ -57,7 +62,17 @@ def decode_image(path: PathLike) -> DecodedImage:
 
 
 def _decoded(path: Path, data: bytes, header: Header) -> DecodedImage:
-    pixels = _to_8_bits(path, _decode(path, data, header), header.white)
+    pixels = (_decode_with_pillow if header.with_pillow else _decode)(path, data, header)
+    if header.clear is not None and pixels.ndim == 2:
+        opaque = np.where(pixels == header.clear, 0, np.iinfo(pixels.dtype).max)
+        pixels = np.dstack([pixels, pixels, pixels, opaque.astype(pixels.dtype)])
+    if header.associated and not header.with_pillow and pixels.ndim == 3:
+        pixels = _without_alpha_in_colours(pixels)
+    pixels = _to_8_bits(path, pixels, header.white)
+    pixels = 255 - pixels if header.inverted else pixels
+    if pixels.ndim == 3 and pixels.shape[2] == 2:  # Pillow's grey with alpha
+        grey = pixels[..., :1]
+        pixels, header = np.dstack([grey, grey, grey, pixels[..., 1]]), header._replace(grey=True)
     pixels = np.ascontiguousarray(UPRIGHT[header.orientation](pixels))
     if pixels.ndim == 2:
         return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, True)
@@ -235,6 +250,11 @@ def _check(path: Path, data: bytes, header: Header) -> None:
         raise InputError(
             f"{claim} in {len(data)} bytes, like a decompression bomb; resize or split it"
         )
+    if header.refused:
+        raise InputError(
+            f"{path} is a {header.kind} that is not read right: {header.refused}; convert it to "
+            "RGB or RGBA of 8 bits"
+        )
     if not header.complete:
         raise InputError(
             f"{path} is truncated: the {header.kind} has no end within its {len(data)} bytes; "
@@ -263,6 +283,52 @@ def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
     return pixels
 
 
+def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
+    """Decode as ``_decode`` does, upright, and grey with alpha to [H, W, 2]."""
+    with suppress(ImportError):
+        import pillow_heif  # an extra
+
+        pillow_heif.register_heif_opener()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes that are within our limits
+            image = Image.open(io.BytesIO(data))
+            _check(path, data, header._replace(width=image.width, height=image.height))
+            image = ImageOps.exif_transpose(image)
+    except UnidentifiedImageError as error:
+        how = {"HEIC": "`pip install pillow-heif` reads it", "AVIF": "Pillow 11.3 reads AVIF"}
+        advice = how.get(header.kind, "copy it again")
+        raise InputError(
+            f"{path} is a {header.kind} that Pillow {PIL.__version__} cannot decode; {advice}, or "
+            "convert it to PNG"
+        ) from error
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise anything on damaged files
+        raise InputError(
+            f"{path} is a damaged {header.kind}: {error}; copy it again or convert it to PNG"
+        ) from error
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in ("P", "PA"):
+        image = image.convert(
+            "RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB"
+        )
+    mode = {"1": "L", "La": "LA", "YCbCr": "RGB", "RGBX": "RGB"}.get(image.mode, image.mode)
+    if mode not in ("L", "LA", "RGB", "RGBA"):
+        raise InputError(f"{path} holds colours of the kind {mode}; convert it to RGB or RGBA")
+    pixels = np.asarray(image.convert(mode))
+    return pixels if mode in ("L", "LA") else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+
+
+def _without_alpha_in_colours(pixels: np.ndarray) -> np.ndarray:
+    """Divide the colours by alpha; they are black where it is 0."""
+    most = np.iinfo(pixels.dtype).max
+    alpha = pixels[..., 3:].astype(np.float64)
+    colours = np.rint(pixels[..., :3] * (most / np.maximum(alpha, 1)))
+    return np.dstack([np.minimum(colours, most).astype(pixels.dtype), pixels[..., 3]])
+
+
 def _to_8_bits(path: Path, pixels: np.ndarray, white: int | None) -> np.ndarray:
     """Scale so that white is 255 and round; 16-bit values are divided by 257."""
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -270,7 +336,7 @@ def _to_8_bits(path: Path, pixels: np.ndarray, white: int | None) -> np.ndarray:
             f"{path} holds {pixels.dtype} values without a known white; convert it to 8 or "
             "16 bits a channel"
         )
-    if pixels.ndim == 3 and pixels.shape[2] not in (3, 4):
+    if pixels.ndim == 3 and pixels.shape[2] not in (2, 3, 4):
         raise InputError(f"{path} has {pixels.shape[2]} channels; convert it to grey, RGB or RGBA")
     white = white or np.iinfo(pixels.dtype).max
     return pixels if white == 255 else cv2.convertScaleAbs(pixels, alpha=255 / white)

@@ -13,7 +13,6 @@ import numpy as np
 from ._opencv import cv2, pixel_errors
 from .errors import InputError
 
-
 MAX_ENLARGED = 2**26  # pixels of an image after it is enlarged
 
 

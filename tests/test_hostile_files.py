@@ -55,7 +55,7 @@ def webp_of(bits):
 
 
 def big_tiff(side):
-    """BigTIFF, whose header is not read here: OpenCV's own limit holds."""
+    """A BigTIFF of this side, without pixels."""
     tags = [(256, side), (257, side), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1),
             (278, side), (279, side)]  # fmt: skip
     entries = b"".join(struct.pack("<HHQQ", tag, 4, 1, value) for tag, value in tags)
@@ -85,7 +85,7 @@ def bombs():
         "png_profile.png": (png_of(8, 8, black, 8, 2, profile), ""),
         "png_text.png": (png_of(8, 8, black, 8, 2, text), ""),
         "lossless.webp": (webp_of(2**28 - 1), "decompression bomb"),
-        "big.tif": (big_tiff(2**19), "cannot decode|not an image"),
+        "big.tif": (big_tiff(2**19), "claims to be"),
         "huge.bmp": (b"BM" + bytes(12) + largest + bytes(28), "claims to be"),
         "many.gif": (b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(20), "claims to be"),
         "digits.pnm": (b"P6 999999999 999999999 255\n", "claims to be"),
