@@ -7,7 +7,8 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +23,18 @@ from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .metadata import Metadata, add_metadata
 
-JPEG_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe"))
+JPEG_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp"))
 ALPHA_SUFFIXES = frozenset((".png", ".webp", ".tif", ".tiff"))  # write_image keeps alpha in these
-IMAGE_SUFFIXES = JPEG_SUFFIXES | ALPHA_SUFFIXES | {".bmp", ".dib", ".ppm", ".pgm", ".pnm"}
+WRITTEN_SUFFIXES = JPEG_SUFFIXES | ALPHA_SUFFIXES | {".bmp", ".dib", ".ppm", ".pgm", ".pnm"}
+IMAGE_SUFFIXES = WRITTEN_SUFFIXES | {
+    ".apng", ".avif", ".gif", ".heic", ".heif", ".hif", ".j2c", ".j2k", ".jp2", ".jpf", ".jpx",
+    ".mpo", ".pbm",
+}  # fmt: skip
+# Folders that systems add to those of the user: thumbnails, deleted files.
+SYSTEM_FOLDERS = frozenset(
+    ("__macosx", "@eadir", "#recycle", "@recycle", "@__thumb", "$recycle.bin", "lost+found",
+     "system volume information", "thumbs", "__pycache__")
+)  # fmt: skip
 # Decompression bombs: larger than MAX_PIXELS, or larger than CHECKED_PIXELS with more than
 # MAX_RATIO pixels per byte (photographs have 2 to 50).
 MAX_PIXELS = 2**28
@@ -117,8 +127,8 @@ def write_image(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
-        known = ", ".join(sorted(IMAGE_SUFFIXES))
+    if suffix not in WRITTEN_SUFFIXES:
+        known = ", ".join(sorted(WRITTEN_SUFFIXES))
         raise InputError(f"cannot write {path}: its suffix is none of {known}")
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
         raise ValueError(f"an image is uint8 [H, W, 3], not {rgb.dtype} {list(rgb.shape)}")
@@ -135,7 +145,8 @@ def write_image(
     if fine_colour and suffix in JPEG_SUFFIXES:
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     try:
-        done, encoded = cv2.imencode(suffix, pixels, options)
+        kind = ".jpg" if suffix in JPEG_SUFFIXES else suffix
+        done, encoded = cv2.imencode(kind, pixels, options)
     except cv2.error:  # OpenCV 4 raises, OpenCV 5 returns False
         done = False
     if not done:
@@ -151,8 +162,8 @@ def write_image(
 def list_images(folder: PathLike) -> list[Path]:
     """List the images in a folder and its subfolders, in natural order (2 before 10).
 
-    Images are known by ``IMAGE_SUFFIXES``, in any case. Hidden files and folders are skipped,
-    links to folders are followed.
+    Images are known by ``IMAGE_SUFFIXES``, in any case; see ``left_out`` for the others. Hidden
+    files and folders are skipped, and ``SYSTEM_FOLDERS``; links to folders are followed.
 
     Raises:
         InputError: the folder is missing, a file, or unreadable.
@@ -163,7 +174,40 @@ def list_images(folder: PathLike) -> list[Path]:
             raise InputError(f"{folder} does not exist; check the spelling")
         if not folder.is_dir():
             raise InputError(f"{folder} is a file; name its folder")
-        return sorted(_images_below(folder, frozenset()), key=natural_key)
+        images = (path for path in _files_below(folder, frozenset()) if is_image(path))
+        return sorted(images, key=natural_key)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file has the suffix of an image that can be read."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_system_folder(name: str) -> bool:
+    """Whether a folder is hidden, or one that a system adds."""
+    return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
+
+
+def left_out(folders: Iterable[Path]) -> str:
+    """Say which files in folders and their subfolders are not images; "" if there are none.
+
+    Hidden files and folders are not counted.
+    """
+    counts: Counter[str] = Counter()
+    tops: list[Path] = []
+    for folder in sorted(set(folders)):
+        if not any(top in folder.parents for top in tops):
+            tops.append(folder)
+    for top in tops:
+        with disk_errors(f"cannot list {top}"):
+            for path in _files_below(top, frozenset(), of_systems=True):
+                within = [part for part in path.relative_to(top).parts if is_system_folder(part)]
+                if within:
+                    counts[f"in {within[0]}/"] += 1
+                elif not is_image(path):
+                    counts[path.suffix.lower() or "without a suffix"] += 1
+    found = ", ".join(f"{n} {what}" for what, n in sorted(counts.items(), key=lambda x: (-x[1], x)))
+    return f"left out, since they are not images that can be read: {found}" if found else ""
 
 
 def natural_key(path: PathLike) -> tuple:
@@ -221,8 +265,10 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def _images_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Yield the images; ``above`` are the enclosing folders, to which a link may lead back."""
+def _files_below(
+    folder: Path, above: frozenset[Path], *, of_systems: bool = False
+) -> Iterator[Path]:
+    """Yield the files; ``above`` are the enclosing folders, to which a link may lead back."""
     above = above | {folder.resolve()}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -230,9 +276,10 @@ def _images_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
                 continue
             path = folder / entry.name
             if os.path.isdir(path):  # entry.is_dir() fails on links in a circle
-                if path.resolve() not in above:
-                    yield from _images_below(path, above)
-            elif path.suffix.lower() in IMAGE_SUFFIXES:
+                enters = of_systems or not is_system_folder(entry.name)
+                if enters and path.resolve() not in above:
+                    yield from _files_below(path, above, of_systems=of_systems)
+            else:
                 yield path
 
 

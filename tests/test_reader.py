@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, noise_image, real_data
 
-from data_reader import InputError, Loader, Paired, data_reader, framework
-from data_reader.images import write_image
+from data_reader import InputError, Loader, Paired, data_reader, framework, layout
+from data_reader.images import left_out, list_images, write_image
 from data_reader.layout import Pair, paired, read_list
 
 
@@ -388,3 +388,40 @@ def test_a_command_sets_threads_before_paddle_is_imported():
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert output.split() == [str(framework.cores()), "3", "1"]
+
+
+def test_every_image_that_can_be_read_is_found_and_the_rest_is_counted(tmp_path):
+    for name in ("a.jfif", "b.GIF", "c.avif", "d.heic", "e.jp2", "f.pbm", "sub/g.png"):
+        write_file(tmp_path / name)
+    for name in ("h.psd", "i.json", "j.json", "k", ".hidden.png", ".git/l.png"):
+        write_file(tmp_path / name)
+    for name in ("@eaDir/a.jfif/SYNO.jpg", "#recycle/a.png", "__MACOSX/a.png", "Thumbs/a.jpg"):
+        write_file(tmp_path / name)
+    found = [path.name for path in list_images(tmp_path)]
+    assert found == ["a.jfif", "b.GIF", "c.avif", "d.heic", "e.jp2", "f.pbm", "g.png"]
+    assert left_out([tmp_path, tmp_path / "sub"]) == (
+        "left out, since they are not images that can be read: 2 .json, 1 .psd, "
+        "1 in #recycle/, 1 in @eaDir/, 1 in Thumbs/, 1 in __MACOSX/, 1 without a suffix"
+    )
+    assert left_out([tmp_path / "sub"]) == ""
+
+
+def write_file(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+
+
+def test_folders_of_the_system_are_no_domains(tmp_path):
+    for name in ("cat/1.png", "dog/1.png", "@eaDir/1.png", "__MACOSX/1.png"):
+        write_file(tmp_path / name)
+    assert list(layout.domains(tmp_path, train=True)[0]) == ["cat", "dog"]
+
+
+def test_equal_names_of_several_suffixes(tmp_path):
+    for name in ("a/1.jpg", "a/1.png", "b/1.jpg", "b/1.png"):
+        write_file(tmp_path / name)
+    pairs, _ = layout.paired(tmp_path, train=True)
+    assert [(pair.a.name, pair.b.name) for pair in pairs] == [("1.jpg",) * 2, ("1.png",) * 2]
+    (tmp_path / "b" / "1.png").unlink()
+    with pytest.raises(InputError, match=r"a has 1\.jpg and 1\.png: which"):
+        layout.paired(tmp_path, train=True)

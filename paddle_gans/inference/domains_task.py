@@ -15,6 +15,7 @@ from data_reader.errors import InputError
 from data_reader.images import (
     decode_image,
     existing_file,
+    is_system_folder,
     list_images,
     natural_key,
     read_image,
@@ -370,7 +371,7 @@ def find_references(place: str, domain: str | None, domains: Sequence[str]) -> l
     path = Path(place)
     folder = path if path.is_dir() else existing_file(path).parent
     inside = sorted(path.iterdir(), key=natural_key) if path.is_dir() else []
-    inner = {p.name: p for p in inside if p.is_dir() and not p.name.startswith(".")}
+    inner = {p.name: p for p in inside if p.is_dir() and not is_system_folder(p.name)}
     present = [name for name in domains if name in inner]
     if present and domain is not None:
         if domain not in present:

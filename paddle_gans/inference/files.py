@@ -15,8 +15,10 @@ import numpy as np
 from data_reader.errors import InputError
 from data_reader.images import (
     IMAGE_SUFFIXES,
+    WRITTEN_SUFFIXES,
     decode_image,
     disk_errors,
+    left_out,
     list_images,
     natural_key,
     write_image,
@@ -25,6 +27,7 @@ from data_reader.video import VIDEO_SUFFIXES, VideoReader, VideoWriter
 from paddle_gans.training import panels
 
 READABLE = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+OUTPUT_SUFFIXES = WRITTEN_SUFFIXES | VIDEO_SUFFIXES
 
 Translate = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [H, W, 3] both
 OnProgress = Callable[[int, int | None], None]  # frames done, and of how many if known
@@ -121,7 +124,8 @@ def nothing_found(text: str, root: Path) -> str:
         return f"no image or video matches {text}"
     if any(map(is_video, root.iterdir())):
         return f"{root} holds videos but no images; name videos by a glob: --input '{root}/*.mp4'"
-    return f"{root} holds no images (.jpg, .png, .webp, .bmp, .tif ...)"
+    more = left_out([root])
+    return f"{root} holds no images (.jpg, .png, .webp, .bmp, .tif ...)" + (more and f"; {more}")
 
 
 def fixed_part(pattern: Path) -> Path:
@@ -181,6 +185,10 @@ def check_place(out: Path) -> None:
     if names_a_file(out):
         if out.is_dir():
             raise InputError(f"--output {out} is a folder with a file's name; give a file in it")
+        if out.suffix.lower() not in OUTPUT_SUFFIXES:
+            raise InputError(
+                f"--output {out}: no {out.suffix} is written; use .png, .jpg or .mp4, or a folder"
+            )
         out = out.parent
     place = next((place for place in (out, *out.parents) if place.exists()), None)
     if place is not None and not place.is_dir():

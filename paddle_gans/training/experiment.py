@@ -12,6 +12,7 @@ import paddle
 
 from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
+from data_reader.images import left_out
 from data_reader.loader import Loader
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.weights import formats
@@ -149,7 +150,10 @@ def data_warnings(
         if bad_files is None:
             raise
         bad_files[str(error)], found = None, []
-    return ([embedded] if root is None else []) + found
+    if root is None:
+        return [embedded, *found]
+    more = left_out(path.parent for _, path in dataset.paths() if path.parent.is_dir())
+    return [f"data: {dataset.describe()}; {len(dataset)} items", *filter(None, [more]), *found]
 
 
 def model_name(model_class: type[GANModel]) -> str:
