@@ -209,6 +209,11 @@ def domain_folders(root: Path) -> dict[str, list[Path]]:
         )
         raise InputError(nothing_found(root, wanted))
     for name, paths in found.items():
+        if "," in name or name != name.strip():
+            raise InputError(
+                f"the folder {str(root / name)!r} has a comma or an outer blank in its name, and "
+                "the names of domains are separated by commas; rename it"
+            )
         if not paths:
             raise InputError(
                 f"{root / name} has no images, and each folder in {root} is a domain; add images "

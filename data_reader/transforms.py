@@ -50,9 +50,27 @@ def short_side(
     image: np.ndarray, size: int, interpolation: str = "cubic", name: str = "an image"
 ) -> np.ndarray:
     """Resize the shorter side to ``size`` pixels, keeping the aspect ratio; see ``resize``."""
+    return resize(image, *short_side_shape(image, size), interpolation, name)
+
+
+def short_side_shape(image: np.ndarray, size: int) -> tuple[int, int]:
+    """Return (width, height) of an image whose shorter side becomes ``size`` pixels."""
     height, width = image.shape[:2]
     scale = size / min(height, width)
-    return resize(image, round(width * scale), round(height * scale), interpolation, name)
+    return round(width * scale), round(height * scale)
+
+
+def common_shape(images: list[np.ndarray], size: int) -> list[tuple[int, int]]:
+    """Return ``short_side_shape`` of each image: the first one's if only rounding tells them apart.
+
+    A scene of 500 x 333 pixels is stored as 250 x 167 at half its size, which is not its shape.
+    """
+    shapes = [short_side_shape(image, size) for image in images]
+    width, height = shapes[0]
+    rounding = sum(0.5 / min(image.shape[:2]) for image in images)  # of the aspect ratio
+    tolerance = 1 + max(width, height) * rounding
+    off = (max(abs(w - width), abs(h - height)) for w, h in shapes)
+    return [shapes[0] if by <= tolerance else shape for by, shape in zip(off, shapes)]
 
 
 def crop(
@@ -143,6 +161,11 @@ def denormalise(image: np.ndarray) -> np.ndarray:
         raise ValueError(f"an image is [C, H, W], not {list(image.shape)}")
     levels = np.rint((np.clip(image, -1, 1).astype(np.float32) + 1) * np.float32(127.5))
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
+
+
+def is_blank(image: np.ndarray) -> bool:
+    """Return whether all pixels of an image are equal."""
+    return bool((image == image[0, 0]).all())
 
 
 def looks_like_labels(image: np.ndarray) -> bool:

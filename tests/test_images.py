@@ -422,7 +422,7 @@ def test_places_that_cannot_be_written(tmp_path, save):
     ):
         with pytest.raises(InputError, match=message):
             write_image(tmp_path / name, gradient())
-    with pytest.raises(InputError, match=r"a\.gif: its suffix is none of \.bmp, \.dib, \.jpe"):
+    with pytest.raises(InputError, match=r"a\.gif: its suffix is none of \.bmp, \.dib, \.jfif"):
         write_image(tmp_path / "a.gif", gradient())
     with pytest.raises(InputError, match=r"70000 x 1 pixels do not fit \.jpg"):
         write_image(tmp_path / "long.jpg", np.zeros((1, 70000, 3), np.uint8))

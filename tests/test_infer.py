@@ -440,6 +440,7 @@ def test_a_folder_keeps_its_structure(weights, translate, tmp_path, capsys):
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert "pix2pix of step 1 on" in lines[0]
+    assert lines.pop(1) == "left out, since they are not images that can be read: 1 .txt"
     assert [line.split("]")[0] for line in lines[1:4]] == ["[1/3", "[2/3", "[3/3"]
     assert f"{photos / '2.png'} -> {out / '2.png'}" in lines[1]  # in natural order
     assert lines[-1].startswith(f"3 images in {out}")

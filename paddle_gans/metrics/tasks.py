@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import paddle
 
-from data_reader import colour, transforms
+from data_reader import colour
 from data_reader.datasets import ImageDataset, Paired, Unpaired, without_randomness
 from data_reader.domains import Domains
 from data_reader.errors import InputError
@@ -181,8 +181,7 @@ def paired_tasks(translate, sources, reals, config) -> list[EvalTask]:
     source, target = sides_of(translate.model.direction)
     labels = reals.labels
     if labels == "auto" and len(reals):
-        flat = transforms.looks_like_labels(reals.read(0)["ab".index(target)])
-        labels = target if flat else "none"
+        labels = target if target in reals.label_sides() else "none"
     return [
         EvalTask(
             f"{source} to {target}",
