@@ -42,13 +42,17 @@ def read_header(data: bytes) -> Header:
 
 
 def _jpeg(kind: str, data: bytes) -> Header:
-    """Walk the segments to the end-of-image mark, skipping that of a thumbnail in a segment."""
+    """Walk the segments to the end-of-image mark, skipping that of a thumbnail in a segment.
+
+    Some telephones (Samsung's) write a trailer, SEFH ... SEFT, over the mark of a whole image.
+    """
+    trailer = data.rfind(b"SEFH") if data.endswith(b"SEFT") else -1
     width = height = position = 0
     orientation = 1
     while True:
         mark = _JPEG_MARK.search(data, position)
-        if mark is None:
-            return Header(kind, width, height, False)
+        if mark is None or mark.start() > trailer > 0:
+            return Header(kind, width, height, trailer > position > 0, orientation)
         code, position = mark[1][0], mark.end()
         if code == 0xD9:
             return Header(kind, width, height, True, orientation)

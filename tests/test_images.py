@@ -652,3 +652,13 @@ def test_a_video_without_its_index_is_no_video(tmp_path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=r"a\.mp4 is not a video"):
         VideoReader(path)
+
+
+def test_a_trailer_of_the_maker_in_place_of_the_end(save):
+    whole = encode(".jpg", noise(64, 64))
+    trailer = b"\0\0\x01\n\x0e\0\0\0Image_UTC_Data1700000000000SEFHe\0\0\0\xff\xd7SEFT"
+    seen = read_image(save("telephone.jpg", whole[:-2] + trailer))
+    assert np.array_equal(seen, read_image(save("whole.jpg", whole)))
+    for data in (whole[:300] + trailer[:-4], trailer, whole[:20] + b"SEFT"):
+        with pytest.raises(InputError):
+            read_image(save("cut.jpg", data))
