@@ -159,6 +159,17 @@ def write_image(
         temporary.write_bytes(content)
 
 
+def count_frames(path: Path) -> int:
+    """Return the number of frames of an animation, 1 for other images."""
+    if path.suffix.lower() not in (".gif", ".webp", ".png", ".apng", ".avif"):
+        return 1
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1)
+    except Exception:  # of whatever kind, for it was decoded already
+        return 1
+
+
 def list_images(folder: PathLike) -> list[Path]:
     """List the images in a folder and its subfolders, in natural order (2 before 10).
 

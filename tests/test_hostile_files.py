@@ -190,7 +190,7 @@ def test_videos_that_claim_absurd_sizes(tmp_path, monkeypatch):
     with VideoReader(path) as reader:  # the frames themselves say 64 x 48, and are believed
         assert reader.size == (64, 48)
 
-    monkeypatch.setitem(video._CODECS, ".avi", ("MJPG",))
+    monkeypatch.setitem(video.CODECS, ".avi", ("MJPG",))
     sound, frame = film(path), struct.pack(">HH", 48, 64)
     for height, width in ((60000, 60000), (17000, 16000)):  # FFmpeg refuses the first by itself
         path.write_bytes(replaced(sound, frame, struct.pack(">HH", height, width)))

@@ -214,7 +214,8 @@ class DomainTask(task.Task):
         else:
             self.write_styles(job, image, keep=not full)
         self.finished += 1
-        return f"{width} x {height}, {counted(len(self.names), 'style')}"
+        note = files.frames_note(job.source)
+        return f"{width} x {height}, {counted(len(self.names), 'style')}{note}"
 
     def prepared(self, path: Path) -> np.ndarray:
         """Return the generator's input from a file."""

@@ -16,6 +16,7 @@ from data_reader.errors import InputError
 from data_reader.images import (
     IMAGE_SUFFIXES,
     WRITTEN_SUFFIXES,
+    count_frames,
     decode_image,
     disk_errors,
     left_out,
@@ -23,11 +24,11 @@ from data_reader.images import (
     natural_key,
     write_image,
 )
-from data_reader.video import VIDEO_SUFFIXES, VideoReader, VideoWriter
+from data_reader.video import CODECS, VIDEO_SUFFIXES, VideoReader, VideoWriter
 from paddle_gans.training import panels
 
 READABLE = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-OUTPUT_SUFFIXES = WRITTEN_SUFFIXES | VIDEO_SUFFIXES
+OUTPUT_SUFFIXES = WRITTEN_SUFFIXES | set(CODECS)
 
 Translate = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [H, W, 3] both
 OnProgress = Callable[[int, int | None], None]  # frames done, and of how many if known
@@ -103,8 +104,9 @@ def find(text: str, output: Path) -> list[tuple[Path, Path]]:
         elif path.exists() or path.is_symlink():
             return [(path, Path(path.name))]
         elif glob.has_magic(text):
-            root = fixed_part(path)
-            files = [Path(match) for match in glob.glob(text, recursive=True)]
+            root, rest = fixed_part(path)
+            pattern = os.path.join(glob.escape(str(root)), *rest)
+            files = [Path(match) for match in glob.glob(pattern, recursive=True)]
             files = [p for p in files if p.suffix.lower() in READABLE and not p.is_dir()]
         else:
             raise InputError(f"{path} does not exist; check the spelling")
@@ -128,14 +130,16 @@ def nothing_found(text: str, root: Path) -> str:
     return f"{root} holds no images (.jpg, .png, .webp, .bmp, .tif ...)" + (more and f"; {more}")
 
 
-def fixed_part(pattern: Path) -> Path:
-    """Return the folder that all matches of a glob are below."""
-    parts = []
-    for part in pattern.parts[:-1]:
-        if glob.has_magic(part):
-            break
-        parts.append(part)
-    return Path(*parts)
+def fixed_part(pattern: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder that all matches of a glob are below, and the parts of the glob in it.
+
+    A folder that exists is meant by its name, such as "[2020]", which is a pattern too.
+    """
+    root = Path(pattern.parts[0] if pattern.anchor else "")
+    rest = pattern.parts[1 if pattern.anchor else 0 :]
+    while len(rest) > 1 and (not glob.has_magic(rest[0]) or (root / rest[0]).is_dir()):
+        root, rest = root / rest[0], rest[1:]
+    return root, rest
 
 
 def to_one_file(found: list[tuple[Path, Path]], out: Path) -> Job:
@@ -250,21 +254,31 @@ def translate_image(translate: Translate, job: Job) -> tuple[int, int]:
     return image.rgb.shape[1], image.rgb.shape[0]
 
 
+def frames_note(source: Path) -> str:
+    """Say that an animation gives its first frame only; "" for other images."""
+    count = count_frames(source)
+    return f", the first of {count} frames (convert it to .mp4 for all)" if count > 1 else ""
+
+
 def translate_video(
     translate: Translate, job: Job, on_progress: OnProgress, size: tuple[int, int] | None = None
 ) -> tuple[int, int]:
-    """Translate a video frame by frame at its own rate.
+    """Translate a video frame by frame; the result has its duration and shape.
 
     ``size`` is the (width, height) of results, None for the video's own. ``on_progress`` is called
-    after each frame. Returns how many frames were written, and how many the header promises.
+    after each frame. Returns how many frames were read, and how many the header promises.
     """
     with reading():
         reader = VideoReader(job.source)
     with reader, VideoWriter(job.target, reader.fps, size or reader.size) as writer:
-        for frame in reader:
-            writer.write(translate(frame))
-            on_progress(writer.frames, reader.frames)
-    return writer.frames, reader.frames or writer.frames
+        frames = 0
+        for frame, count in reader.timed():
+            frames += 1
+            result = translate(frame) if count else frame
+            for _ in range(count):
+                writer.write(result)
+            on_progress(frames, reader.frames)
+    return frames, reader.frames or frames
 
 
 def save_generated(images: list[np.ndarray], output: str, overwrite: bool = False) -> list[Path]:
