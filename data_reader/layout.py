@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 from .errors import InputError
-from .images import list_images, natural_key
+from .images import is_system_folder, list_images, natural_key
 
 MAX_VALIDATION = 500  # photographs of one folder that are kept from training
 
@@ -153,7 +153,7 @@ def choose_validation(names: Sequence[str], seed: int) -> list[bool]:
     """
     if len(names) < 5:
         return [False] * len(names)
-    numbers = [hashlib.sha256(f"{seed}\t{name}".encode()).digest() for name in names]
+    numbers = [hashlib.sha256(os.fsencode(f"{seed}\t{name}")).digest() for name in names]
     twentieth = (2**64 // 20).to_bytes(8, "big")
     lowest = sorted(numbers)[:MAX_VALIDATION]
     return [
@@ -209,6 +209,11 @@ def domain_folders(root: Path) -> dict[str, list[Path]]:
         )
         raise InputError(nothing_found(root, wanted))
     for name, paths in found.items():
+        if "," in name or name != name.strip():
+            raise InputError(
+                f"the folder {str(root / name)!r} has a comma or an outer blank in its name, and "
+                "the names of domains are separated by commas; rename it"
+            )
         if not paths:
             raise InputError(
                 f"{root / name} has no images, and each folder in {root} is a domain; add images "
@@ -248,7 +253,7 @@ def one_path(root: str | os.PathLike | Sequence[str]) -> Path:
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:
     """Pair the images of ``root/a`` and ``root/b`` by name, ignoring suffixes."""
-    sides = []
+    sides: list[dict[str, Path]] = []
     for folder, other in ((root / a, b), (root / b, a)):
         found = list_images(folder) if folder.is_dir() else []
         if not found:
@@ -256,7 +261,9 @@ def match_names(root: Path, a: str, b: str) -> list[Pair]:
                 f"{folder} {'has no images' if folder.is_dir() else 'is missing'}, but {other}/ "
                 f"exists; pairs need an image of the same name in {a}/ and {b}/"
             )
-        sides.append({p.relative_to(folder).with_suffix("").as_posix(): p for p in found})
+        sides.append({p.relative_to(folder).as_posix(): p for p in found})
+    if set(sides[0]) != set(sides[1]):
+        sides = [by_stem(folder, side) for folder, side in zip((root / a, root / b), sides)]
     alone = sorted(set(sides[0]) ^ set(sides[1]))
     if alone:
         here, there = (a, b) if alone[0] in sides[0] else (b, a)
@@ -265,6 +272,23 @@ def match_names(root: Path, a: str, b: str) -> list[Pair]:
             "none); add the missing images or remove these"
         )
     return [Pair(path, sides[1][name]) for name, path in sides[0].items()]
+
+
+def by_stem(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
+    """Return images by their names without suffixes.
+
+    Raises:
+        InputError: two images differ in their suffixes only.
+    """
+    stems: dict[str, Path] = {}
+    for name, path in names.items():
+        first = stems.setdefault(str(Path(name).with_suffix("")), path)
+        if first != path:
+            raise InputError(
+                f"{folder} has {first.name} and {path.name}: which of them belongs to a pair? "
+                "Remove or rename one, or give both sides the same suffixes"
+            )
+    return stems
 
 
 def read_list(
@@ -333,8 +357,8 @@ def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
 
 
 def _subfolders(root: Path) -> list[Path]:
-    """Return the folders in ``root`` that are not hidden, in natural order."""
+    """Return the folders in ``root``, without those of ``is_system_folder``, in natural order."""
     if not root.is_dir():
         raise InputError(f"{root} is missing, but there are folders of domains next to it")
-    folders = (path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    folders = (path for path in root.iterdir() if path.is_dir() and not is_system_folder(path.name))
     return sorted(folders, key=natural_key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from data_reader import framework
@@ -81,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{parser.prog} --help lists the flags"
         )
     framework.prepare()
+    from data_reader.images import left_out
     from paddle_gans.inference import files, loading
     from paddle_gans.inference.progress import counted
     from paddle_gans.training.options import options_of
@@ -111,6 +113,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs = task.plan(given["input"])
     what = f"{translate.name} of step {translate.step} on {translate.device}"
     print(f"{what}: {counted(len(jobs), noun_for(jobs))}", flush=True)
+    more = left_out(path for path in map(Path, given["input"]) if path.is_dir())
+    if more:
+        print(more, flush=True)
     process_all(task, jobs)
     return 0
 

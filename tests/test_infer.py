@@ -17,6 +17,7 @@ import paddle
 import pytest
 from conftest import ROOT, TINY, below, infer, noise_image, refused
 from paddle import nn
+from PIL import Image
 
 import paddle_gans
 from data_reader import InputError
@@ -440,6 +441,7 @@ def test_a_folder_keeps_its_structure(weights, translate, tmp_path, capsys):
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert "pix2pix of step 1 on" in lines[0]
+    assert lines.pop(1) == "left out, since they are not images that can be read: 1 .txt"
     assert [line.split("]")[0] for line in lines[1:4]] == ["[1/3", "[2/3", "[3/3"]
     assert f"{photos / '2.png'} -> {out / '2.png'}" in lines[1]  # in natural order
     assert lines[-1].startswith(f"3 images in {out}")
@@ -779,3 +781,28 @@ def test_flags_that_are_wrong_or_missing(weights, tmp_path):
         with pytest.raises(InputError, match=message):
             main(words)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_animation_says_that_one_frame_is_translated(weights, tmp_path, capsys):
+    frames = [Image.fromarray(noise_image(i)) for i in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "b.gif")
+    infer(weights, [tmp_path / "a.gif", tmp_path / "b.gif"], tmp_path / "out")
+    said = capsys.readouterr().out
+    assert said.count("the first of 3 frames (convert it to .mp4 for all)") == 1
+    assert said.count("the first of") == 1
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".heic", ".avif", ".wmv", ".ts"])
+def test_outputs_that_are_not_written_are_refused_before_the_work(weights, tmp_path, suffix):
+    write_image(tmp_path / "a.png", noise_image(0))
+    said = refused(weights, tmp_path / "a.png", tmp_path / f"b{suffix}")
+    assert f"no {suffix} is written; use .png" in said or "use --output" in said
+    assert below(tmp_path) == ["a.png"]
+
+
+def test_a_folder_whose_name_is_a_pattern(weights, tmp_path):
+    write_image(tmp_path / "[2020]" / "x" / "a.png", noise_image(0))
+    write_image(tmp_path / "2" / "b.png", noise_image(0))
+    infer(weights, tmp_path / "[2020]" / "**" / "*.png", tmp_path / "out")
+    assert below(tmp_path / "out") == ["x/a.png"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, noise_image, real_data
 
-from data_reader import InputError, Loader, Paired, data_reader, framework
-from data_reader.images import write_image
+from data_reader import InputError, Loader, Paired, data_reader, framework, layout
+from data_reader.images import left_out, list_images, write_image
 from data_reader.layout import Pair, paired, read_list
 
 
@@ -388,3 +388,103 @@ def test_a_command_sets_threads_before_paddle_is_imported():
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert output.split() == [str(framework.cores()), "3", "1"]
+
+
+def test_every_image_that_can_be_read_is_found_and_the_rest_is_counted(tmp_path):
+    for name in ("a.jfif", "b.GIF", "c.avif", "d.heic", "e.jp2", "f.pbm", "sub/g.png"):
+        write_file(tmp_path / name)
+    for name in ("h.psd", "i.json", "j.json", "k", ".hidden.png", ".git/l.png"):
+        write_file(tmp_path / name)
+    for name in ("@eaDir/a.jfif/SYNO.jpg", "#recycle/a.png", "__MACOSX/a.png", "Thumbs/a.jpg"):
+        write_file(tmp_path / name)
+    found = [path.name for path in list_images(tmp_path)]
+    assert found == ["a.jfif", "b.GIF", "c.avif", "d.heic", "e.jp2", "f.pbm", "g.png"]
+    assert left_out([tmp_path, tmp_path / "sub"]) == (
+        "left out, since they are not images that can be read: 2 .json, 1 .psd, "
+        "1 in #recycle/, 1 in @eaDir/, 1 in Thumbs/, 1 in __MACOSX/, 1 without a suffix"
+    )
+    assert left_out([tmp_path / "sub"]) == ""
+
+
+def write_file(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+
+
+def test_folders_of_the_system_are_no_domains(tmp_path):
+    for name in ("cat/1.png", "dog/1.png", "@eaDir/1.png", "__MACOSX/1.png"):
+        write_file(tmp_path / name)
+    assert list(layout.domains(tmp_path, train=True)[0]) == ["cat", "dog"]
+
+
+def test_equal_names_of_several_suffixes(tmp_path):
+    for name in ("a/1.jpg", "a/1.png", "b/1.jpg", "b/1.png"):
+        write_file(tmp_path / name)
+    pairs, _ = layout.paired(tmp_path, train=True)
+    assert [(pair.a.name, pair.b.name) for pair in pairs] == [("1.jpg",) * 2, ("1.png",) * 2]
+    (tmp_path / "b" / "1.png").unlink()
+    with pytest.raises(InputError, match=r"a has 1\.jpg and 1\.png: which"):
+        layout.paired(tmp_path, train=True)
+
+
+def make_pairs(folder, a, b):
+    for i, images in enumerate(zip(a, b)):
+        for side, image in zip("ab", images):
+            write_image(folder / side / f"{i}.png", image)
+    return Paired(layout.paired(folder, train=True)[0], load_size=32, crop_size=32)
+
+
+def label_map(seed):
+    return np.kron(noise_image(seed, 4, 4), np.ones((10, 10, 1), np.uint8))
+
+
+def test_several_images_decide_whether_a_side_holds_label_maps(tmp_path):
+    blank = np.full((40, 40, 3), 255, np.uint8)
+    photos = [blank, label_map(3), *(noise_image(i) for i in range(4))]
+    items = make_pairs(tmp_path, photos, [blank, *(label_map(i) for i in range(5))])
+    assert items.label_votes() == [(1, 5), (5, 5)]
+    assert items.label_sides() == "b"
+    said = " ".join(items.warnings())
+    assert "side A is taken for photographs, resized smoothly: 1 of 5" in said
+    assert "side B is taken for label maps, resized by nearest neighbour: 5 of 5" in said
+    for labels, sides in (("a", "a"), ("none", "")):
+        items.labels = labels
+        assert items.label_sides() == sides
+    alone = make_pairs(tmp_path / "blank", [blank], [blank])
+    assert alone.label_sides() == ""
+
+
+def test_class_ids_are_black_and_said(tmp_path):
+    ids = [label_map(i) % 5 for i in range(2)]
+    photos = [noise_image(i) for i in range(2)]
+    (said,) = [text for text in make_pairs(tmp_path, photos, ids).warnings() if "class" in text]
+    assert "side B holds no value above 4 of 255" in said
+    assert "multiply 63" in said
+    dark = [image // 8 for image in photos]  # photographs at night are no class ids
+    assert "class" not in str(make_pairs(tmp_path / "night", photos, dark).warnings())
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "fits"),
+    [
+        ((333, 500), (167, 250), True),
+        ((667, 1000), (67, 100), True),
+        ((300, 500), (300, 480), False),
+    ],
+)
+def test_pairs_that_rounding_tells_apart_are_resized_together(tmp_path, a, b, fits):
+    items = make_pairs(tmp_path, [noise_image(0, *a)], [noise_image(1, *b)])
+    items.load_size, items.crop_size = 256, 64
+    if fits:
+        assert items.item(0, np.random.default_rng(0))["b"].shape == (3, 64, 64)
+    else:
+        with pytest.raises(InputError, match="differ in size"):
+            items.item(0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", ["cat,", "cat ", "a, b"])
+def test_names_that_cannot_be_domains(tmp_path, name):
+    for folder in (name, "dog"):
+        write_file(tmp_path / folder / "1.png")
+    with pytest.raises(InputError, match="comma or an outer blank"):
+        layout.domains(tmp_path, train=True)

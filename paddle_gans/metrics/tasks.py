@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import paddle
 
-from data_reader import colour, transforms
+from data_reader import colour
 from data_reader.datasets import ImageDataset, Paired, Unpaired, without_randomness
 from data_reader.domains import Domains
 from data_reader.errors import InputError
@@ -142,7 +143,7 @@ def identity(dataset: ImageDataset) -> dict[str, Any]:
     known = dataset.fingerprint()
     digest = hashlib.sha256()
     for name, path in sorted(dataset.paths()):
-        digest.update(f"{name}\t{path.stat().st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{name}\t{path.stat().st_mtime_ns}\n"))
     settings = {
         name: value
         for name, value in sorted(vars(dataset).items())
@@ -181,8 +182,7 @@ def paired_tasks(translate, sources, reals, config) -> list[EvalTask]:
     source, target = sides_of(translate.model.direction)
     labels = reals.labels
     if labels == "auto" and len(reals):
-        flat = transforms.looks_like_labels(reals.read(0)["ab".index(target)])
-        labels = target if flat else "none"
+        labels = target if target in reals.label_sides() else "none"
     return [
         EvalTask(
             f"{source} to {target}",

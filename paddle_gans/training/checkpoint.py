@@ -35,8 +35,9 @@ STATE_TYPES = {
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically."""
-    with atomic_write(path) as file:
-        file.write((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with atomic_write(path) as file:  # names that are not UTF-8 become JSON's own escapes
+        file.write(text.encode(errors="backslashreplace"))
 
 
 # Paddle names an optimizer's accumulators by automatic names (conv2d_0.w_0_moment1_0) that depend

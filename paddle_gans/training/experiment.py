@@ -12,6 +12,7 @@ import paddle
 
 from data_reader.datasets import ImageDataset
 from data_reader.errors import InputError
+from data_reader.images import left_out
 from data_reader.loader import Loader
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.weights import formats
@@ -102,7 +103,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         "model": name,
         "options": options,
         "data_path": config.data,
-        "data": dataset.fingerprint(),
+        "data": dataset.fingerprint(bad_files),
         **{k: v for k, v in asdict(config).items() if k not in ("data", "out", "resume")},
         "log": config.log or [],
         "device": paddle.get_device(),
@@ -150,7 +151,10 @@ def data_warnings(
         if bad_files is None:
             raise
         bad_files[str(error)], found = None, []
-    return ([embedded] if root is None else []) + found
+    if root is None:
+        return [embedded, *found]
+    more = left_out(path.parent for _, path in dataset.paths() if path.parent.is_dir())
+    return [f"data: {dataset.describe()}; {len(dataset)} items", *filter(None, [more]), *found]
 
 
 def model_name(model_class: type[GANModel]) -> str:
