@@ -67,12 +67,16 @@ class Generator(nn.Layer):
     def forward(self, x):
         return self.layers(x)
 
-    def features(self, x):
-        """Return the encoder's feature maps [N, C, h, w] of an image, from pixels to blocks."""
+    def features(self, x, whole=False):
+        """Return the encoder's feature maps [N, C, h, w], from pixels to blocks.
+
+        With ``whole``, the generator's output follows.
+        """
+        last = len(self.layers) - 1 if whole else self.tapped[-1]
         maps = []
-        for i in range(self.tapped[-1] + 1):
+        for i in range(last + 1):
             x = self.layers[i](x)
-            if i in self.tapped:
+            if i in self.tapped or i == last:
                 maps.append(x)
         return maps
 
@@ -194,7 +198,7 @@ class CUT(GANModel):
         source, target = self.directed(batch)
         x = paddle.concat([source, target]) if self.identity else source
         mirrored = not self.identity and paddle.rand([1]).item() < 0.5
-        y = self.generator(mirror(x) if mirrored else x)
+        *keys, y = self.generator.features(mirror(x) if mirrored else x, whole=True)
         fake = y[: len(source)]
 
         # Update D on real images of the target's domain and on generated ones.
@@ -208,7 +212,10 @@ class CUT(GANModel):
         # Update G and H: D should take G(x) for real, and its patches should resemble those of x.
         with frozen(self.discriminator):
             terms = {"g_loss_gan": lsgan(self.scores(fake), True)}
-        nce = self.patch_nce(x, y, mirrored)
+        if mirrored:
+            with paddle.no_grad():
+                keys = self.generator.features(x)
+        nce = self.patch_nce(keys, y, mirrored)
         terms["g_loss_nce"] = nce[: len(source)].mean()
         weights = {"g_loss_gan": self.lambda_gan, "g_loss_nce": self.lambda_nce}
         if self.identity:  # the weight is that of the mean of both, as in the authors' code
@@ -221,18 +228,16 @@ class CUT(GANModel):
         """Return D's scores of augmented images [N, 3, H, W]."""
         return self.discriminator(*self.augment(images))
 
-    def patch_nce(self, x, y, mirrored=False):
-        """Return PatchNCE of each image x and its translation y (equation 4), [N].
+    def patch_nce(self, keys, y, mirrored=False):
+        """Return PatchNCE of each translation y and the features of its input (equation 4), [N].
 
-        ``mirrored`` says that y is the translation of the mirrored x.
+        ``mirrored`` says that y is the translation of the mirrored input.
         """
-        with paddle.no_grad():  # only the translation learns to resemble
-            keys = self.generator.features(x)
         queries = self.generator.features(y)
         if mirrored:
             queries = [mirror(q) for q in queries]
         positions = [choose_positions(k.shape[2] * k.shape[3], self.patch_num) for k in keys]
-        with paddle.no_grad():
+        with paddle.no_grad():  # only the translation learns to resemble
             keys = self.projection(keys, positions)
         queries = self.projection(queries, positions)
         terms = [contrast(q, k, self.temperature) for q, k in zip(queries, keys)]
