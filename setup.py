@@ -11,7 +11,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "paddle_gans/__init__.py").
 setup(
     name="paddle-gans",
     version=VERSION,
-    description="pix2pix, CycleGAN, StarGAN v2, colorization and DCGAN for PaddlePaddle",
+    description="pix2pix, CycleGAN, CUT, StarGAN v2, colorization and DCGAN for PaddlePaddle",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

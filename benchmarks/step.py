@@ -42,6 +42,7 @@ SETTINGS = {
     "dcgan": Setting(28, 128),
     "pix2pix": Setting(128, 1),
     "cyclegan": Setting(128, 1),
+    "cut": Setting(128, 1),
     "stargan_v2": Setting(64, 4, {"base_dim": 64, "max_channels": 256}),
     "colorization": Setting(128, 4),
 }

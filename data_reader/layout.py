@@ -95,8 +95,8 @@ def unpaired(
         if any(exist) and train:
             found, missing = (a, b) if exist[0] else (b, a)
             raise InputError(
-                f"{root} has {found}/, but no {missing}/; CycleGAN needs trainA/ and trainB/, a/ "
-                "and b/, or two --data folders"
+                f"{root} has {found}/, but no {missing}/; this model needs trainA/ and trainB/, "
+                "a/ and b/, or two --data folders"
             )
     if train:
         raise InputError(

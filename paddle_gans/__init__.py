@@ -1,4 +1,4 @@
-"""GANs for PaddlePaddle: pix2pix, CycleGAN, StarGAN v2, colorization and DCGAN.
+"""GANs for PaddlePaddle: pix2pix, CycleGAN, CUT, StarGAN v2, colorization and DCGAN.
 
 ``train("pix2pix", data="photos", out="runs/photos")`` does what ``python -m paddle_gans.train``
 does; ``translate = load("runs/photos/generator.pdparams")`` returns a function from images to

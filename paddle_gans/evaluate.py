@@ -98,7 +98,7 @@ def build_parser() -> Parser:
     images.add_argument(
         "--paired",
         action="store_true",
-        help="CycleGAN: testA/ and testB/ hold partners of equal names, which are the truth",
+        help="unpaired data: testA/ and testB/ hold partners of equal names, which are the truth",
     )
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch-size", type=int, metavar="N", help="images at a time (16)")

@@ -212,7 +212,7 @@ def unpaired_tasks(translate, sources, reals, config) -> list[EvalTask]:
         check_partners(sources)
     tasks = []
     for options in translate.covered:
-        source, target = sides_of(options.get("direction", "a2b"))
+        source, target = sides_of(options.get("direction", translate.model.direction))
         inputs, truth = one_side(sources, source), target if config.paired else None
         tasks.append(
             EvalTask(

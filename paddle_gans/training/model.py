@@ -48,7 +48,8 @@ class GANModel(nn.Layer):
     # The class of what `dataset` returns: Paired, Unpaired, Domains or Photos, which say how the
     # model is translated with, evaluated, exported and served; ImageDataset: images from noise.
     data_class: type[ImageDataset] = ImageDataset
-    direction: str = "a2b"  # Paired: which side of a pair is translated, "a2b" or "b2a"
+    # Paired, and Unpaired with one network: which side is translated, "a2b" or "b2a".
+    direction: str = "a2b"
     size_multiple: int = 1  # what the sides of an input image must divide by
 
     # The networks that inference loads, each with its `translate` options; networks with the same
