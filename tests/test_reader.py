@@ -280,7 +280,7 @@ def test_a_list_apart_from_its_images_needs_their_folder(tmp_path):
         paired(listing, train=True)
     pairs, _ = paired(ListFile(listing, tmp_path / CITY), train=True)
     assert pairs[0].a == tmp_path / CITY / NAMES[0]
-    with pytest.raises(InputError, match="--data-root .* is not a folder"):
+    with pytest.raises(InputError, match=r"--data-root .* is not a folder"):
         ListFile(listing, tmp_path / "nowhere")
     with pytest.raises(InputError, match="is for a list file"):
         ListFile(tmp_path, tmp_path)
@@ -316,7 +316,7 @@ def test_pairs_whose_names_differ(tmp_path, a, b):
 def test_names_that_are_partly_equal_are_not_matched_otherwise(tmp_path):
     for name in ("a/1.png", "a/x2.png", "b/1.png", "b/y2.png"):
         write_image(tmp_path / name, noise_image(0, 8, 8))
-    with pytest.raises(InputError, match="x2 has no partner .*tried equal names, a common part"):
+    with pytest.raises(InputError, match=r"x2 has no partner .*tried equal names, a common part"):
         paired(tmp_path, train=True)
 
 

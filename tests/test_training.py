@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -15,7 +16,8 @@ import pytest
 from conftest import ROOT, TINY
 
 import paddle_gans
-from data_reader import InputError
+from data_reader import InputError, data_reader
+from paddle_gans.models.pix2pix import Pix2Pix
 from paddle_gans.train_command import main
 from paddle_gans.training import checkpoint
 from paddle_gans.training.signals import Stopped
@@ -119,6 +121,104 @@ def test_epochs_count_passes(pairs, tmp_path):
     assert train(pairs, tmp_path / "run", epochs=2, batch_size=2).step == 6
     with pytest.raises(InputError, match="--steps and --epochs"):
         train(pairs, tmp_path / "run", epochs=2, steps=3)
+
+
+def test_all_checkpoints_or_every_nth_are_kept(pairs, tmp_path):
+    def steps(name, **settings):
+        train(pairs, tmp_path / name, steps=9, save_every=2, **settings)
+        return [int(p.name) for p in checkpoint.checkpoints(tmp_path / name / "checkpoints")]
+
+    assert steps("all", keep="all") == [2, 4, 6, 8, 9]
+    assert steps("some", keep=1, keep_every=3) == [3, 6, 8, 9]  # 8 is the newest of the others
+    assert steps("few", keep=2) == [8, 9]
+    for wrong in (-1, "some"):
+        with pytest.raises(InputError, match="--keep cannot be"):
+            train(pairs, tmp_path / "no", steps=1, keep=wrong)
+    with pytest.raises(SystemExit):
+        main(["--model", "pix2pix", "--keep", "some"])
+
+
+def test_callbacks_see_what_is_logged_and_drawn(pairs, tmp_path, capsys):
+    lines, images = [], {}
+    train(
+        pairs, tmp_path, steps=8,
+        on_log=lines.append, on_sample=lambda step, image: images.update({step: image}),
+    )  # fmt: skip
+    assert lines == log_of(tmp_path)
+    assert sorted(images) == [4, 8]
+    assert images[8].dtype == np.uint8
+    assert images[8].ndim == 3
+    said = capsys.readouterr().out
+    assert "step 8/8  epoch 1  d_loss_real" in said
+    assert f"model saved: {tmp_path / 'checkpoints' / '000008'}" in said
+    assert "start time: 20" in said
+    assert "end time: 20" in said
+
+
+def reader_of(pairs, **changes):
+    (pairs / "list.txt").write_text(
+        "".join(f"trainA/{i}.png\ttrainB/{i}.png\n" for i in range(5)), encoding="utf-8"
+    )
+    settings = {
+        "data_dir": str(pairs.parent), "dataset": pairs.name, "train_list": pairs / "list.txt",
+        "batch_size": 2, "load_size": 40, "crop_size": 32, "crop_type": "Random",
+    }  # fmt: skip
+    return data_reader(SimpleNamespace(**{**settings, **changes}))
+
+
+@pytest.mark.parametrize("given", ["reader", "train_reader"])
+def test_the_articles_reader_feeds_training(pairs, tmp_path, given):
+    def run(name, steps):
+        reader = reader_of(pairs)
+        data = reader if given == "reader" else reader.make_data()[0]
+        tiny = {"base_dim": 4, "residual_num": 1}
+        return paddle_gans.train(
+            "pix2pix", data=data, out=str(tmp_path / name), steps=steps, save_every=2, **tiny
+        )
+
+    whole = run("whole", 5)
+    config = json.loads((tmp_path / "whole" / "config.json").read_text())
+    assert (config["batch_size"], config["options"]["crop_size"]) == (2, 32)
+    assert log_of(whole.out)[-1]["epoch"] == 1  # 2 + 2 + 1 pairs an epoch
+    run("parts", 2)
+    run("parts", 5)
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+
+
+def test_a_reader_that_does_not_fit_is_refused(pairs, tmp_path):
+    for model, data, settings, word in (
+        ("dcgan", reader_of(pairs), {}, "is for pairs; dcgan"),
+        ("pix2pix", lambda: None, {}, "not another function"),
+        ("pix2pix", reader_of(pairs), {"batch_size": 3}, "batch_size 3 differs from the reader's"),
+        ("pix2pix", reader_of(pairs, batch_size=9, drop_last=True), {}, "fewer than a batch"),
+    ):
+        with pytest.raises(InputError, match=word):
+            paddle_gans.train(model, data=data, out=str(tmp_path / "run"), steps=1, **settings)
+
+
+def test_a_list_with_another_root_trains(pairs, tmp_path):
+    (tmp_path / "lists").mkdir()
+    listing = tmp_path / "lists" / "train.txt"
+    listing.write_text("trainA/0.png\ttrainB/0.png\n")
+    with pytest.raises(InputError, match="give --data-root"):
+        train(listing, tmp_path / "run", steps=1)
+    assert train(listing, tmp_path / "run", steps=1, data_root=pairs).step == 1
+    with pytest.raises(InputError, match="dcgan reads folders"):
+        paddle_gans.train("dcgan", data=str(listing), data_root=str(pairs), steps=1)
+
+
+class Brighter(Pix2Pix):
+    """As one defines it in a notebook: another loss."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.lambda_l1 = 7.0
+
+
+def test_a_subclass_of_a_model_trains_under_its_models_name(pairs, tmp_path):
+    settings = {"log_every": 1, "steps": 1, **TINY["pix2pix"]}
+    paddle_gans.train(Brighter, data=str(pairs), out=str(tmp_path), **settings)
+    assert paddle_gans.load(tmp_path).name == "pix2pix"
 
 
 def test_a_run_that_is_already_there_says_so(pairs, tmp_path, capsys):
