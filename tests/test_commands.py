@@ -49,6 +49,8 @@ def test_the_bare_command_lists_commands_and_models():
     said = without_framework("paddle_gans").stdout
     assert "paddle_gans.train" in said
     assert all(name in said for name in models.names())
+    assert "translation with a conditional GAN" in said
+    assert all(models.descriptions().values())
     assert without_framework("paddle_gans", "--version").stdout.strip() == __version__
     path = without_framework("paddle_gans", "--path").stdout.strip()
     assert path.endswith("train.py")

@@ -13,13 +13,18 @@ from types import SimpleNamespace
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY
+from conftest import ROOT, TINY, noise_image
 
 import paddle_gans
 from data_reader import InputError, data_reader
+from data_reader.images import write_image
+from paddle_gans import models
 from paddle_gans.models.pix2pix import Pix2Pix
 from paddle_gans.train_command import main
 from paddle_gans.training import checkpoint
+from paddle_gans.training.config import OPTIONS
+from paddle_gans.training.experiment import setup
+from paddle_gans.training.options import resolve
 from paddle_gans.training.signals import Stopped
 from paddle_gans.training.trainer import NotFiniteError
 from paddle_gans.weights import formats
@@ -134,8 +139,31 @@ def test_all_checkpoints_or_every_nth_are_kept(pairs, tmp_path):
     for wrong in (-1, "some"):
         with pytest.raises(InputError, match="--keep cannot be"):
             train(pairs, tmp_path / "no", steps=1, keep=wrong)
-    with pytest.raises(SystemExit):
+    with pytest.raises(InputError, match="--keep"):
         main(["--model", "pix2pix", "--keep", "some"])
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_quick_preset_is_shorter_than_the_papers_and_its_values_can_be_changed(name, tmp_path):
+    model_class = models.find(name)
+    assert set(model_class.quick_config) <= set(OPTIONS)
+    resolve(model_class, model_class.quick_options, name)  # known options
+    with pytest.raises(InputError, match="for your own data"):
+        paddle_gans.train(name, preset="quick", out=str(tmp_path))
+
+
+def test_the_quick_preset_sets_length_and_sizes(tmp_path):
+    for side in ("trainA", "trainB"):
+        write_image(tmp_path / side / "1.png", noise_image(0, 40, 40))
+    given = {"data": str(tmp_path), "preset": "quick", "out": str(tmp_path / "run")}
+    run = experiment_of(given)
+    assert (run.steps, run.model.crop_size) == (60_000, 128)
+    run = experiment_of({**given, "epochs": 3, "crop_size": 64})
+    assert (run.steps, run.model.crop_size) == (3, 64)
+
+
+def experiment_of(settings):
+    return setup(models.find("cyclegan"), {"base_dim": 2, "residual_num": 1, **settings})
 
 
 def test_callbacks_see_what_is_logged_and_drawn(pairs, tmp_path, capsys):
@@ -585,6 +613,10 @@ def test_model_help_lists_its_options_with_the_articles_values(capsys):
     assert "--lambda-l1 X" in said
     assert "(100.0)" in said
     assert "unet_256" in said
+    assert "--no-flip)" in said
+    assert "--crop-size 112, --flip." in said
+    for word in ("True", "False", "None"):  # cannot be typed
+        assert word not in said
 
 
 @pytest.mark.parametrize(

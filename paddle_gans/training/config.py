@@ -47,6 +47,10 @@ class RunConfig:
     accumulate: int = 1  # process each batch in N parts, to save memory
     workers: int = 2  # threads that read images; 0: none
 
+    # quick: instead of the paper's settings, about an hour or two on a V100-class GPU (an estimate,
+    # see docs/usage.md)
+    preset: Literal["paper", "quick"] = "paper"
+
     # length (one of the two; learning-rate schedules do not depend on it)
 
     steps: int | None = None  # total training steps

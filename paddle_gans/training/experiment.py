@@ -55,7 +55,13 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     reader, settings = reader_in(model_class, settings)
     run, given = split_settings(settings)
     is_demo = run.get("data") in (None, "demo")
-    config = replace(model_class.demo_config if is_demo else model_class.paper_config, **run)
+    is_quick = run.get("preset") == "quick"
+    if is_quick and is_demo:
+        raise InputError("--preset quick is for your own data; the embedded data has its own")
+    quick = model_class.quick_config if is_quick else {}
+    config = replace(
+        model_class.demo_config if is_demo else model_class.paper_config, **{**quick, **run}
+    )
     choose_device(config.device)
     parallel.start()
     check_amp(config.amp)
@@ -66,7 +72,8 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     if config.data_root is not None:
         check_reads_pairs(model_class, "--data-root is for list files of pairs")
         root = layout.ListFile(layout.one_path(config.data or "demo"), config.data_root)
-    usual = {**(model_class.demo_options if is_demo else {}), **model_class.options_from_data(root)}
+    changed = model_class.demo_options if is_demo else model_class.quick_options if is_quick else {}
+    usual = {**changed, **model_class.options_from_data(root)}
     options = resolve(model_class, {**usual, **given}, name)
     paddle.seed(config.seed)
     model = model_class(**options)
