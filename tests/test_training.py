@@ -579,7 +579,7 @@ def test_a_terminal_shows_a_bar_and_a_pipe_plain_lines(pairs, tmp_path):
 
     piped = command(pairs, tmp_path / "pipe", "--steps", "4", "--log-every", "2")
     out, _ = piped.communicate(timeout=60)
-    assert "step 2/4  d_loss_real" in out
+    assert "step 2/4  epoch 0  d_loss_real" in out
     assert "images/s" in out
     assert "left" in out
     assert "\r" not in out
