@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Callable
 from typing import Any
 
 from .training.config import RunConfig
@@ -17,12 +18,22 @@ __version__ = "0.1.0"
 __all__ = ["load", "train"]
 
 
-def train(model: str, **settings: Any):
-    """Train ``model``, or resume its run.
+def train(
+    model: str | type,
+    *,
+    on_log: Callable[[dict[str, Any]], None] | None = None,
+    on_sample: Callable[[int, Any], None] | None = None,
+    **settings: Any,
+):
+    """Train ``model``, or resume its run: a name, or a subclass of a model of this package.
 
     The keywords are the flags of ``python -m paddle_gans.train``, with ``_`` for ``-``: those of
     every model (see ``paddle_gans.training.config.RunConfig``), and the model's own. A keyword left
-    out has the model's value, as listed by ``--model NAME --help``.
+    out has the model's value, as listed by ``--model NAME --help``. ``data`` may also be the reader
+    of ``data_reader(cfg).make_data()``.
+
+    ``on_log(line)`` is called with each logged line, a dict with ``step``, ``epoch`` and
+    ``losses``; ``on_sample(step, image)`` with each sample grid, uint8 RGB [H, W, 3].
 
     Returns a result with the run folder ``out``, the ``step`` reached, and the last ``losses``.
 
@@ -36,7 +47,8 @@ def train(model: str, **settings: Any):
     from paddle_gans import models
     from paddle_gans.training import trainer
 
-    return trainer.train(models.find(model), **settings)
+    found = models.find(model) if isinstance(model, str) else model
+    return trainer.train(found, on_log=on_log, on_sample=on_sample, **settings)
 
 
 # What help() and editors show: the parameters of every run, with their types and defaults.
@@ -44,6 +56,8 @@ train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
     [
         inspect.Parameter("model", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="str"),
         *(p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(RunConfig).parameters.values()),
+        inspect.Parameter("on_log", inspect.Parameter.KEYWORD_ONLY, default=None),
+        inspect.Parameter("on_sample", inspect.Parameter.KEYWORD_ONLY, default=None),
         inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD, annotation="Any"),
     ]
 )

@@ -33,6 +33,11 @@ commands:
 """
 
 
+def models_text() -> str:
+    """A line for each model: its name and what it does."""
+    return "\n".join(f"  {name:13} {text}" for name, text in models.descriptions().items())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command by its name, list the commands and models, or print the version or the path."""
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -40,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return importlib.import_module(COMMANDS[argv[0]]).main(argv[1:])
     parser = Parser(
         prog="python -m paddle_gans",
-        description=f"GANs for PaddlePaddle. Models: {', '.join(models.names())}.",
-        epilog=HELP,
+        description="GANs for PaddlePaddle.",
+        epilog=f"\nmodels:\n{models_text()}\n{HELP}",
     )
     parser.add_argument(
         "command", nargs="?", choices=COMMANDS, default=None, metavar="COMMAND", help="see below"

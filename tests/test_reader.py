@@ -11,7 +11,7 @@ from conftest import ROOT, noise_image, real_data
 
 from data_reader import InputError, Loader, Paired, data_reader, framework, layout
 from data_reader.images import left_out, list_images, write_image
-from data_reader.layout import Pair, paired, read_list
+from data_reader.layout import ListFile, Pair, paired, read_list
 
 
 def listed(tmp_path, count=5, size=16):
@@ -210,6 +210,121 @@ def test_lists_are_relative_and_stay_inside(tmp_path):
         read_list(listing, tmp_path)
     listing.write_text("a.png\tb.png\n")
     assert read_list(listing, tmp_path) == [Pair(tmp_path / "a.png", tmp_path / "b.png")]
+
+
+CITY = "data10830/cityscapes/cityscapes"
+LIST = "data10830/cityscapes/pix2pix_train_list"
+NAMES = ["train/A/0_A.jpg", "train/B/0_B.jpg", "train/A/1_A.jpg", "train/B/1_B.jpg"]
+
+
+def listing_of(names, separator="\t", ending="\n"):
+    return "".join(f"{a}{separator}{b}{ending}" for a, b in zip(names[::2], names[1::2]))
+
+
+def city(tmp_path, names=NAMES, listing=None):
+    """The pix2pix article's data set, with its list where the article has it."""
+    for name in names:
+        write_image(tmp_path / CITY / name, noise_image(0, 8, 8))
+    if listing is not None:
+        content = listing if isinstance(listing, bytes) else listing.encode()
+        (tmp_path / LIST).write_bytes(content)
+        test = tmp_path / LIST.replace("train", "test")
+        test.write_text(listing_of(names[:2]))
+
+
+@pytest.mark.parametrize("given", [LIST, CITY, "data10830/cityscapes", "data10830", "."])
+def test_the_articles_own_data_set_is_read(tmp_path, given):
+    city(tmp_path, listing=listing_of(NAMES))
+    pairs, _ = paired(tmp_path / given, train=True)
+    expected = [tmp_path / CITY / name for name in NAMES]
+    assert [path for pair in pairs for path in pair] == expected
+    if given != CITY:
+        assert len(paired(tmp_path / given, train=False)[0]) == 1  # pix2pix_test_list
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        b"\xef\xbb\xbf" + listing_of(NAMES).encode(),  # a byte-order mark
+        listing_of(NAMES).encode("utf-16"),
+        listing_of(NAMES, ending="\r\n"),
+        listing_of(NAMES).replace("/", "\\"),
+        *[listing_of(NAMES, separator) for separator in (",", " ", "; ", "  ", "|")],
+        listing_of([f'"{name}"' for name in NAMES], ","),
+        listing_of([f"cityscapes/{name}" for name in NAMES]),
+        listing_of([f"cityscapes/cityscapes/{name}" for name in NAMES]),
+        listing_of([f"data10830/cityscapes/cityscapes/{name}" for name in NAMES]),
+    ],
+)
+def test_lists_as_others_write_them(tmp_path, listing):
+    city(tmp_path, listing=listing)
+    pairs, _ = paired(tmp_path / LIST, train=True)
+    expected = [tmp_path / CITY / name for name in NAMES]
+    assert [path.resolve() for pair in pairs for path in pair] == expected
+
+
+def test_a_list_in_gbk_and_one_of_single_images_with_spaces(tmp_path):
+    names = ["train/A/街 景.jpg", "train/B/街 景.jpg"]
+    city(tmp_path, names, listing_of(names, " ").encode("gbk"))
+    assert paired(tmp_path / LIST, train=True)[0] == [Pair(*(tmp_path / CITY / n for n in names))]
+    (tmp_path / LIST).write_text("train/A/街 景.jpg\n", encoding="utf-8")
+    assert paired(tmp_path / LIST, train=True)[0] == [Pair(tmp_path / CITY / names[0])]
+
+
+def test_a_list_apart_from_its_images_needs_their_folder(tmp_path):
+    city(tmp_path)
+    (tmp_path / "lists").mkdir()
+    listing = tmp_path / "lists" / "train.txt"
+    listing.write_text(listing_of(NAMES))
+    with pytest.raises(InputError, match=r"0_A.jpg, which is not in .*lists/; give --data-root"):
+        paired(listing, train=True)
+    pairs, _ = paired(ListFile(listing, tmp_path / CITY), train=True)
+    assert pairs[0].a == tmp_path / CITY / NAMES[0]
+    with pytest.raises(InputError, match=r"--data-root .* is not a folder"):
+        ListFile(listing, tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is for a list file"):
+        ListFile(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("A/x_A.png A/y_A.png", "B/x_B.png B/y_B.png"),
+        ("A/x-real.png A/y-real.png", "B/x-label.png B/y-label.png"),
+        ("A/x-photo.png A/y-photo.png", "B/x-mask-v2.png B/y-mask-v2.png"),
+        ("A/real_x.png A/real_y.png", "B/seg_x.png B/seg_y.png"),
+        ("A/real1.png A/real20.png", "B/label01.png B/label20.png"),
+        ("A/0_A.png", "B/0_B.png"),
+        (
+            "leftImg8bit/train/ulm/u_1_leftImg8bit.png",
+            "gtFine/train/ulm/u_1_gtFine_color.png gtFine/train/ulm/u_1_gtFine_labelIds.png",
+        ),
+        ("A/train/1.png A/train/2.png", "B/train/1.png B/train/2.png"),
+        ("x_A.png y_A.png", "x_B.png y_B.png"),
+        ("x-real.png", "x-label.png"),
+        ("x.jpg y.jpg", "x.png y.png"),
+    ],
+)
+def test_pairs_whose_names_differ(tmp_path, a, b):
+    for name in f"{a} {b}".split():
+        write_image(tmp_path / name, noise_image(0, 8, 8))
+    pairs, _ = paired(tmp_path, train=True)
+    expected = zip(*([tmp_path / name for name in side.split()] for side in (a, b)))
+    assert pairs == [Pair(*pair) for pair in expected]
+
+
+def test_names_that_are_partly_equal_are_not_matched_otherwise(tmp_path):
+    for name in ("a/1.png", "a/x2.png", "b/1.png", "b/y2.png"):
+        write_image(tmp_path / name, noise_image(0, 8, 8))
+    with pytest.raises(InputError, match=r"x2 has no partner .*tried equal names, a common part"):
+        paired(tmp_path, train=True)
+
+
+def test_two_data_sets_in_a_folder_are_named(tmp_path):
+    for name in ("one/trainA/1.png", "one/trainB/1.png", "two/train/1.png"):
+        write_image(tmp_path / name, noise_image(0, 8, 8))
+    with pytest.raises(InputError, match=r"contains 2 data sets: .*one, .*two; give one"):
+        paired(tmp_path, train=True)
 
 
 def test_sizes_that_do_not_fit_are_named_with_numbers(tmp_path):

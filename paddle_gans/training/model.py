@@ -43,6 +43,10 @@ class GANModel(nn.Layer):
     paper_config: RunConfig  # for the user's own data: the paper's or its tutorial's schedule
     demo_config: RunConfig  # for the embedded data: a few minutes of training
     demo_options: Mapping[str, Any] = NONE  # options that differ from the tutorial's there
+    # For --preset quick: settings of `paper_config`, and options, that differ. The estimates beside
+    # them are 3 x 2 x the multiplications of a forward pass, at 6e12 operations a second.
+    quick_config: Mapping[str, Any] = NONE
+    quick_options: Mapping[str, Any] = NONE
     optimizers: dict[str, Optimizer]
     sample_grid = SampleGrid()
     # The class of what `dataset` returns: Paired, Unpaired, Domains or Photos, which say how the
