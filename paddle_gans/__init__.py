@@ -11,6 +11,7 @@ import inspect
 import os
 from typing import Any
 
+from . import _beside  # noqa: F401  before anything that imports data_reader
 from .training.config import RunConfig
 
 __version__ = "0.1.0"

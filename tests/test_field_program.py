@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,9 +19,15 @@ import pytest
 from conftest import ROOT, TINY
 from test_convert import ARTICLE, UNET, theirs
 
+import paddle_gans
 from data_reader.errors import InputError, InputWarning
+from data_reader.images import write_image
 from paddle_gans import convert, models
-from paddle_gans.training import resume
+from paddle_gans.inference import files
+from paddle_gans.metrics import lpips
+from paddle_gans.training import resume, trainer
+from paddle_gans.training.config import RunConfig
+from paddle_gans.training.signals import StopSignals
 from paddle_gans.weights import formats, paddle_file, torch_file, torch_write
 from paddle_gans.weights.arrays import layer_arrays, load_state_strict
 
@@ -166,3 +178,180 @@ def test_a_run_starts_from_one_file_of_the_whole_model(tmp_path):
     resume.init_from(other, tmp_path / "all.pdparams")
     for name, array in layer_arrays(model).items():
         np.testing.assert_array_equal(layer_arrays(other)[name], array)
+
+
+# Output that fails
+
+
+def command(*words: object, module: str = "train", **settings) -> subprocess.CompletedProcess:
+    """A command in a process of its own; ``shell`` is what follows it on the shell's line."""
+    after, env = settings.pop("shell", ""), {**os.environ, **settings.pop("env", {})}
+    line = shlex.join([sys.executable, "-m", f"paddle_gans.{module}", *map(str, words)])
+    return subprocess.run(
+        ["bash", "-c", f"{line} {after}"], env=env, capture_output=True, text=True, **settings
+    )
+
+
+def tiny(pairs: Path, out: Path, **more: object) -> list[str]:
+    """The flags of a run of three steps."""
+    settings = {**TINY["pix2pix"], "data": pairs, "out": out, "steps": 3, "log_every": 1, **more}
+    flags = {f"--{name.replace('_', '-')}": value for name, value in settings.items()}
+    return ["--model", "pix2pix", *(str(word) for pair in flags.items() for word in pair)]
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        ("> /dev/full", "warning: some output could not be written: No space left on device"),
+        ("> /dev/full 2>&1", ""),
+        ("| head -1", ""),
+        (">&-", ""),
+        ("2>&-", ""),
+        ("<&- >&- 2>&-", ""),
+    ],
+)
+def test_a_run_ends_well_whatever_becomes_of_its_output(pairs, tmp_path, shell, said):
+    out = tmp_path / "run"
+    done = command(*tiny(pairs, out), shell=f"{shell}; exit ${{PIPESTATUS[0]}}")
+    assert done.returncode == 0, done.stderr
+    assert (out / "checkpoints" / "000003").is_dir()
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert said in done.stderr
+    lines = (out / "log.jsonl").read_text().splitlines()  # nothing else is written into a file
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
+
+
+def test_names_are_escaped_where_the_stream_cannot_show_them(pairs, tmp_path):
+    out = tmp_path / "训练"
+    done = command(*tiny(pairs, out), env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "\\u8bad\\u7ec3" in done.stdout
+    bad = pairs / "trainA" / "坏.png"
+    bad.write_bytes(b"x")
+    words = ["--weights", out, "--input", pairs / "trainA", "--output", tmp_path / "to"]
+    done = command(*words, module="infer", env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 2
+    assert "skipped: " in done.stderr
+    assert "\\u574f.png" in done.stderr
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
+def test_a_closed_terminal_saves_and_stops(pairs, tmp_path, signum, code):
+    out = tmp_path / "run"
+    words = [sys.executable, "-m", "paddle_gans.train", *tiny(pairs, out, steps=100000)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        for line in run.stdout:
+            if line.startswith("step"):
+                break
+        run.stdout.close()  # as a terminal's; the next line is written to nobody
+        run.send_signal(signum)
+        assert run.wait(60) == code, run.stderr.read()
+        assert "the same command resumes from there" in run.stderr.read()
+    assert list((out / "checkpoints").iterdir())
+
+
+def test_nohup_keeps_a_run_alive():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            signal.raise_signal(signal.SIGHUP)
+            assert not signals.received
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_library_call_needs_no_streams(pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    settings = {**TINY["pix2pix"], "data": pairs, "out": tmp_path / "run"}
+    assert paddle_gans.train("pix2pix", **settings, steps=1).step == 1
+
+
+# Images that cannot be drawn
+
+
+@pytest.mark.parametrize(
+    ("backend", "style"),
+    [("nosuch", ""), ("", "text.usetex: True\nbackend: Qt5Agg\nfont.family: NoSuch\n"), ("", "?:")],
+)
+def test_no_setting_of_matplotlib_ends_a_run(pairs, tmp_path, backend, style):
+    (tmp_path / "matplotlibrc").write_text(style)
+    env = {"MPLCONFIGDIR": str(tmp_path), **({"MPLBACKEND": backend} if backend else {})}
+    done = command(*tiny(pairs, tmp_path / "run"), env=env)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "losses.png").is_file()
+
+
+def test_what_cannot_be_drawn_is_said_once(pairs, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise RuntimeError("no LaTeX")
+
+    monkeypatch.setattr(trainer, "draw_curves", fail)
+    monkeypatch.setattr(trainer, "grid", fail)
+    settings = {**TINY["pix2pix"], "data": str(pairs), "out": str(tmp_path / "run")}
+    assert paddle_gans.train("pix2pix", **settings, steps=3, sample_every=1).step == 3
+    said = capsys.readouterr().out
+    assert said.count("loss curves cannot be drawn: RuntimeError('no LaTeX')") == 1
+    assert said.count("sample grid cannot be drawn") == 1
+
+
+# What Python users pass, and what lies around
+
+
+def test_train_takes_paths_and_numbers_of_numpy(pairs, tmp_path, monkeypatch):
+    settings = {
+        **TINY["pix2pix"], "data": pairs, "out": tmp_path / "run", "steps": np.int64(2),
+        "seed": np.array(3), "lambda_l1": np.float32(50), "save_every": 1e3, "log": (),
+    }  # fmt: skip
+    assert paddle_gans.train("pix2pix", **settings).step == 2
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (record["data_path"], record["steps"], record["seed"]) == (str(pairs), 2, 3)
+    assert record["options"]["lambda_l1"] == 50
+    with pytest.raises(InputError, match=r"steps takes int, not 2\.5"):
+        paddle_gans.train("pix2pix", **{**settings, "steps": 2.5})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert RunConfig(out="~/run").out == str(tmp_path / "run")
+
+
+def test_a_data_reader_in_the_working_directory_is_left_alone(tmp_path):
+    (tmp_path / "data_reader.py").write_text("raise SystemExit('executed')")
+    done = command("--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    code = "import sys, types; sys.modules['data_reader'] = types.ModuleType('data_reader')\n"
+    words = [sys.executable, "-c", code + "import paddle_gans"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert "import paddle_gans first, or rename that file" in done.stderr
+
+
+def test_extras_are_named_as_the_package_was_installed(tmp_path):
+    shutil.copytree(ROOT / "data_reader", tmp_path / "data_reader", ignore=lambda *_: ["demo"])
+    code = "from data_reader import framework; print(framework.install_command('cpu'))"
+    for folder, expected in ((ROOT, "-e '.[cpu]'"), (tmp_path, "'paddle-gans[cpu]'")):
+        words = [sys.executable, "-c", code]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=folder)
+        assert done.stdout.strip() == f"`pip install {expected}`"
+
+
+@pytest.mark.parametrize("given", ["{}", "{}/*", "{}/sub", "{}/sub/a.jpg"])
+def test_results_are_not_written_among_the_inputs(tmp_path, given):
+    write_image(tmp_path / "sub" / "a.jpg", np.zeros((8, 8, 3), "uint8"))
+    write_image(tmp_path / "b.jpg", np.zeros((8, 8, 3), "uint8"))
+    found = given.format(tmp_path)
+    output = tmp_path / "sub" if "sub" in given else tmp_path
+    with pytest.raises(InputError, match="would be beside its input"):
+        files.plan([found], str(output))
+
+
+@pytest.mark.parametrize("backbone", ["alex", "vgg"])
+def test_lpips_of_version_0_0_is_refused(backbone):
+    network = lpips.LPIPS(backbone)
+    trunk = {n: x.numpy() for n, x in network.state_dict().items() if n.startswith("features.")}
+    linear = {
+        f"lin{i}.model.1.weight": np.full([1, width, 1, 1], total / width, "float32")
+        for i, (width, total) in enumerate(
+            zip(lpips.CHANNELS[backbone], lpips.VERSION_0_0[backbone])
+        )
+    }
+    with pytest.raises(InputError, match=rf"LPIPS 0\.0.*v0\.1/{backbone}\.pth"):
+        lpips.build(trunk, linear, "--lpips")

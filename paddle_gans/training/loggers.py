@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from data_reader.errors import InputError
+from data_reader.framework import install_command
 from data_reader.images import read_image
 
 from .panels import read_log
@@ -31,7 +32,7 @@ def check_installed(names: Sequence[str]) -> None:
         if importlib.util.find_spec(PACKAGES[name]) is None:
             raise InputError(
                 f"--log {name} needs {PACKAGES[name]}, which is not installed: "
-                "`pip install -e '.[log]'`, or leave it out; log.jsonl and losses.png are always "
+                f"{install_command('log')}, or leave it out; log.jsonl and losses.png are always "
                 "written"
             )
 

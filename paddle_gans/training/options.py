@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -103,6 +104,16 @@ def resolve(function: Any, given: Mapping[str, Any], what: str) -> dict[str, Any
     }
 
 
+def plain(value: Any) -> Any:
+    """NumPy's numbers and paths as Python's own, which ``config.json`` can hold."""
+    numpy = sys.modules.get("numpy")  # without it nobody has its numbers
+    if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def checked(option: Option, value: Any) -> Any:
     """``value`` as the option's type.
 
@@ -111,12 +122,13 @@ def checked(option: Option, value: Any) -> Any:
     """
     if value is None and option.default is None:
         return value
+    value = plain(value)
     if option.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if option.kind is str and isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if option.kind is list and isinstance(value, (tuple, str)):
-        value = [value] if isinstance(value, str) else list(value)
+    if option.kind is int and isinstance(value, float) and value.is_integer():  # 1e5
+        value = int(value)
+    if option.kind is list and isinstance(value, str):
+        value = [value]
     if not isinstance(value, option.kind) or (option.kind is int and isinstance(value, bool)):
         raise InputError(f"{option.name} takes {option.kind.__name__}, not {value!r}")
     values = value if isinstance(value, list) else [value]

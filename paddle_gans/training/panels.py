@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -145,7 +146,11 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
     Raises:
         InputError: the plot cannot be written.
     """
-    from matplotlib import style
+    try:
+        from matplotlib import style
+    except ValueError:  # MPLBACKEND names none that there is; nor is one needed here
+        os.environ.pop("MPLBACKEND", None)
+        from matplotlib import style
 
     buffer = io.BytesIO()
     with style.context("default"):  # ignore the user's matplotlibrc
