@@ -6,7 +6,9 @@ import io
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -146,11 +148,8 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
     Raises:
         InputError: the plot cannot be written.
     """
-    try:
-        from matplotlib import style
-    except ValueError:  # MPLBACKEND names none that there is; nor is one needed here
-        os.environ.pop("MPLBACKEND", None)
-        from matplotlib import style
+    import_matplotlib()
+    from matplotlib import style
 
     buffer = io.BytesIO()
     with style.context("default"):  # ignore the user's matplotlibrc
@@ -160,6 +159,19 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
         figure.savefig(buffer, format="png", dpi=90)
     with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
         temporary.write_bytes(buffer.getbuffer())
+
+
+def import_matplotlib() -> None:
+    """Import matplotlib also if MPLBACKEND names no backend, which would fail; none is needed."""
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    import matplotlib
+
+    if backend is not None:
+        os.environ["MPLBACKEND"] = backend
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend  # as its import does
 
 
 def plot(log: list[dict], title: str):
