@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,7 @@ def exit_code(main: Callable[[], int]) -> int:
     """Run a command and return its exit code; an InputError becomes one line and code 2."""
     try:
         with warnings_as_lines():
+            require_folder()
             return main()
     except (InputError, ImportError) as error:
         if isinstance(error, ImportError) and "pip install" not in str(error):
@@ -55,6 +57,14 @@ def exit_code(main: Callable[[], int]) -> int:
     except KeyboardInterrupt as stop:
         say(getattr(stop, "advice", "stopped"), error=True)
         return 128 + getattr(stop, "signum", 2)
+
+
+def require_folder() -> None:
+    """Raise InputError if the working directory was deleted, which Paddle cannot bear."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise InputError("the working directory does not exist any more; cd to another") from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,8 @@ from paddle_gans.inference import files
 from paddle_gans.metrics import lpips
 from paddle_gans.training import resume, trainer
 from paddle_gans.training.config import RunConfig
+from paddle_gans.training.loggers import check_installed
+from paddle_gans.training.options import options_of
 from paddle_gans.training.signals import StopSignals
 from paddle_gans.weights import formats, paddle_file, torch_file, torch_write
 from paddle_gans.weights.arrays import layer_arrays, load_state_strict
@@ -355,3 +359,55 @@ def test_lpips_of_version_0_0_is_refused(backbone):
     }
     with pytest.raises(InputError, match=rf"LPIPS 0\.0.*v0\.1/{backbone}\.pth"):
         lpips.build(trunk, linear, "--lpips")
+
+
+# More public reports; docs/trust.md lists them
+
+
+def test_a_terminal_that_goes_away_does_not_end_a_run_under_nohup(pairs, tmp_path):
+    pty = pytest.importorskip("pty")
+    ours, theirs_end = pty.openpty()
+    words = [sys.executable, "-m", "paddle_gans.train", *tiny(pairs, tmp_path / "run", steps=200)]
+    ends = dict.fromkeys(["stdin", "stdout", "stderr"], theirs_end)
+    with subprocess.Popen(["nohup", *words], **ends) as run:
+        os.close(theirs_end)
+        os.read(ours, 1)  # the bar has begun
+        os.close(ours)
+        assert run.wait(120) == 0
+    assert (tmp_path / "run" / "checkpoints" / "000200").is_dir()
+
+
+def test_a_deleted_working_directory_is_said(tmp_path):
+    code = f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; "
+    line = f"{code}{sys.executable} -m paddle_gans.train --model dcgan"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=env)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the working directory does not exist any more")
+
+
+def test_options_need_no_sources(tmp_path, monkeypatch):
+    def fail(_):
+        raise OSError("could not get source code")
+
+    monkeypatch.setattr(inspect, "getsource", fail)
+    assert options_of(RunConfig)["steps"].help == ""
+
+
+def test_a_logger_that_cannot_be_imported_is_refused_at_the_start(tmp_path, monkeypatch):
+    (tmp_path / "visualdl").mkdir()
+    (tmp_path / "visualdl" / "__init__.py").write_text("raise TypeError('Descriptors')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"importing visualdl fails with TypeError\('Descr"):
+        check_installed(["visualdl"])
+
+
+def test_a_run_in_a_thread_needs_no_signals(pairs, tmp_path):
+    settings = {**TINY["pix2pix"], "data": pairs, "out": tmp_path / "run", "steps": 1}
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(paddle_gans.train, "pix2pix", **settings).result().step == 1
+
+
+def test_a_batch_larger_than_the_data_trains(pairs, tmp_path):
+    settings = {**TINY["pix2pix"], "data": pairs, "out": tmp_path / "run", "batch_size": 9}
+    assert paddle_gans.train("pix2pix", **settings, steps=2).step == 2

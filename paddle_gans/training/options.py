@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import re
@@ -46,7 +47,10 @@ def options_of(target: Any) -> dict[str, Option]:
         hints = typing.get_type_hints(source)
         parameters = inspect.signature(source).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    comments = comments_of(inspect.getsource(source)) if defaults else {}
+    comments = {}
+    if defaults:
+        with contextlib.suppress(OSError):  # an installation without sources, as of PyInstaller
+            comments = comments_of(inspect.getsource(source))
     found = {}
     for name, default in defaults.items():
         kind, choices = kind_of(hints[name])
