@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
 from pathlib import Path
 
 from .errors import InputError
+from .output import STDERR, say
 
 LINE_SECONDS = 5.0  # between progress lines outside a terminal
 
 
-def log(text: str) -> None:
-    print(text, flush=True)
+log = say
 
 
 def format_size(count: int) -> str:
@@ -36,7 +35,7 @@ def progress(label: str, total: int | None, done: int = 0):
     """Return a tqdm bar on a terminal; elsewhere it prints a line every few seconds."""
     from tqdm import tqdm  # here: --help needs no tqdm
 
-    plain = {} if sys.stderr.isatty() else {
+    plain = {"file": STDERR} if STDERR.isatty() else {
         "file": _Lines(), "mininterval": LINE_SECONDS, "delay": LINE_SECONDS,
         "bar_format": "{desc}: {n_fmt} ({percentage:.0f} %), {rate_fmt}",
     }  # fmt: skip

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from .errors import InputError, did_you_mean
+from . import output
+from .errors import InputError, InputWarning, did_you_mean
+from .output import say
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,22 +46,48 @@ class Parser(argparse.ArgumentParser):
 def exit_code(main: Callable[[], int]) -> int:
     """Run a command and return its exit code; an InputError becomes one line and code 2."""
     try:
-        code = main()
-        sys.stdout.flush()
-        return code
+        with warnings_as_lines():
+            require_folder()
+            return main()
     except (InputError, ImportError) as error:
         if isinstance(error, ImportError) and "pip install" not in str(error):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         return 2
     except KeyboardInterrupt as stop:
-        print(getattr(stop, "advice", "stopped"), file=sys.stderr)
+        say(getattr(stop, "advice", "stopped"), error=True)
         return 128 + getattr(stop, "signum", 2)
-    except BrokenPipeError:  # the reader of our output is gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+
+
+def require_folder() -> None:
+    """Raise InputError if the working directory was deleted, which Paddle cannot bear."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise InputError("the working directory does not exist any more; cd to another") from error
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print each InputWarning as one line on standard error."""
+    usual = warnings.showwarning
+
+    def show(message: Any, category: type, *where: Any) -> None:
+        if issubclass(category, InputWarning):
+            say(f"warning: {message}", error=True)
+        else:
+            usual(message, category, *where)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        warnings.showwarning = show
+        yield
 
 
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a command and exit."""
-    sys.exit(exit_code(main))
+    output.open_missing_streams()
+    try:
+        sys.exit(exit_code(main))
+    finally:
+        output.finish()

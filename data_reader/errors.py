@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class InputWarning(UserWarning):
+    """Something given is probably not what the user meant; commands print it as ``warning:``."""
+
+
 @contextmanager
 def disk_errors(failure: str) -> Iterator[None]:
     """Turn an OSError into an InputError whose message starts with ``failure``."""

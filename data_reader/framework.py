@@ -7,10 +7,19 @@ import os
 import sys
 import warnings
 import zlib  # noqa: F401  Paddle 2.6 crashes on its first decompression unless zlib is loaded first
+from pathlib import Path
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra: in a checkout, or of the installed package."""
+    is_checkout = (Path(__file__).parent.parent / "setup.py").is_file()
+    name = "-e '." if is_checkout else "'paddle-gans"
+    return f"`pip install {name}[{extra}]'`"
+
 
 INSTALL = (
-    "PaddlePaddle is not installed: `pip install -e '.[cpu]'` installs it for the CPU, "
-    "`pip install -e '.[gpu]'` for an NVIDIA GPU"
+    f"PaddlePaddle is not installed: {install_command('cpu')} installs it for the CPU, "
+    f"{install_command('gpu')} for an NVIDIA GPU"
 )
 OPENCV = {  # OpenCV reads these when it is imported, FFmpeg when the first video is opened
     "OPENCV_IO_MAX_IMAGE_PIXELS": str(2**28),  # for formats whose headers we do not read

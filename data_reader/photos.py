@@ -18,6 +18,7 @@ from .colour import encode, rgb_to_lab
 from .datasets import ImageDataset
 from .errors import InputError
 from .images import MAX_PIXELS, read_file, read_image
+from .output import STDERR
 
 MAX_SCANNED = 200  # images that the statistics of a set are computed from
 MAX_GREY_SPREAD = 2.4  # Lab units; grey photographs and their JPEG noise stay below
@@ -196,4 +197,6 @@ def in_threads(function: Callable[[Any], Any], values: Iterable[Any]) -> list[An
     values = list(values)
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         done = pool.map(function, values)
-        return list(tqdm(done, "looking for grey", len(values), False, disable=None, delay=1))
+        return list(
+            tqdm(done, "looking for grey", len(values), False, STDERR, disable=None, delay=1)
+        )

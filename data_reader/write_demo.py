@@ -10,6 +10,7 @@ from pathlib import Path
 from .command import Parser, run
 from .embedded import demo_path
 from .errors import InputError, disk_errors
+from .output import say
 
 SIZE = 128  # pixels a side of the embedded images
 # For each set, the folders of a split.
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     shutil.copyfile(path, target / path.name)
                 else:
                     copy_resized(path, target / f"{path.stem}.png", arguments.size)
-        print(f"{len(images)} images in {target}")
+        say(f"{len(images)} images in {target}")
     return 0
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from . import _beside  # noqa: F401  before anything that imports data_reader
 from .training.config import RunConfig
 
 __version__ = "0.1.0"

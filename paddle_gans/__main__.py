@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from data_reader.output import say
 from paddle_gans import __version__, models
 from paddle_gans.command import Parser, run
 
@@ -59,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     given = vars(parser.parse_all(argv))
     if given.get("version"):
-        print(__version__)
+        say(__version__)
     elif given.get("path"):
-        print(Path(__file__).with_name("train.py"))
+        say(Path(__file__).with_name("train.py"))
     else:
         parser.print_help()
     return 0

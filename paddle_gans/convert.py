@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data_reader import framework
 from data_reader.errors import InputError
+from data_reader.output import say
 from paddle_gans.command import Parser, run
 
 EXAMPLE = """
@@ -108,25 +109,25 @@ def from_others(sources: Sequence[Path], given: dict) -> int:
     files = conversion.weight_files(sources)
     if "format" in given and not hints and all(map(conversion.is_ours, files)):
         for path in conversion.resave(files, folder, suffix):
-            print(path)
+            say(path)
         return 0
     result = conversion.convert(files, conversion.Hints(**hints))
     paths = conversion.write(result, folder, suffix)
     for one in result.networks:
-        print(f"{one.source}: {one.match.what}")
+        say(f"{one.source}: {one.match.what}")
         if not given.get("quiet"):
             print_rows(one.rows)
     for one, path in zip(result.networks, paths):
         skipped = sum(not row.ours for row in one.rows)
         size = sum(tensor.size for tensor in one.network.layer.state_dict().values())
         counted = f"{len(one.rows) - skipped} arrays, {size / 1e6:.1f} million numbers"
-        print(f"{path}: {counted}" + (f"; {skipped} skipped" if skipped else ""))
+        say(f"{path}: {counted}" + (f"; {skipped} skipped" if skipped else ""))
     for note in result.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     if result.is_fan_alone:
-        print(f"to train on faces with it: --w-hpf 1 --fan-weights {paths[0]}")
+        say(f"to train on faces with it: --w-hpf 1 --fan-weights {paths[0]}")
     elif any(one.name.startswith("generator") for one in result.networks):
-        print(f"python -m paddle_gans.infer --weights {given['to']} --input PHOTOS --output OUT")
+        say(f"python -m paddle_gans.infer --weights {given['to']} --input PHOTOS --output OUT")
     return 0
 
 
@@ -145,10 +146,10 @@ def to_torch(sources: Sequence[Path], given: dict) -> int:
     for path, file in paths.items():
         if not given.get("quiet"):
             print_rows(file.rows)
-        print(f"{path}: {len(file.rows)} arrays for {file.loads}")
-        print(f"    {file.load_line(path)}")
+        say(f"{path}: {len(file.rows)} arrays for {file.loads}")
+        say(f"    {file.load_line(path)}")
     for note in notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     return 0
 
 
@@ -158,7 +159,7 @@ def print_rows(rows) -> None:
     widths = [max(len(line[i]) for line in lines) for i in range(3)]
     for line in lines:
         cells = [f"{cell:<{width}}" for cell, width in zip(line, widths)]
-        print(f"  {cells[0]}  {cells[1]}  -> {cells[2]}  {line[3]}".rstrip())
+        say(f"  {cells[0]}  {cells[1]}  -> {cells[2]}  {line[3]}".rstrip())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 from data_reader import framework
 from data_reader.errors import InputError
+from data_reader.output import say
 from paddle_gans import __version__
 from paddle_gans.command import Parser, run
 from paddle_gans.metrics import METRICS
@@ -134,14 +135,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     found, notes = tasks.find_tasks(translate, None if root == "demo" else root, config)
     metrics, more = measure.choose(given.get("metrics"), found, tools)
-    print(f"{translate.name} of step {translate.step} on {translate.device}: {', '.join(metrics)}")
+    say(f"{translate.name} of step {translate.step} on {translate.device}: {', '.join(metrics)}")
     for note in [*notes, *more]:
-        print(f"note: {note}", flush=True)
+        say(f"note: {note}")
 
     rows = measure_all(found, metrics, tools)
     means = measure.group_means(rows, found)
     named_means = {f"mean, {name}": row for name, row in means.items()}
-    print("\n" + "\n".join(report.table({**rows, **named_means})))
+    say("\n" + "\n".join(report.table({**rows, **named_means})))
     if "fid" in metrics:
         warn_of_few_images(found, tools)
     content = describe(translate, given, tools, metrics)
@@ -149,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         task.name: {"made": task.count, "real": task.reals.count} for task in found
     }
     report.write(path, {**content, "figures": rows, "means": means})
-    print(f"\n{path}")
+    say(f"\n{path}")
     return 0
 
 
@@ -217,7 +218,7 @@ def warn_of_few_images(tasks, tools) -> None:
     """Print a note if there are too few images for a meaningful FID."""
     fewest = min(min(task.count, task.reals.count) for task in tasks)
     if fewest <= tools.features.dims:
-        print(
+        say(
             f"note: FID of {fewest} images and {tools.features.dims} features is far higher than "
             "with many images; compare it only with one of the same counts"
         )

@@ -17,6 +17,7 @@ from typing import Any
 
 from data_reader import framework
 from data_reader.errors import InputError
+from data_reader.output import say
 from paddle_gans.command import Parser, run
 from paddle_gans.weights import pretrained
 
@@ -100,7 +101,7 @@ def require_extra(kind: str) -> None:
     if missing:
         raise InputError(
             f"--format {kind} needs {' and '.join(missing)}, which is not installed; run "
-            "`pip install -e '.[export]'`"
+            f"{framework.install_command('export')}"
         )
 
 
@@ -176,14 +177,14 @@ def report(about: dict[str, Any], output: Path) -> None:
         inputs = "; ".join(f"{x['name']} {axes(x['shape'])}" for x in program["inputs"])
         sides = program["sides_are_multiples_of"]
         more = f", sides are multiples of {sides}" if sides and sides > 1 else ""
-        print(
+        say(
             f"{program['name']}: {inputs} -> {axes(program['output']['shape'])}{more}; "
             f"largest difference from the network: {program['largest_difference']:.1e}"
         )
         examples.setdefault(tuple(x["name"] for x in program["inputs"]), program["run"])
-    print(f"{len(about['files'])} files and {ABOUT} in {output}\n\nto run it:")
+    say(f"{len(about['files'])} files and {ABOUT} in {output}\n\nto run it:")
     for lines in examples.values():
-        print("\n" + "\n".join(f"    {line}" for line in lines))
+        say("\n" + "\n".join(f"    {line}" for line in lines))
 
 
 def axes(shape: Sequence[Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from data_reader import framework
 from data_reader.errors import InputError
+from data_reader.output import say
 from paddle_gans.command import Parser, add_options, run
 
 EXAMPLE = """
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = vars(parser.parse_all(argv))
     answer = task_class.query(weights, given)
     if answer is not None:
-        print(answer)
+        say(answer)
         return 0
 
     require_files(weights, given)
@@ -106,16 +107,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     translate.check(**settings)  # before the output folder is created
     if not weights.takes_images:
         written = files.save_generated(translate(**settings), output, overwrite)
-        print(f"{counted(len(written), 'file')} in {output}")
+        say(f"{counted(len(written), 'file')} in {output}")
         return 0
     flags = {key: given[key] for key in task_options if key in given}
     task = task_class(translate, settings, output, overwrite, **flags)
     jobs = task.plan(given["input"])
     what = f"{translate.name} of step {translate.step} on {translate.device}"
-    print(f"{what}: {counted(len(jobs), noun_for(jobs))}", flush=True)
+    say(f"{what}: {counted(len(jobs), noun_for(jobs))}")
     more = left_out(path for path in map(Path, given["input"]) if path.is_dir())
     if more:
-        print(more, flush=True)
+        say(more)
     process_all(task, jobs)
     return 0
 
@@ -198,9 +199,9 @@ def process_all(task, jobs) -> None:
     written = len(jobs) - skipped
     if written:
         for line in task.finish():
-            print(line, flush=True)
+            say(line)
         where = f"{counted(written, noun)} in {task.output}"
-        print(f"{where} ({progress.seconds:.1f} s)", flush=True)
+        say(f"{where} ({progress.seconds:.1f} s)")
     if skipped:
         raise InputError(f"{skipped} of {counted(len(jobs), noun)} could not be {task.needed}")
 

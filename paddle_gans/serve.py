@@ -16,13 +16,14 @@ from pathlib import Path
 
 from data_reader import framework
 from data_reader.errors import InputError
+from data_reader.output import say
 from paddle_gans.command import Parser, run
 from paddle_gans.weights import pretrained
 
 PORT, PORT_COUNT = 7860, 100  # Gradio's usual port, and how many ports to try from there
 LOCAL = "127.0.0.1"
 MIN_GRADIO = 6
-INSTALL = "`pip install -e '.[serve]'` installs it (Python 3.10 or newer)"
+INSTALL = f"{framework.install_command('serve')} installs it (Python 3.10 or newer)"
 
 EXAMPLE = """
 examples:
@@ -145,7 +146,7 @@ def listen(gradio, page, host: str, port: int, settings: dict) -> None:
         print_address(host, local, public, settings["share"])
         threading.Event().wait()
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        say("stopped", error=True)
     finally:
         page.close(verbose=False)
 
@@ -173,7 +174,7 @@ def free_port(host: str, wanted: int | None) -> int:
                 continue
             raise InputError(f"--host {host} --port {port}: {error.strerror}") from error
         if wanted is None and port != PORT:
-            print(f"port {PORT} is in use; using {port}", flush=True)
+            say(f"port {PORT} is in use; using {port}")
         return port
     taken = f"port {wanted} is" if wanted else f"ports {PORT} to {PORT + PORT_COUNT - 1} are"
     raise InputError(f"{taken} in use; choose another --port")
@@ -181,13 +182,13 @@ def free_port(host: str, wanted: int | None) -> int:
 
 def print_address(host: str, local: str, public: str | None, share: bool) -> None:
     """Print where the page is."""
-    print(f"the page is at {local} (Ctrl-C stops it)", flush=True)
+    say(f"the page is at {local} (Ctrl-C stops it)")
     if host not in (LOCAL, "localhost", "::1"):
-        print(f"--host {host}: other machines can open it too, and it has no password")
+        say(f"--host {host}: other machines can open it too, and it has no password")
     if public:
-        print(f"and at {public}, for everyone who knows this address", flush=True)
+        say(f"and at {public}, for everyone who knows this address")
     elif share:
-        print("--share could not reach Gradio's servers; the page is local only", flush=True)
+        say("--share could not reach Gradio's servers; the page is local only")
 
 
 class SignalsStop:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_reader import framework
+from data_reader.output import say
 from paddle_gans import models
 from paddle_gans.command import Parser, add_options
 from paddle_gans.training.config import METAVARS, OPTIONS
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.pop("dry_run", False):
         from paddle_gans.training.dry_run import dry_run
 
-        print(dry_run(model_class, **given))
+        say(dry_run(model_class, **given))
         return 0
     try:
         result = trainer.train(model_class, **given)
@@ -125,8 +126,8 @@ def report(result: Any, model_class, suffix: str) -> None:
     from paddle_gans.inference.translator import takes_images
 
     weights = result.out / f"{next(iter(model_class.inference))}.{suffix}"
-    print(f"\nsamples: {result.out / 'samples'}  curves: {result.out / 'losses.png'}")
+    say(f"\nsamples: {result.out / 'samples'}  curves: {result.out / 'losses.png'}")
     if (result.out / "best").is_dir():
-        print(f"best weights: {result.out / 'best'} (their step is in best.json)")
+        say(f"best weights: {result.out / 'best'} (their step is in best.json)")
     verb, source = ("translate", " --input PATH") if takes_images(model_class) else ("draw", "")
-    print(f"{verb}: python -m paddle_gans.infer --weights {weights}{source} --output DIR")
+    say(f"{verb}: python -m paddle_gans.infer --weights {weights}{source} --output DIR")

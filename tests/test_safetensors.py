@@ -182,12 +182,18 @@ def test_an_entry_that_is_not_json_and_a_file_that_is_missing(tmp_path):
         formats.read_network(tmp_path / "y.safetensors")
 
 
-def test_types_that_numpy_does_not_have_are_refused(tmp_path):
-    header = json.dumps({"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+def test_types_that_numpy_does_not_have_are_read_or_refused_by_name(tmp_path):
     path = tmp_path / "x.safetensors"
-    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    with pytest.raises(InputError, match="bfloat16"):
-        formats.load(path)
+    bits = np.float32([1, -2.5]).view("u4") >> 16
+    for kind, data in (("BF16", bits.astype("u2").tobytes()), ("F8_E4M3", bytes(2))):
+        about = {"dtype": kind, "shape": [2], "data_offsets": [0, len(data)]}
+        header = json.dumps({"w": about}).encode()
+        path.write_bytes(len(header).to_bytes(8, "little") + header + data)
+        if kind == "BF16":
+            np.testing.assert_array_equal(formats.load(path)["w"], np.float32([1, -2.5]))
+        else:
+            with pytest.raises(InputError, match="type F8_E4M3; save them as float32"):
+                formats.load(path)
 
 
 def test_without_the_package_the_error_says_how_to_install_it(tmp_path, monkeypatch):

@@ -21,7 +21,10 @@ from .networks import Network, Row, load_into, min_parameters, network_of
 from .state_dicts import Match, StateDict, read
 
 # G_A and G_B of the papers' authors and PaddleGAN; G_AB, G_A2B and the like of others.
-SIDE = re.compile(r"(?<![A-Za-z])(?:net_?)?([GD])_?(A2B|B2A|AB|BA|A|B)(?![A-Za-z0-9])")
+SIDE = re.compile(
+    r"(?<![A-Za-z])(?:net_?)?([GD]|(?i:gen|disc?|generator|discriminator))_?"
+    r"((?i:A2B|B2A|AB|BA|A|B))(?![A-Za-z0-9])"
+)
 STEP = re.compile(r"(?:^|iter_)(\d+)_(?:nets|weight|checkpoint)")
 MAX_GROWTH = 8  # parameters that shapes may ask for, in numbers that the file holds
 HINTS = {  # what the user may say about each model
@@ -145,7 +148,7 @@ def with_names(
 def side_of(state: StateDict) -> str | None:
     """A, B, AB or BA, from the network's name in its file or the file's name; None if unknown."""
     found = SIDE.search(state.label) or SIDE.search(state.path.stem)
-    return found[2].replace("2", "") if found else None
+    return found[2].upper().replace("2", "") if found else None
 
 
 def cyclegan_name(

@@ -12,11 +12,17 @@ import numpy as np
 
 from data_reader.errors import InputError, disk_errors
 from paddle_gans.weights import formats, torch_file
+from paddle_gans.weights.arrays import unwrapped
 from paddle_gans.weights.name_maps import ARRAYS
 from paddle_gans.weights.unpickler import MAX_NAME
 
 WRAPPERS = ("state_dict", "model", "model_state_dict", "params", "net", "network", "weights")
 TORCH_NORM = re.compile(r"\.running_mean$|norm[12]\.weight$|to_rgb\.0\.weight$")
+# A module's path up to a network's name, and the name of a weight in it.
+NETWORK = re.compile(
+    r"((?:\w+\.)*?(?:net_?[GDgd](?:_\w+)?|[GD](?:_\w+)?|gen|disc?|(?:generator|discriminator)\w*"
+    r"|(?:gen|disc?)_\w+|mapping_network|style_encoder))\.(.+)"
+)
 MAX_DEPTH = 4  # nested dicts
 
 # The names of a spectral norm's weight and singular vectors, before and since PyTorch 1.9.
@@ -87,7 +93,7 @@ def read_tree(path: Path) -> tuple[Any, bool]:
             f"{path} begins with {head[:4]!r}: neither torch.save nor paddle.save wrote it; "
             "give a .pth, .ckpt, .pdparams or .safetensors file as it was published"
         )
-    state = formats.load(path)
+    state = formats.load_as_named(path)
     if formats.ENTRY in state:
         raise InputError(
             f"{path} was saved by paddle_gans already; --to-torch DIR converts it for PyTorch, "
@@ -101,11 +107,14 @@ def collect(tree: Mapping, label: list[str], path: Path, found: list[StateDict])
     for key in tree:
         if not str(key).isprintable() or len(str(key)) > MAX_NAME:  # it would be printed
             raise InputError(f"{path} holds the name {ascii(key)[:60]}, which no layer has")
+    others: list[str] = []
     arrays = {key: x for key, x in tree.items() if isinstance(x, np.ndarray) and type(key) is str}
     if arrays:
         name = ".".join(part for part in label if part not in WRAPPERS)
-        found.append(StateDict(path, name, arrays))
-    others = []
+        groups = by_network(arrays)
+        others += groups.pop("", {}) if len(groups) > 1 else ()
+        for network, part in groups.items():
+            found.append(StateDict(path, ".".join(filter(None, [name, network])), part))
     for key, value in tree.items():
         if key in arrays:
             continue
@@ -117,13 +126,25 @@ def collect(tree: Mapping, label: list[str], path: Path, found: list[StateDict])
     return others
 
 
+def by_network(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays by the network that their names begin with, as ``netG.model.1.weight`` does.
+
+    Lightning, and training code whose model is one module, save all networks in one dict. "" are
+    the arrays without such a name.
+    """
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        match = NETWORK.match(name)
+        network, rest = (unwrapped(match[1]), match[2]) if match else ("", name)
+        groups.setdefault(network, {})[rest] = array
+    return groups
+
+
 def to_torch_names(state: StateDict) -> None:
     """Convert a state dict to PyTorch's names and layouts; separate its spectral norms."""
     given, state.arrays = state.arrays, {}
     for source, array in given.items():
-        name = source
-        while name.startswith("module."):  # of DataParallel
-            name = name[len("module.") :]
+        name = unwrapped(source)
         if state.of_paddle:
             layer, _, last = name.rpartition(".")
             name = f"{layer}.{ARRAYS.get(last, last)}"

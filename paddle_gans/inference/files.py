@@ -176,6 +176,13 @@ def to_folder(
                 "them separately into two folders, or give the folder that contains both"
             )
         jobs[target] = Job(source, target)
+        # An output that is an input has a message of its own, see `check_targets`.
+        place = target.resolve()
+        if place.parent == source.resolve().parent and place != source.resolve():
+            raise InputError(
+                f"{target} would be beside its input {source}, and the next run would translate it "
+                "again; give another folder as --output"
+            )
     return list(jobs.values())
 
 

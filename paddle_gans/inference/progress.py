@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from tqdm import tqdm
+
+from data_reader.output import STDERR, on_terminal, say
 
 LINE_SECONDS = 5.0  # between lines about a long item where there is no terminal
 
@@ -21,8 +22,9 @@ class Progress:
     def __init__(self, total: int, noun: str):
         self.total, self.noun, self.finished = total, noun, 0
         self.began = self.started = self.spoke = time.perf_counter()
-        shown = sys.stdout.isatty() and sys.stderr.isatty()
-        self.bar = tqdm(total=total, unit=noun, dynamic_ncols=True) if shown else None
+        self.bar = None
+        if on_terminal():
+            self.bar = tqdm(total=total, unit=noun, dynamic_ncols=True, file=STDERR)
 
     def __enter__(self) -> Progress:
         return self
@@ -48,7 +50,7 @@ class Progress:
             self.bar.set_postfix_str(text)
         elif time.perf_counter() - self.spoke > LINE_SECONDS:
             self.spoke = time.perf_counter()
-            print(text, flush=True)
+            say(text)
 
     def on_frame(self, done: int, total: int | None) -> None:
         """Count a frame of a video."""
@@ -66,9 +68,11 @@ class Progress:
         if self.bar is None:
             width, seconds = len(str(self.total)), time.perf_counter() - self.started
             place = f"[{self.finished:{width}d}/{self.total}]"
-            print(f"{place} {line}  {seconds:.1f} s", flush=True)
+            say(f"{place} {line}  {seconds:.1f} s")
 
     def skip(self, reason: str) -> None:
         """Count an item that is skipped."""
         self.advance()
-        (self.bar.write if self.bar is not None else print)(f"skipped: {reason}", file=sys.stderr)
+        if self.bar is not None:
+            self.bar.clear()
+        say(f"skipped: {reason}", error=True)

@@ -45,6 +45,10 @@ def vgg16() -> tuple[nn.Sequential, list[int]]:
 
 
 BACKBONES = {"alex": alexnet, "vgg": vgg16}
+VERSION_0_0 = {  # sums of the linear weights of its files, whose names and shapes are those of 0.1
+    "alex": (2.56589, 10.25739, 22.43431, 16.31391, 13.93452),
+    "vgg": (3.64161, 1.96011, 1.1231, 20.10626, 25.68957),
+}
 CHANNELS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
 
 
@@ -133,6 +137,12 @@ def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], so
         linear,
         f"{source}: the second file does not hold the linear weights of LPIPS with {backbone}",
     )
+    sums = [float(linear[f"linear.{i}.weight"].sum()) for i in range(len(network.linear))]
+    if np.allclose(sums, VERSION_0_0[backbone], rtol=0.01):
+        raise InputError(
+            f"{source}: the second file has the weights of LPIPS 0.0, whose distances are others "
+            f"than those of 0.1; use lpips/weights/v0.1/{backbone}.pth"
+        )
     load_state_strict(network, {**trunk, **linear}, source)
     network.eval()
     return network

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from data_reader.errors import InputError
 
-from .options import checked, options_of
+from .options import checked, options_of, plain
 
 
 class Keep(int):
@@ -104,8 +105,10 @@ class RunConfig:
     def __post_init__(self):
         for name, option in OPTIONS.items():
             value = getattr(self, name)
-            if name != "data":  # checked by the reader of its layout
-                value = checked(option, value)
+            # data are checked by the reader of their layout
+            value = plain(value) if name == "data" else checked(option, value)
+            if name in PATHS and isinstance(value, str):
+                value = os.path.expanduser(value)
             least = 0 if name in ("workers", "validate_every", "seed") else 1
             if option.kind is int and value is not None and value < least:
                 raise InputError(f"{option.flag} must be at least {least}, not {value}")
@@ -113,6 +116,7 @@ class RunConfig:
 
 
 OPTIONS = options_of(RunConfig)
+PATHS = ("data", "out", "resume", "init_from")
 METAVARS = {  # what stands for a value in the help, where TEXT would say too little
     "data": "PATH",
     "data_root": "DIR",

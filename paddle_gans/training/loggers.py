@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from data_reader.errors import InputError
+from data_reader.framework import install_command
 from data_reader.images import read_image
 
 from .panels import read_log
@@ -26,14 +27,21 @@ SAMPLES = "samples"
 
 
 def check_installed(names: Sequence[str]) -> None:
-    """Raise InputError if the package of a logger is not installed."""
+    """Raise InputError if the package of a logger is not installed, or cannot be imported."""
     for name in names:
         if importlib.util.find_spec(PACKAGES[name]) is None:
             raise InputError(
                 f"--log {name} needs {PACKAGES[name]}, which is not installed: "
-                "`pip install -e '.[log]'`, or leave it out; log.jsonl and losses.png are always "
+                f"{install_command('log')}, or leave it out; log.jsonl and losses.png are always "
                 "written"
             )
+        try:
+            importlib.import_module(PACKAGES[name])
+        except Exception as error:  # of many types: its requirements do not fit together
+            raise InputError(
+                f"--log {name} cannot be used: importing {PACKAGES[name]} fails with "
+                f"{error!r:.200}; install it again, or leave it out"
+            ) from error
 
 
 def open_writer(name: str, folder: Path) -> Any:

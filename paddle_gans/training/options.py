@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import re
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -45,7 +47,10 @@ def options_of(target: Any) -> dict[str, Option]:
         hints = typing.get_type_hints(source)
         parameters = inspect.signature(source).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    comments = comments_of(inspect.getsource(source)) if defaults else {}
+    comments = {}
+    if defaults:
+        with contextlib.suppress(OSError):  # an installation without sources, as of PyInstaller
+            comments = comments_of(inspect.getsource(source))
     found = {}
     for name, default in defaults.items():
         kind, choices = kind_of(hints[name])
@@ -114,6 +119,16 @@ def resolve(function: Any, given: Mapping[str, Any], what: str) -> dict[str, Any
     }
 
 
+def plain(value: Any) -> Any:
+    """NumPy's numbers and paths as Python's own, which ``config.json`` can hold."""
+    numpy = sys.modules.get("numpy")  # without it nobody has its numbers
+    if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def checked(option: Option, value: Any) -> Any:
     """``value`` as the option's type.
 
@@ -122,17 +137,18 @@ def checked(option: Option, value: Any) -> Any:
     """
     if value is None and option.default is None:
         return value
+    value = plain(value)
     if option.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if option.kind is str and isinstance(value, os.PathLike):
-        value = os.fspath(value)
+    if option.kind is int and isinstance(value, float) and value.is_integer():  # 1e5
+        value = int(value)
     if option.kind not in (int, bool) and issubclass(option.kind, int):
         try:
             value = option.kind(value)
         except (TypeError, ValueError):
             raise InputError(f"{option.flag} cannot be {value!r}; {option.help}") from None
-    if option.kind is list and isinstance(value, (tuple, str)):
-        value = [value] if isinstance(value, str) else list(value)
+    if option.kind is list and isinstance(value, str):
+        value = [value]
     if not isinstance(value, option.kind) or (option.kind is int and isinstance(value, bool)):
         raise InputError(f"{option.name} takes {option.kind.__name__}, not {value!r}")
     values = value if isinstance(value, list) else [value]

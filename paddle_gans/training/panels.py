@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +148,7 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
     Raises:
         InputError: the plot cannot be written.
     """
+    import_matplotlib()
     from matplotlib import style
 
     buffer = io.BytesIO()
@@ -155,6 +159,19 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
         figure.savefig(buffer, format="png", dpi=90)
     with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
         temporary.write_bytes(buffer.getbuffer())
+
+
+def import_matplotlib() -> None:
+    """Import matplotlib also if MPLBACKEND names no backend, which would fail; none is needed."""
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    import matplotlib
+
+    if backend is not None:
+        os.environ["MPLBACKEND"] = backend
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend  # as its import does
 
 
 def plot(log: list[dict], title: str):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from tqdm import tqdm
 
+from data_reader.output import STDERR, on_terminal, say
+
 
 def duration(seconds: float) -> str:
     """Seconds as m:ss or h:mm:ss."""
@@ -42,10 +44,10 @@ class Progress:
     def __init__(self, start: int, total: int, *, verbose: bool = True):
         self.total, self.verbose = total, verbose
         self.bar = None
-        if verbose and sys.stdout.isatty() and sys.stderr.isatty():
+        if verbose and on_terminal():
             # A pseudo-terminal may not know its size, and tqdm draws nothing on 0 columns.
             size = {"dynamic_ncols": True} if terminal_width() else {"ncols": 80, "nrows": 20}
-            self.bar = Bar(initial=start, total=total, unit="step", **size)
+            self.bar = Bar(initial=start, total=total, unit="step", file=STDERR, **size)
 
     def __enter__(self) -> Progress:
         return self
@@ -57,9 +59,11 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line above the bar."""
         if self.bar is not None:
-            tqdm.write(text)
+            self.bar.clear()
+            say(text)
+            self.bar.refresh()
         elif self.verbose:
-            print(text, flush=True)
+            say(text)
 
     def advance(self) -> None:
         """Count one step."""

@@ -97,6 +97,10 @@ def init_from(
     for file in files:
         arrays, entry = formats.read_network(file)
         name = entry.get("network", file.stem)
+        # One file of the whole model has the networks' names before those of the weights.
+        if name not in networks and {key.partition(".")[0] for key in arrays} <= set(networks):
+            load_state_strict(model, arrays, str(file))
+            continue
         if name.endswith("_ema") and name not in networks and path.is_dir():
             continue  # this model keeps no average; the network has its own file
         if name not in networks:

@@ -1,9 +1,11 @@
-"""Ctrl-C and SIGTERM: finish the step, save, and stop."""
+"""Ctrl-C, SIGTERM and SIGHUP (a closed terminal): finish the step, save, and stop."""
 
 from __future__ import annotations
 
 import signal
 import threading
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in dir(signal)]
 
 
 class Stopped(KeyboardInterrupt):
@@ -15,7 +17,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopSignals:
-    """Within the block, the first Ctrl-C or SIGTERM sets ``received``; a second one acts as usual.
+    """Within the block, the first of these signals sets ``received``; a second one acts as usual.
 
     Outside the main thread, where Python has no signals, it does nothing. With ``patient``, all of
     them are kept: the launcher of several processes sends three to each within a second, and kills
@@ -28,7 +30,9 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
+            for signum in SIGNALS:
+                if signum != signal.SIGINT and signal.getsignal(signum) is signal.SIG_IGN:
+                    continue  # nohup keeps a run alive
                 self._before[signum] = signal.signal(signum, self._receive)
         return self
 

@@ -148,6 +148,7 @@ class Trainer:
         self.saved_not_finite = False  # in this session
         self.on_log: OnLog | None = None
         self.on_sample: OnSample | None = None
+        self.not_drawn: set[str] = set()  # images that a warning was printed for
         self.on_cpu = paddle.get_device().startswith("cpu")
 
     def run(self) -> Result:
@@ -244,7 +245,7 @@ class Trainer:
                 self.record_metrics(done, metrics)
         if (samples or metrics) and self.is_rank0:
             with self.disk.tolerate("samples"):
-                self.sample(done)
+                self.draw(done)
         if saves:
             self.save(done, required=last or stops)
         if metrics or samples or saves:
@@ -323,14 +324,14 @@ class Trainer:
         if metrics:
             self.record_metrics(self.start, metrics)
         if metrics and self.is_rank0:
-            self.sample(self.start)
+            self.draw(self.start)
         if parallel.any_rank(self.signals.received):
             raise Stopped(self.signals.received or signal.SIGTERM, self.start)
 
     # Samples and checkpoints
 
-    def sample(self, done: int) -> None:
-        """Draw the sample grid and the loss curves."""
+    def sample(self, done: int) -> np.ndarray:
+        """Draw the sample grid, uint8 [H, W, 3]."""
         paddle.seed(self.config.seed)  # the same noise in every grid
         batch = {name: from_numpy(array) for name, array in self.experiment.sample_batch.items()}
         with evaluating(self.model):
@@ -341,10 +342,34 @@ class Trainer:
         write_image(path, image)
         if self.folder.loggers is not None:
             self.folder.loggers.add_samples(done, image)
+        return image
+
+    def draw_curves(self, done: int) -> None:
+        """Draw the loss curves."""
         title = f"{model_name(type(self.model))}, step {done}"
         draw_curves(self.folder.curves(), self.folder.path / "losses.png", title)
-        if self.on_sample is not None:
-            self.on_sample(done, image)
+
+    def draw(self, done: int) -> None:
+        """Draw all images of a step. They are a courtesy: one that fails does not end the run.
+
+        Raises:
+            InputError: an image cannot be written; --on-full-disk decides what follows.
+        """
+        drawn: dict[str, Any] = {}
+        for what, draw in (("sample grid", self.sample), ("loss curves", self.draw_curves)):
+            try:
+                drawn[what] = draw(done)
+            except InputError:
+                raise
+            except Exception as error:  # of matplotlib, or of a model's own drawing
+                if what not in self.not_drawn:
+                    self.progress.say(
+                        f"warning: the {what} cannot be drawn: {error!r:.200}; the run continues "
+                        "without"
+                    )
+                self.not_drawn.add(what)
+        if self.on_sample is not None and "sample grid" in drawn:
+            self.on_sample(done, drawn["sample grid"])
 
     def save(self, done: int, *, required: bool = True) -> None:
         """Save the networks for inference and a checkpoint, each whole or not at all.

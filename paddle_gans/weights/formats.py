@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from paddle import nn
@@ -17,12 +17,17 @@ from data_reader.atomic import atomic_write
 from data_reader.errors import InputError, disk_errors
 
 from . import paddle_file, torch_file
-from .arrays import layer_arrays
-from .unpickler import COPY_AGAIN
+from .arrays import layer_arrays, unwrapped
+from .unpickler import COPY_AGAIN, from_bfloat16
 
 ENTRY = "__paddle_gans__"  # a JSON string in a network's file: its model, options, network
 SAFETENSORS = ".safetensors"
 NATIVE = (".pdparams", SAFETENSORS)  # what networks are saved as; the first one wins
+SAFETENSORS_TYPES = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
+    "U64": "<u8", "I64": "<i8", "BF16": "<u2", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+    "C64": "<c8",
+}  # fmt: skip
 SUFFIXES = (".pth", ".pt", ".ckpt", *NATIVE)
 
 
@@ -33,6 +38,25 @@ def load(path: str | os.PathLike) -> dict[str, Any]:
         InputError: the file is missing, damaged, or holds more than plain values.
     """
     path = Path(path)
+    return unwrap(load_as_named(path), path)
+
+
+def unwrap(state: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Remove PyTorch's wrappers from the names in a state dict, and in those that it contains."""
+    found = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            value = unwrap(value, path)
+        elif isinstance(value, np.ndarray) and isinstance(name, str):
+            name = unwrapped(name)
+        if name in found:
+            raise InputError(f"{path} holds {ascii(name)[1:-1][:80]} twice: wrapped and not")
+        found[name] = value
+    return found
+
+
+def load_as_named(path: Path) -> dict[str, Any]:
+    """``load`` without changing a name."""
     if path.suffix == SAFETENSORS:
         return load_safetensors(path)
     if path.is_file():
@@ -51,13 +75,18 @@ def load_safetensors(path: Path) -> dict[str, Any]:
     package = safetensors(f"{path} cannot be read")
     if not path.is_file():
         raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}")
-    state: dict[str, Any] = {}
     try:
+        # The package checks the whole header here, but cannot give every type to NumPy.
         with disk_errors(f"cannot read {path}"), package.safe_open(path, framework="np") as file:
-            for name in file.keys():  # noqa: SIM118  it is no dict
-                state[name] = file.get_tensor(name)
             metadata = file.metadata() or {}
-    except (package.SafetensorError, TypeError, AttributeError) as error:
+        with disk_errors(f"cannot read {path}"), path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+            header.pop("__metadata__", None)
+            state = {name: read_array(path, file, length + 8, x) for name, x in header.items()}
+    except (package.SafetensorError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{path} is damaged, or has no plain numbers: {reason}; {COPY_AGAIN}"
@@ -65,6 +94,20 @@ def load_safetensors(path: Path) -> dict[str, Any]:
     if ENTRY in metadata:
         state[ENTRY] = metadata[ENTRY]
     return state
+
+
+def read_array(path: Path, file: BinaryIO, start: int, about: Mapping[str, Any]) -> np.ndarray:
+    """Read an array of a ``.safetensors`` file whose data begin at ``start``."""
+    kind = SAFETENSORS_TYPES.get(about["dtype"])
+    if kind is None:
+        raise InputError(f"{path} holds numbers of type {about['dtype']}; save them as float32")
+    first, end = about["data_offsets"]
+    file.seek(start + first)
+    flat = np.empty(end - first, np.uint8)
+    if file.readinto(flat) != len(flat):
+        raise InputError(f"{path} is cut short; {COPY_AGAIN}")
+    values = flat.view(kind).reshape(about["shape"])
+    return from_bfloat16(values) if about["dtype"] == "BF16" else values
 
 
 def safetensors(failure: str) -> Any:
@@ -90,7 +133,7 @@ def read_network(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise InputError(f"{path}: its entry {ENTRY} is not JSON; the file is damaged") from error
     if not isinstance(entry, dict):
         raise InputError(f"{path}: its entry {ENTRY} is not a JSON object; the file is damaged")
-    return {k: v for k, v in state.items() if isinstance(v, np.ndarray)}, entry
+    return unwrap({k: v for k, v in state.items() if isinstance(v, np.ndarray)}, path), entry
 
 
 def save_network(path: Path, layer: nn.Layer, entry: Mapping[str, Any]) -> None:

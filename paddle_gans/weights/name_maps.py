@@ -18,7 +18,7 @@ from paddle import nn
 
 from paddle_gans.networks.fan import DEPTH
 
-from .arrays import require_equal
+from .arrays import require_equal, without_prefix
 
 Rename = Callable[[str], str]
 
@@ -64,7 +64,9 @@ def to_ours(
     """
     given = {name: x for name, x in reference.items() if not name.endswith(COUNTER)}
     complaint = f"{source}: not the weights of this {type(network).__name__}"
-    require_equal(reference_shapes(network, rename), given, complaint)
+    shapes = reference_shapes(network, rename)
+    given = without_prefix(shapes, given)
+    require_equal(shapes, given, complaint)
     names, flipped = reference_names(network, rename), linear_weights(network)
     return {ours: given[n].T if ours in flipped else given[n] for ours, n in names.items()}
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from data_reader.errors import InputError
 
-from .unpickler import COPY_AGAIN, NUMERIC, SafeUnpickler
+from .unpickler import COPY_AGAIN, NUMERIC, SafeUnpickler, from_bfloat16
 
 NAME_TABLE = "StructuredToParameterName@@"  # paddle.save adds it, paddle.load drops it
 SPLIT_TABLE = "UnpackBigParamInfor@@"  # protocols 2 and 3 split arrays of more than 1 GiB
@@ -25,8 +25,8 @@ GIVE_WEIGHTS = "give the path of a weight file"
 def load(path: str | os.PathLike) -> dict[str, Any]:
     """Return what ``paddle.save(state_dict, path)`` saved, without running code from the file.
 
-    Values are NumPy arrays (writable; bfloat16 as uint16), strings, numbers, None, and dicts, lists
-    and tuples of these. An OrderedDict is read as a dict, a tensor saved with its name as its
+    Values are NumPy arrays (writable; bfloat16 as float32), strings, numbers, None, and dicts,
+    lists and tuples of these. An OrderedDict is read as a dict, a tensor saved with its name as its
     array, a file of one tensor as ``{name: array}``; the table of parameter names is dropped.
     Memory: the size of the file, and 64 MiB more at most.
 
@@ -48,7 +48,7 @@ def load(path: str | os.PathLike) -> dict[str, Any]:
 def read_open(path: Path, file: BinaryIO) -> dict[str, Any]:
     """``load`` of an open file at its start; ``path`` is for messages."""
     _check_head(path, file.read(32))
-    state = SafeUnpickler(path, file).load()
+    state = _PaddleUnpickler(path, file).load()
     if _is_named_tensor(state):
         state = dict([state])
     if type(state) is not dict:
@@ -71,12 +71,22 @@ def dump(state: dict[str, Any], file: BinaryIO) -> None:
     _Pickler(file, protocol=4).dump(state)
 
 
+class _PaddleUnpickler(SafeUnpickler):
+    def plain(self, value: Any, depth: int) -> Any:
+        found = super().plain(value, depth)
+        # Paddle has no uint16: these are the bits of bfloat16. Tied weights stay tied.
+        if isinstance(found, np.ndarray) and found.dtype == np.uint16:
+            found = value.values = from_bfloat16(found)
+        return found
+
+
 class _Pickler(pickle.Pickler):
     """Names only ``numpy.ndarray`` and ``numpy.dtype``; the usual third name moved in NumPy 2."""
 
     def reducer_override(self, value: object) -> Any:
         if isinstance(value, (np.ndarray, np.generic)):
-            if value.dtype not in NUMERIC.values():
+            # uint16 would be read as bfloat16.
+            if value.dtype not in NUMERIC.values() or value.dtype == np.uint16:
                 raise TypeError(f"an array of {value.dtype} cannot be saved, only plain numbers")
             return np.ndarray, ((0,),), np.asarray(value).__reduce__()[2]
         if value is np.ndarray or isinstance(value, (np.dtype, type(np.dtype))):

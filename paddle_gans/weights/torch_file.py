@@ -19,7 +19,7 @@ import numpy as np
 
 from data_reader.errors import InputError
 
-from .unpickler import COPY_AGAIN, MAX_DIMENSIONS, Array, Name, SafeUnpickler
+from .unpickler import COPY_AGAIN, MAX_DIMENSIONS, Array, Name, SafeUnpickler, from_bfloat16
 
 ZIP = b"PK\x03\x04"
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the files without an archive
@@ -38,6 +38,12 @@ STORAGES = {
     for module in ("torch", "torch.cuda")
     for name, kind in TYPES.items()
 }
+STORAGES["torch.storage.UntypedStorage"] = "u1"  # of the types below
+UNTYPED = (
+    "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+    "float4_e2m1fn_x2", "uint16", "uint32", "uint64",
+)  # fmt: skip
+TO_FLOAT32 = "only float32 and other plain numbers are read; convert the network with .float()"
 
 
 def is_torch(head: bytes) -> bool:
@@ -235,7 +241,7 @@ class TorchUnpickler(SafeUnpickler):
                 [stride * dtype.itemsize for stride in tensor.strides],
             )
             if storage.kind == BFLOAT16:
-                tensor.values = (tensor.values.astype("<u4") << 16).view("<f4")
+                tensor.values = from_bfloat16(tensor.values)
 
     # What replaces the calls that a file requests.
 
@@ -247,7 +253,7 @@ class TorchUnpickler(SafeUnpickler):
         self.check(type(kind) is Name and type(count) is int and count >= 0)
         self.check(self.text(word) == "storage")
         if kind.dotted not in STORAGES:
-            self.refuse(f"holds a storage of {kind.dotted}; only plain numbers are read")
+            self.refuse(f"holds a storage of {kind.dotted}; {TO_FLOAT32}")
         start, key = 0, self.text(key)
         whole = Storage(key, STORAGES[kind.dotted], count)
         self.check(self.storages.setdefault(key, whole) == whole)
@@ -271,6 +277,12 @@ class TorchUnpickler(SafeUnpickler):
             self.refuse(f"holds an expanded tensor of shape {list(shape)}; save it contiguous")
         self.tensors.append(tensor)
         return tensor
+
+    def untyped_tensor(self, arguments: object) -> Tensor:
+        """``_rebuild_tensor_v3(storage, offset, shape, strides, _, _, type, ...)``."""
+        self.check(type(arguments) is tuple and len(arguments) in (7, 8))
+        self.check(type(arguments[6]) is Name)
+        return self.refuse(f"holds a tensor of {arguments[6].dotted}; {TO_FLOAT32}")
 
     def parameter(self, arguments: object) -> Tensor:
         """``_rebuild_parameter(tensor, requires_grad, hooks)``."""
@@ -319,6 +331,8 @@ TorchUnpickler.calls = {
     "collections.OrderedDict": TorchUnpickler.ordered_dict,
     "torch._utils._rebuild_tensor": TorchUnpickler.tensor,  # before 0.4
     "torch._utils._rebuild_tensor_v2": TorchUnpickler.tensor,
+    "torch._utils._rebuild_tensor_v3": TorchUnpickler.untyped_tensor,
+    **dict.fromkeys((f"torch.{name}" for name in UNTYPED), lambda m, _: m.check(False)),
     "torch._utils._rebuild_parameter": TorchUnpickler.parameter,
     "torch.Size": TorchUnpickler.torch_size,
 }

@@ -33,7 +33,12 @@ CHUNK = 2**20  # bytes of text decoded at a time
 COPY_AGAIN = "copy or download it again"
 
 TYPES = ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"]
-NUMERIC = {name: np.dtype(f"<{name}") for name in TYPES}  # bfloat16 is saved as u2
+NUMERIC = {name: np.dtype(f"<{name}") for name in TYPES}
+
+
+def from_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """Convert bfloat16, which NumPy lacks, to float32, whose upper half it is."""
+    return (bits.astype("<u4") << 16).view("<f4")
 
 
 class Text(NamedTuple):
