@@ -7,6 +7,7 @@ import subprocess
 
 import cv2
 import numpy as np
+import PIL
 import pytest
 from conftest import ROOT
 from PIL import Image, features
@@ -97,6 +98,8 @@ def test_tiff(tmp_path, case, order, big):
     )
     by_pillow = bits in (2, 4) or (bits == 8 and samples in (2, 4) and colours != 5)
     if big and order == ">" and by_pillow:  # Pillow does not read these
+        expected = "Pillow .* cannot decode"
+    if case == "grey and more" and int(PIL.__version__.split(".")[0]) < 13:
         expected = "Pillow .* cannot decode"
     check(path, expected, alpha)
 

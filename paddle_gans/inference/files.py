@@ -177,8 +177,8 @@ def to_folder(
             )
         jobs[target] = Job(source, target)
         # An output that is an input has a message of its own, see `check_targets`.
-        place = target.resolve()
-        if place.parent == source.resolve().parent and place != source.resolve():
+        place, origin = Path(os.path.realpath(target)), Path(os.path.realpath(source))
+        if place.parent == origin.parent and place != origin:
             raise InputError(
                 f"{target} would be beside its input {source}, and the next run would translate it "
                 "again; give another folder as --output"
