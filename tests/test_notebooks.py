@@ -84,7 +84,6 @@ def test_it_is_small(path):
 @each
 def test_it_uses_the_package_and_trains_nothing_by_itself(path):
     nodes = [node for cell in cells(path, "code") for node in ast.walk(python(cell))]
-    assert not [node.name for node in nodes if isinstance(node, ast.ClassDef)]
     called = {node.func for node in nodes if isinstance(node, ast.Call)}
     names = {f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "") for f in called}
     assert not names & NOT_OURS
@@ -101,10 +100,10 @@ def test_it_installs_the_package_where_it_is_missing_and_one_line_names_the_data
 
 
 @each
-def test_headings_are_english_and_prose_is_chinese(path):
+def test_headings_are_chinese_with_some_english_and_prose_is_chinese(path):
     headings = re.findall(r"^#+ .*$", prose(path), flags=re.MULTILINE)
     assert len(headings) >= 8
-    assert not [heading for heading in headings if CHINESE.search(heading)]
+    assert not [h for h in headings if not (CHINESE.search(h) and re.search("[A-Za-z]", h))]
     assert len(CHINESE.findall(prose(path))) > 1000
     assert prose(path).count("$$") >= 4
 
