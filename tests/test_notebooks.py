@@ -102,10 +102,10 @@ def test_printed_sources_are_those_of_the_code(path):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 text = ast.unparse(node)
                 if "paddle_gans" in text or "data_reader" in text:
-                    exec(text, home)  # noqa: S102  our own notebooks
+                    exec(text, home)
         printed = "".join(texts(cell))
         for name in re.findall(r"inspect\.getsource\(([\w.]+)\)", source(cell)):
-            assert inspect.getsource(eval(name, home)) in printed, name  # noqa: S307
+            assert inspect.getsource(eval(name, home)) in printed, name
 
 
 @each
