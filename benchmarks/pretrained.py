@@ -60,42 +60,12 @@ DRAWN = {
 DEMO_FOLDERS = {"pix2pix": "streets", "cyclegan": "landscapes", "stargan_v2": "faces",
                 "colorization": "colours", "dcgan": "digits"}  # fmt: skip
 SHORT = "--diff-augment translation,cutout --ema-decay 0.999"  # for small data sets
-UNET = (
-    "--direction b2a --load-size 0 --crop-size 128 --flip --generator unet_128 "
-    "--discriminator paper --base-dim 32 --upsample resize --ema-decay 0.999"
-)
-LOW = "--learning-rate 5e-5 --d-learning-rate 2e-5"
 RECIPES: dict[str, Recipe] = {
     "pix2pix_demo": Recipe(
         model="pix2pix",
         title="label maps of streets to images",
         limits="draws what tools/draw_demo draws: real label maps give a drawing, no photograph",
-        stages=(
-            f"--base-dim 32 {SHORT} --steps 10000 --decay-start-epoch 13 --decay-end-epoch 25",
-        ),
-        **DRAWN,
-    ),
-    "pix2pix_edges2photo": Recipe(
-        model="pix2pix",
-        title="outlines of shoes and handbags to photographs",
-        data="edges2photo128",
-        source="1,500 pairs of 128 pixels of the edges2shoes and edges2handbags sets of "
-        "Isola et al. 2017 (Zappos50K and Amazon photographs, outlines by HED)",
-        terms="no licence is stated for the images; for research",
-        limits="most shoes become black leather, because outlines say nothing about colour; "
-        "inputs must be thin dark lines on white, as in the data",
-        stages=(
-            f"{UNET} --diff-augment color,translation,cutout --steps 10491",
-            f"{UNET} --diff-augment translation,cutout --seed 1 --steps 3736",
-            f"{UNET} --diff-augment translation,cutout --lambda-l1 20 --seed 1 --steps 6451",
-            f"{UNET} --diff-augment translation,cutout --lambda-l1 20 --seed 2 {LOW} --steps 3000",
-        ),
-    ),
-    "colorization_demo": Recipe(
-        model="colorization",
-        title="colours for drawn landscapes",
-        limits="knows the colours of tools/draw_demo only: photographs get those of the drawings",
-        stages=("--ema-decay 0.999 --steps 6000",),
+        stages=(f"--base-dim 32 {SHORT} --steps 7786 --decay-start-epoch 13 --decay-end-epoch 25",),
         **DRAWN,
     ),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from data_reader.domains import Domains
 from data_reader.errors import InputError
+from data_reader.output import say
 from data_reader.photos import Photos
 from paddle_gans import models
 from paddle_gans.fast_cpu import accelerate
@@ -132,7 +132,7 @@ def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translato
     first = weights.networks[0]
     choose_device(device)
     for warning in check_amp(amp):
-        print(f"note: {warning}", file=sys.stderr)
+        say(f"note: {warning}", error=True)
     try:
         options = resolve(weights.model_class, first.options, first.model)
         model = weights.model_class(**options)

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
+from data_reader.output import say
 from paddle_gans.command import Parser, run
 
 from . import pretrained
@@ -33,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
     chosen = [(name, pretrained.card(name)) for name in given.get("names", [])]
     for name, card in chosen:
-        print("\n".join(describe(name, card)), end="\n\n")
+        say("\n".join([*describe(name, card), ""]))
     if not chosen:
-        print("\n".join(listed()))
+        say("\n".join(listed()))
     return 0
 
 
