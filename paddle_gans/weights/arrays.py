@@ -23,7 +23,9 @@ def layer_arrays(layer: nn.Layer) -> dict[str, np.ndarray]:
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
     """A tensor's values; bfloat16, whose bits Paddle would return as integers, as float32."""
-    return np.asarray((tensor.float() if tensor.dtype == paddle.bfloat16 else tensor).numpy())
+    return np.asarray(
+        (tensor.astype("float32") if tensor.dtype == paddle.bfloat16 else tensor).numpy()
+    )
 
 
 def load_state_strict(
