@@ -12,11 +12,14 @@ demo: .venv/ready
 	@test -d $(RUN)/held-back || $(BIN)/python -m data_reader.write_demo $(RUN)/held-back --count 12
 	@test -d $(RUN)/translated || $(BIN)/python -m paddle_gans.infer \
 		--weights $(RUN)/generator.pdparams --input $(RUN)/held-back/testB --output $(RUN)/translated
+	@test -d $(RUN)/translated-long || $(BIN)/python -m paddle_gans.infer \
+		--weights pix2pix_demo --input $(RUN)/held-back/testB --output $(RUN)/translated-long
 	@echo
 	@echo "samples while training    $(RUN)/samples/"
 	@echo "losses                    $(RUN)/losses.png"
 	@echo "held-out label maps       $(RUN)/held-back/testB/"
 	@echo "their translations        $(RUN)/translated/"
+	@echo "after a longer training   $(RUN)/translated-long/  (pix2pix_demo: $(BIN)/python -m paddle_gans.weights)"
 
 test: .venv/ready-test lint
 	$(BIN)/python -m pytest -m "not slow"

@@ -11,13 +11,13 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "paddle_gans/__init__.py").
 setup(
     name="paddle-gans",
     version=VERSION,
-    description="pix2pix, CycleGAN, StarGAN v2, colorization and DCGAN for PaddlePaddle",
+    description="pix2pix, CycleGAN, CUT, StarGAN v2, colorization and DCGAN for PaddlePaddle",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["paddle_gans*", "data_reader*"]),
     package_data={
-        "paddle_gans": ["py.typed"],
+        "paddle_gans": ["py.typed", "pretrained/*/*.json", "pretrained/*/*.pdparams"],
         # The embedded data sets, a pattern for each depth of folders.
         "data_reader": ["demo/*/*.gz", "demo/*/*/*.*g", "demo/*/*/*/*.jpg"],
     },

@@ -1,4 +1,4 @@
-"""python benchmarks/memory.py [--crop-size N]: what CycleGAN's --recompute and --accumulate save.
+"""python benchmarks/memory.py [--crop-size N]: what --recompute, --accumulate and CUT save.
 
 Each setting trains two steps in a process of its own; printed are the peak resident memory above
 that of the process before its first step, and the seconds of the second step. The last line is one
@@ -21,6 +21,8 @@ SETTINGS = {
     "recompute, batch 1": {"recompute": True},
     "plain, batch 2": {"batch": 2},
     "accumulate 2, batch 2": {"batch": 2, "accumulate": 2},
+    "cut, batch 1": {"model": "cut"},
+    "fastcut, batch 1": {"model": "cut", "variant": "fastcut"},
 }
 
 
@@ -30,26 +32,28 @@ def resident(field: str) -> float:
     return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
 
-def measure(crop_size: int, batch: int = 1, accumulate: int = 1, recompute: bool = False) -> dict:
-    """Two training steps of the article's networks, here and now."""
+def measure(
+    crop_size: int, batch: int = 1, accumulate: int = 1, model: str = "cyclegan", **options
+) -> dict:
+    """Two training steps of the default networks, here and now."""
     from data_reader import framework
 
     framework.prepare()
     import paddle
 
+    from paddle_gans import models
     from paddle_gans.fast_cpu import accelerate
-    from paddle_gans.models.cyclegan import CycleGAN
     from paddle_gans.training.model import Update
     from paddle_gans.training.trainer import training_step
 
-    model = CycleGAN(crop_size=crop_size, recompute=recompute)
-    accelerate(model)
+    network = models.find(model)(crop_size=crop_size, **options)
+    accelerate(network)
     update = Update(accumulate=accumulate)
     before = resident("VmRSS")
     for step in range(2):
         images = {side: paddle.rand([batch, 3, crop_size, crop_size]) * 2 - 1 for side in "ab"}
         start = time.perf_counter()
-        training_step(model, images, step, update)
+        training_step(network, images, step, update)
         seconds = time.perf_counter() - start
     return {"peak_mib": round(resident("VmHWM") - before), "seconds": round(seconds, 2)}
 

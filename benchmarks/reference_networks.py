@@ -113,6 +113,79 @@ def patch_discriminator(base_dim) -> nn.Module:
     )
 
 
+class BlurDown(nn.Module):
+    """The filter 1, 2, 1 in both directions, and every second pixel, as one convolution."""
+
+    def __init__(self):
+        super().__init__()
+        line = torch.tensor([1.0, 2.0, 1.0])
+        self.register_buffer("kernel", torch.outer(line, line) / 16, persistent=False)
+
+    def forward(self, x):
+        kernel = self.kernel.expand(x.shape[1], 1, 3, 3)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), "reflect"), kernel, stride=2, groups=x.shape[1])
+
+
+class BlurUp(nn.Module):
+    """Zeros between the pixels, and the filter 1, 3, 3, 1 in both directions."""
+
+    def __init__(self):
+        super().__init__()
+        line = torch.tensor([1.0, 3.0, 3.0, 1.0])
+        self.register_buffer("kernel", torch.outer(line, line) / 16, persistent=False)
+
+    def forward(self, x):
+        kernel, x = self.kernel.expand(x.shape[1], 1, 4, 4), F.pad(x, (1, 1, 1, 1), "replicate")
+        wide = F.conv_transpose2d(x, kernel, stride=2, padding=2, groups=x.shape[1])
+        return wide[:, :, 1:-1, 1:-1]
+
+
+class BlurredGenerator(nn.Module):
+    """CUT's: [N, 3, H, W] to the same; ``features`` are the inner maps that are compared."""
+
+    def __init__(self, base_dim, blocks):
+        super().__init__()
+        d, norm = base_dim, instance_norm
+        conv = partial(nn.Conv2d, kernel_size=3, padding=1)
+        self.model = layers(
+            [nn.ReflectionPad2d(3), nn.Conv2d(3, d, 7), norm(d), nn.ReLU()],
+            [conv(d, d * 2), norm(d * 2), nn.ReLU(), BlurDown()],
+            [conv(d * 2, d * 4), norm(d * 4), nn.ReLU(), BlurDown()],
+            [Residual(d * 4, norm, True) for _ in range(blocks)],
+            [BlurUp(), conv(d * 4, d * 2), norm(d * 2), nn.ReLU()],
+            [BlurUp(), conv(d * 2, d), norm(d), nn.ReLU()],
+            [nn.ReflectionPad2d(3), nn.Conv2d(d, 3, 7), nn.Tanh()],
+        )
+        self.kept = (0, 4, 8, 12, 16)
+        self.channels = (3, d * 2, d * 4, d * 4, d * 4)
+
+    def forward(self, x):
+        return self.model(x)
+
+    def features(self, x):
+        maps = [x := layer(x) for layer in self.model[: self.kept[-1] + 1]]
+        return [maps[i] for i in self.kept]
+
+
+def blurred_discriminator(base_dim) -> nn.Module:
+    """CUT's, the 70x70 PatchGAN: [N, 3, H, W] to a map of scores."""
+    d, norm = base_dim, instance_norm
+    conv = partial(nn.Conv2d, kernel_size=4, padding=1)
+    return layers(
+        [conv(3, d), nn.LeakyReLU(0.2), BlurDown()],
+        [conv(d, d * 2), norm(d * 2), nn.LeakyReLU(0.2), BlurDown()],
+        [conv(d * 2, d * 4), norm(d * 4), nn.LeakyReLU(0.2), BlurDown()],
+        [conv(d * 4, d * 8), norm(d * 8), nn.LeakyReLU(0.2), conv(d * 8, 1)],
+    )
+
+
+def projections(channels, width) -> nn.Module:
+    """CUT's H: two linear layers for each map."""
+    return nn.ModuleList(
+        [layers(nn.Linear(c, width), nn.ReLU(), nn.Linear(width, width)) for c in channels]
+    )
+
+
 def lab_discriminator(base_dim) -> nn.Module:
     """Colorization's, the 70x70 PatchGAN: Lab [N, 3, H, W] to a map of logits."""
     d = base_dim

@@ -6,6 +6,7 @@ reach, counting those that the article's step needs. ``--against torch`` runs th
 PyTorch (torch_reference.py) in a process of its own, in alternation, with as many threads, in the
 faster of NCHW and channels-last; a ratio above 1 means that ours is faster. ``--against plain`` and
 the other names do the same with our own step without that part of the fast path: what it gave.
+``--amp bf16`` measures both sides in mixed precision, ``--against float32`` what that gave.
 Printed are medians; the last line is one JSON object. ``--model all`` measures one after the other.
 """
 
@@ -41,6 +42,7 @@ SETTINGS = {
     "dcgan": Setting(28, 128),
     "pix2pix": Setting(128, 1),
     "cyclegan": Setting(128, 1),
+    "cut": Setting(128, 1),
     "stargan_v2": Setting(64, 4, {"base_dim": 64, "max_channels": 256}),
     "colorization": Setting(128, 4),
 }
@@ -49,7 +51,7 @@ LAYERS = {
     "pooling": ("AvgPool2D", "MaxPool2D"),
     "linear": ("Linear",),
 }
-PARTS = ("plain", "winograd", *LAYERS)
+PARTS = ("plain", "float32", "winograd", *LAYERS)
 NAMES = {"torch": "PyTorch", "plain": "the framework's own kernels"}
 LEAST = 0.5  # seconds of work between two looks at the clock
 REST = 0.3  # seconds after which the other process's threads have gone to sleep
@@ -73,7 +75,7 @@ def without(part: str) -> None:
 # What a worker does: each side in a process of its own, told what to do line by line.
 
 
-def ours(name: str, size: int, batch: int, part: str = ""):
+def ours(name: str, size: int, batch: int, amp: str, part: str = ""):
     """(one training step, one inference, what is known of them) of this package's model.
 
     ``part`` is one of PARTS, which it does without.
@@ -97,7 +99,7 @@ def ours(name: str, size: int, batch: int, part: str = ""):
     model = models.find(name)(crop_size=size, **SETTINGS[name].options)
     accelerate(model)
     model.train()
-    update, data = Update(), random_batch(name, paddle, size, batch)
+    update, data = Update(amp), random_batch(name, paddle, size, batch)
 
     def train() -> None:
         losses = training_step(model, data, 0, update)
@@ -105,7 +107,7 @@ def ours(name: str, size: int, batch: int, part: str = ""):
             term.item()
 
     def infer() -> None:
-        with evaluating(model), paddle.no_grad():
+        with evaluating(model), paddle.no_grad(), update.autocast():
             if name == "dcgan":
                 model.translate(count=batch).numpy()
             elif name == "stargan_v2":
@@ -140,7 +142,7 @@ def random_batch(name: str, paddle, size: int, batch: int) -> dict[str, Any]:
     return {**found, **{key: paddle.randn([batch, 16]) for key in ("z_trg", "z_trg2")}}
 
 
-def theirs(name: str, size: int, batch: int):
+def theirs(name: str, size: int, batch: int, amp: str):
     """The same of the PyTorch reference, in the faster memory format."""
     import torch
     from torch_reference import MODELS
@@ -152,14 +154,18 @@ def theirs(name: str, size: int, batch: int):
         model = MODELS[name](memory_format, size, batch)
         data = model.batch()
 
+        def autocast():
+            return torch.autocast("cpu", torch.bfloat16, enabled=amp == "bf16")
+
         def train() -> None:
-            model.step(data)
+            with autocast():
+                model.step(data)
 
         def infer() -> None:
             networks = [n for n in vars(model).values() if isinstance(n, torch.nn.Module)]
             for network in networks:
                 network.eval()
-            with torch.no_grad():
+            with torch.no_grad(), autocast():
                 model.infer(data)
             for network in networks:
                 network.train()
@@ -203,14 +209,15 @@ def clock_once(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def work(side: str, name: str, size: int, batch: int) -> None:
+def work(side: str, name: str, size: int, batch: int, amp: str) -> None:
     """Answer every line on standard input by one of JSON, until there are no more."""
     lines = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
         if side == "torch":
-            train, infer, known = theirs(name, size, batch)
+            train, infer, known = theirs(name, size, batch, amp)
         else:
-            train, infer, known = ours(name, size, batch, "" if side == "ours" else side)
+            amp = "off" if side == "float32" else amp
+            train, infer, known = ours(name, size, batch, amp, "" if side == "ours" else side)
         print(json.dumps(known), file=lines, flush=True)
         for line in sys.stdin:
             seconds = clock({"train": train, "infer": infer}[line.strip()])
@@ -221,9 +228,9 @@ def work(side: str, name: str, size: int, batch: int) -> None:
 class Worker:
     """One side's process."""
 
-    def __init__(self, side: str, name: str, size: int, batch: int, python: str):
+    def __init__(self, side: str, name: str, size: int, batch: int, amp: str, python: str):
         words = [python, __file__, "--worker", side, "--model", name]
-        words += ["--size", str(size), "--batch", str(batch)]
+        words += ["--size", str(size), "--batch", str(batch), "--amp", amp]
         self.process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -244,11 +251,13 @@ class Worker:
 # The run.
 
 
-def measure(name: str, size: int, batch: int, rounds: int, other: str | None, python: str) -> dict:
+def measure(
+    name: str, size: int, batch: int, amp: str, rounds: int, other: str | None, python: str
+) -> dict:
     """Everything about one model, as the JSON object says it."""
-    mine = Worker("ours", name, size, batch, sys.executable)
+    mine = Worker("ours", name, size, batch, amp, sys.executable)
     python = python if other == "torch" else sys.executable
-    sides = [mine] + ([Worker(other, name, size, batch, python)] if other else [])
+    sides = [mine] + ([Worker(other, name, size, batch, amp, python)] if other else [])
     seconds: dict[str, list[list[float]]] = {"train": [], "infer": []}
     for _ in range(rounds):
         for what, rows in seconds.items():
@@ -262,6 +271,7 @@ def measure(name: str, size: int, batch: int, rounds: int, other: str | None, py
         "model": name,
         "size": size,
         "batch": batch,
+        "amp": amp,
         "rounds": rounds,
         "threads": threads(),
         "load": round(os.getloadavg()[0], 2),
@@ -313,6 +323,7 @@ def main() -> None:
     parser.add_argument("--model", required=True, choices=[*SETTINGS, "all"])
     parser.add_argument("--size", type=int, metavar="N", help="pixels a side")
     parser.add_argument("--batch", type=int, metavar="N", help="images")
+    parser.add_argument("--amp", choices=["off", "bf16"], default="off", help="precision (off)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="alternations (5)")
     parser.add_argument(
         "--against", choices=["torch", *PARTS],
@@ -325,12 +336,13 @@ def main() -> None:
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
-        work(given.worker, given.model, given.size, given.batch)
+        work(given.worker, given.model, given.size, given.batch, given.amp)
         return
     found = []
     for name in SETTINGS if given.model == "all" else [given.model]:
         size, batch = given.size or SETTINGS[name].size, given.batch or SETTINGS[name].batch
-        one = measure(name, size, batch, given.rounds, given.against, given.torch_python)
+        how = given.amp, given.rounds, given.against, given.torch_python
+        one = measure(name, size, batch, *how)
         say(one)
         found.append(one)
     print(json.dumps(found if given.model == "all" else found[0]))

@@ -13,10 +13,12 @@ from itertools import chain
 import torch
 import torch.nn.functional as F
 from reference_networks import (
+    BlurredGenerator,
     ByDomain,
     DigitGenerator,
     DynamicUNet,
     StyledGenerator,
+    blurred_discriminator,
     digit_discriminator,
     dims_of,
     instance_norm,
@@ -24,6 +26,7 @@ from reference_networks import (
     mapping_network,
     pair_discriminator,
     patch_discriminator,
+    projections,
     resnet_generator,
     to_a_vector,
 )
@@ -71,7 +74,7 @@ class Frozen:
 
 
 class Reference:
-    """What the five share. ``images`` makes random pictures in the model's memory format."""
+    """What the six share. ``images`` makes random pictures in the model's memory format."""
 
     def __init__(self, memory_format):
         self.memory_format = memory_format
@@ -164,6 +167,57 @@ class CycleGAN(Reference):
 
     def infer(self, batch):
         return self.ab(batch[0])
+
+
+class CUT(Reference):
+    """CUT, or FastCUT. ``positions`` draws the patches of a map, once for a map and a step."""
+
+    def __init__(self, memory_format, size, batch, *, fast=False, width=64, blocks=9, vector=256):
+        super().__init__(memory_format)
+        self.shape, self.fast = (batch, 3, size, size), fast
+        self.g, self.d = self.to(BlurredGenerator(width, blocks), blurred_discriminator(width))
+        self.h = projections(self.g.channels, vector)
+        self.g_adam, self.h_adam, self.d_adam = adam(self.g), adam(self.h), adam(self.d)
+        self.positions = lambda count: torch.randperm(count)[:256]
+        self.flips = lambda: bool(torch.rand([]) < 0.5)
+
+    def batch(self):
+        return self.images(*self.shape), self.images(*self.shape)
+
+    def step(self, batch):
+        a, b = batch
+        n, flipped = len(a), self.fast and self.flips()
+        x = a if self.fast else torch.cat([a, b])
+        y = self.g(x.flip([3]) if flipped else x)
+        real, fake = lsgan(self.d(b), True), lsgan(self.d(y[:n].detach()), False)
+        minimise((real + fake) / 2, self.d_adam)
+        with Frozen(self.d):
+            gan = lsgan(self.d(y[:n]), True)
+        queries, keys = self.g.features(y), self.g.features(x)
+        queries = [q.flip([3]) for q in queries] if flipped else queries
+        places = [self.positions(k[0, 0].numel()) for k in keys]
+        # Of each image in turn, as the paper's loss is written.
+        nce = [
+            sum(self.nce(h, q[i], k[i], at) for h, q, k, at in zip(self.h, queries, keys, places))
+            / len(keys)
+            for i in range(len(x))
+        ]
+        nce_x, nce_y = sum(nce[:n]) / n, sum(nce[n:]) / n
+        minimise(gan + (10 * nce_x if self.fast else (nce_x + nce_y) / 2), self.g_adam, self.h_adam)
+        terms = {"d_loss_real": real, "d_loss_fake": fake, "g_loss_gan": gan, "g_loss_nce": nce_x}
+        return terms if self.fast else {**terms, "g_loss_nce_identity": nce_y}
+
+    def nce(self, project, query, key, places):
+        """One map [C, h, w] of one image: a positive and the other places' negatives each."""
+        q, k = (project(m.flatten(1)[:, places].T) for m in (query, key))
+        q, k = (v / (v.norm(dim=1, keepdim=True) + 1e-7) for v in (q, k.detach()))
+        positive, negative = (q * k).sum(1, keepdim=True), q @ k.T
+        negative = negative.masked_fill(torch.eye(len(q), dtype=torch.bool), float("-inf"))
+        logits = torch.cat([positive, negative], 1) / 0.07
+        return F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long))
+
+    def infer(self, batch):
+        return self.g(batch[0])
 
 
 class Colorization(Reference):
@@ -266,6 +320,7 @@ MODELS = {
     "dcgan": DCGAN,
     "pix2pix": Pix2Pix,
     "cyclegan": CycleGAN,
+    "cut": CUT,
     "stargan_v2": StarGANv2,
     "colorization": Colorization,
 }

@@ -20,9 +20,14 @@ class Header(NamedTuple):
     height: int = 0
     complete: bool = True  # the file has its end mark
     orientation: int = 1  # EXIF's, 1 to 8, where OpenCV does not apply it
-    grey: bool = False  # grey with alpha, which OpenCV decodes as colour with alpha
+    grey: bool = False  # grey, even if OpenCV decodes it as colour with alpha
     opaque: bool = False  # OpenCV decodes a fourth channel that is not alpha
     white: int | None = None  # the value of white, if the number type does not tell
+    clear: int | None = None  # the grey value that is transparent, which OpenCV ignores
+    inverted: bool = False  # OpenCV decodes white as 0
+    associated: bool = False  # OpenCV decodes colours that are multiplied by alpha
+    with_pillow: bool = False  # Pillow decodes it, since OpenCV does not, or not right
+    refused: str = ""  # why neither decodes it right
 
 
 def read_header(data: bytes) -> Header:
@@ -37,13 +42,17 @@ def read_header(data: bytes) -> Header:
 
 
 def _jpeg(kind: str, data: bytes) -> Header:
-    """Walk the segments to the end-of-image mark, skipping that of a thumbnail in a segment."""
+    """Walk the segments to the end-of-image mark, skipping that of a thumbnail in a segment.
+
+    Some telephones (Samsung's) write a trailer, SEFH ... SEFT, over the mark of a whole image.
+    """
+    trailer = data.rfind(b"SEFH") if data.endswith(b"SEFT") else -1
     width = height = position = 0
     orientation = 1
     while True:
         mark = _JPEG_MARK.search(data, position)
-        if mark is None:
-            return Header(kind, width, height, False)
+        if mark is None or mark.start() > trailer > 0:
+            return Header(kind, width, height, trailer > position > 0, orientation)
         code, position = mark[1][0], mark.end()
         if code == 0xD9:
             return Header(kind, width, height, True, orientation)
@@ -63,16 +72,21 @@ _JPEG_MARK = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 
 def _png(kind: str, data: bytes) -> Header:
     """Walk the chunks to IEND."""
-    width = height = colour = 0
+    width = height = depth = colour = 0
+    clear = None
     orientation, position, name = 1, 8, b""
     while position + 12 <= len(data) and name != b"IEND":
         length, name = struct.unpack_from(">I4s", data, position)
         if name == b"IHDR":
-            width, height, _, colour = struct.unpack_from(">IIBB", data, position + 8)
+            width, height, depth, colour = struct.unpack_from(">IIBB", data, position + 8)
+        elif name == b"tRNS" and colour == 0 and depth:
+            (clear,) = struct.unpack_from(">H", data, position + 8)
+            clear *= 1 if depth == 16 else 255 // (2**depth - 1)  # as OpenCV widens the values
         elif name == b"eXIf":
             orientation = _orientation(data[position + 8 : position + 8 + length])
         position += 12 + length
-    return Header(kind, width, height, name == b"IEND", orientation, grey=colour == 4)
+    grey = colour in (0, 4)
+    return Header(kind, width, height, name == b"IEND", orientation, grey=grey, clear=clear)
 
 
 def _webp(kind: str, data: bytes) -> Header:
@@ -107,16 +121,93 @@ def _bmp(kind: str, data: bytes) -> Header:
         return Header(kind, *struct.unpack_from("<HH", data, 18))
     if length > 255:
         return Header()  # text that begins with BM
-    return Header(kind, abs(width), abs(height))  # a negative height stores the top row first
+    # The fourth byte of a pixel is alpha if a mask says so; the short header has none.
+    (packing,) = struct.unpack_from("<I", data, 30)
+    alpha = packing == 3 and length >= 56 and struct.unpack_from("<I", data, 66)[0]
+    # A negative height stores the top row first.
+    return Header(kind, abs(width), abs(height), opaque=not alpha)
 
 
 def _gif(kind: str, data: bytes) -> Header:
-    return Header(kind, *struct.unpack_from("<HH", data, 6))
+    return Header(kind, *struct.unpack_from("<HH", data, 6), with_pillow=True)
+
+
+def _by_pillow(kind: str, data: bytes) -> Header:
+    """Leave size and orientation to Pillow."""
+    return Header(kind, with_pillow=True)
+
+
+def _isobmff(kind: str, data: bytes) -> Header:
+    """Recognise AVIF and HEIC by the brand, in the box of videos such as MP4 too."""
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    if brand in (b"avif", b"avis"):
+        return _by_pillow("AVIF", data)
+    heic = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+    return _by_pillow(kind, data) if brand in heic else Header()
+
+
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # channels of each photometric interpretation
+_UNKNOWN_COLOURS = {4: "a mask", 8: "Lab colours", 9: "Lab colours", 10: "Lab colours",
+                    32803: "a camera's raw values", 34892: "a camera's raw values"}  # fmt: skip
 
 
 def _tiff(kind: str, data: bytes) -> Header:
-    tags = _tiff_tags(data)  # OpenCV applies the orientation of TIFF, and turns CMYK into RGBA
-    return Header(kind, tags.get(256, 0), tags.get(257, 0), opaque=tags.get(262) == 5)
+    """Choose who decodes by the tags: tests/test_image_formats.py has a table of all kinds.
+
+    OpenCV applies the orientation, turns CMYK into RGBA, inverts min-is-white up to 8 bits only,
+    loses the alpha of grey images, multiplies 8-bit colours by alpha, and reads memory at random
+    for 16 bits in planes. Pillow keeps 8 bits only, of 2 to 8.
+    """
+    tags = _tiff_values(data)
+    first = {tag: values[0] for tag, values in tags.items() if values}
+    colours, samples = first.get(262, 1), first.get(277, 1)
+    bits = first.get(258, 1)
+    extra = samples - _COLOURS.get(colours, samples)
+    alpha = first.get(338, 2)  # 0 is no alpha, 1 associated, 2 not
+    refused = ""
+    if first.get(254, 0) & 1:
+        refused = "its first image is a thumbnail of another"
+    elif colours not in _COLOURS:
+        refused = f"it holds {_UNKNOWN_COLOURS.get(colours, 'unknown colours')}"
+    elif extra > 1 or (extra and (_COLOURS[colours] not in (1, 3) or alpha > 2)):
+        refused = f"it has {samples} channels"
+    elif bits > 8 and samples > 1 and first.get(284, 1) == 2:
+        refused = f"its {bits}-bit channels are stored one after another"
+    elif extra and _COLOURS[colours] == 1 and (bits != 8 or 338 not in tags or colours != 1):
+        refused = f"it holds {bits}-bit grey with a second channel"
+    return Header(
+        kind,
+        first.get(256, 0),
+        first.get(257, 0),
+        opaque=colours == 5 or alpha == 0,
+        inverted=colours == 0 and bits > 8,
+        associated=extra == 1 and alpha == 1,
+        with_pillow=(extra == 1 and bits == 8) or bits in (2, 4),
+        refused=refused,
+    )
+
+
+def _tiff_values(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Return the first integers of each tag in the first directory of a TIFF or BigTIFF."""
+    order = {b"II": "<", b"MM": ">"}[data[:2]]
+    big = struct.unpack_from(order + "H", data, 2) == (43,)
+    word, count_of_tags, head = ("Q", "Q", 4) if big else ("I", "H", 4)
+    (start,) = struct.unpack_from(order + word, data, 8 if big else 4)
+    (entries,) = struct.unpack_from(order + count_of_tags, data, start)
+    start += struct.calcsize(count_of_tags)
+    size = struct.calcsize("<" + word)
+    values = {}
+    for position in range(start, start + entries * (head + 2 * size), head + 2 * size):
+        tag, number_type = struct.unpack_from(order + "HH", data, position)
+        (count,) = struct.unpack_from(order + word, data, position + head)
+        letter = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(number_type)
+        if letter is None:
+            continue
+        place, shown = position + head + size, min(count, 4)
+        if count * struct.calcsize("<" + letter) > size:
+            (place,) = struct.unpack_from(order + word, data, place)
+        values[tag] = struct.unpack_from(f"{order}{shown}{letter}", data, place)
+    return values
 
 
 def _pnm(kind: str, data: bytes) -> Header:
@@ -190,6 +281,11 @@ _FORMATS = {
     b"BM": ("BMP", _bmp),
     b"II*\0": ("TIFF", _tiff),
     b"MM\0*": ("TIFF", _tiff),
+    b"II+\0": ("TIFF", _tiff),  # BigTIFF
+    b"MM\0+": ("TIFF", _tiff),
     b"GIF8": ("GIF", _gif),
+    b"\0\0\0\x0cjP  ": ("JPEG 2000", _by_pillow),
+    b"\xff\x4f\xff\x51": ("JPEG 2000", _by_pillow),
+    b"\0\0\0": ("HEIC", _isobmff),
     b"P": ("PNM", _pnm),
 }

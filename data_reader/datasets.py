@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from paddle.io import Dataset  # noqa: E402
 
 from . import transforms  # noqa: E402
 from .errors import InputError  # noqa: E402
-from .images import read_image  # noqa: E402
+from .images import file_size, read_image  # noqa: E402
 from .layout import Pair  # noqa: E402
+
+SAMPLES = 8  # items that show what a set holds
+MAX_CLASS_ID = 50
 
 
 class ImageDataset(Dataset):
@@ -64,15 +69,20 @@ class ImageDataset(Dataset):
         few.items = self.items[:count]
         return few
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Return the number of items and a hash of names and sizes, which identify the data."""
+    def fingerprint(self, bad: dict[str, None] | None = None) -> dict[str, Any]:
+        """Return the number of items and a hash of names and sizes, which identify the data.
+
+        ``bad`` collects what is wrong with files, instead of raising InputError.
+        """
         digest = hashlib.sha256(self.describe().encode() if not self.paths() else b"")
         for name, path in sorted(self.paths()):
             try:
-                size = path.stat().st_size
-            except OSError as error:
-                raise InputError(f"cannot read {path}: {error.strerror}") from error
-            digest.update(f"{name}\t{size}\n".encode())
+                size = file_size(path)
+            except InputError as error:
+                if bad is None:
+                    raise
+                bad[str(error)], size = None, -1
+            digest.update(os.fsencode(f"{name}\t{size}\n"))  # a name need not be UTF-8
         return {"items": len(self), "sha256": digest.hexdigest()}
 
     def __len__(self) -> int:
@@ -92,7 +102,7 @@ class Paired(ImageDataset):
             size.
         crop_type: "Random", "Center", "None" or "Resize" (the whole image at ``crop_size``).
         labels: sides that hold label maps, resized by nearest neighbour: "a", "b", "none", or
-            "auto" (decided by the first pair).
+            "auto" (see ``label_votes``).
 
     Raises:
         InputError: on reading an item whose images are unreadable, differ in size, or are smaller
@@ -116,7 +126,7 @@ class Paired(ImageDataset):
         self.load_size, self.crop_size, self.crop_type = load_size, crop_size, crop_type
         self.flip, self.keep_aspect, self.a_side = flip, keep_aspect, a_side
         self.labels, self.what = labels, what
-        self._interpolation: list[str] | None = None
+        self._votes: list[tuple[int, int]] | None = None
 
     def read(self, index: int) -> list[np.ndarray]:
         """Return the whole images A and B as stored, uint8 [H, W, 3] each."""
@@ -135,29 +145,44 @@ class Paired(ImageDataset):
 
     def item(self, index, rng):
         images = self.read(index)
+        names = 2 * self.files(index)  # one file may hold both sides
         if self.crop_type == "Resize":
-            images = self._resized(images, self.crop_size, keep_aspect=False)
+            images = self._resized(images, names, self.crop_size, keep_aspect=False)
         else:
             if self.load_size > 0:
-                images = self._resized(images, self.load_size, self.keep_aspect)
-            name = self.files(index)[0]
-            images = transforms.crop(images, self.crop_size, self.crop_type, rng, name)
+                images = self._resized(images, names, self.load_size, self.keep_aspect)
+            images = transforms.crop(images, self.crop_size, self.crop_type, rng, names[0])
             if self.flip:
                 images = transforms.flip(images, rng)
         a, b = (transforms.normalise(image) for image in images)
         return {"a": a, "b": b}
 
-    def _resized(self, images, size, keep_aspect):
-        if self._interpolation is None:  # decided once, by the first pair, for all workers
-            if self.labels == "auto":
-                flat = [transforms.looks_like_labels(image) for image in self.read(0)]
-            else:
-                flat = [self.labels == "a", self.labels == "b"]
-            self._interpolation = ["nearest" if is_flat else "cubic" for is_flat in flat]
-        pairs = zip(images, self._interpolation)
-        if keep_aspect:
-            return [transforms.short_side(image, size, how) for image, how in pairs]
-        return [transforms.resize(image, size, size, how) for image, how in pairs]
+    def _resized(self, images, names, size, keep_aspect):
+        labels = self.label_sides()
+        ways = ["nearest" if side in labels else "cubic" for side in "ab"]
+        shapes = transforms.common_shape(images, size) if keep_aspect else [(size, size)] * 2
+        return [
+            transforms.resize(image, *shape, how, name)
+            for image, shape, how, name in zip(images, shapes, ways, names)
+        ]
+
+    def label_sides(self) -> str:
+        """Return the sides that hold label maps: "a", "b", "ab" or ""."""
+        if self.labels != "auto":
+            return {"none": ""}.get(self.labels, self.labels)
+        return "".join(side for side, (yes, of) in zip("ab", self.label_votes()) if 2 * yes > of)
+
+    def label_votes(self) -> list[tuple[int, int]]:
+        """Return, for each side, how many sampled images look like label maps, and of how many.
+
+        Blank images do not vote: a photograph that is all white has one colour too.
+        """
+        if self._votes is None:  # the same for all workers
+            self._votes = []
+            for images in zip(*samples(self.read, len(self))):
+                shown = [image for image in images if not transforms.is_blank(image)]
+                self._votes.append((sum(map(transforms.looks_like_labels, shown)), len(shown)))
+        return self._votes
 
     def files(self, index, rng=None):
         pair = self.items[index]
@@ -168,12 +193,24 @@ class Paired(ImageDataset):
         return [(f"{side}/{path.parent.name}/{path.name}", path) for side, path in files]
 
     def warnings(self):
-        short = min(self.read(0)[0].shape[:2])
+        sides = list(zip(*samples(self.read, len(self))))
+        found = [text for side, images in zip("AB", sides) for text in dark(side, images)]
+        short = min(sides[0][0].shape[:2])
         if self.load_size in (0, short):
-            return []
+            return found
+        if self.labels == "auto":
+            for side, (yes, of) in zip("AB", self.label_votes()):
+                if yes:
+                    how = "label maps, resized by nearest neighbour"
+                    how = how if 2 * yes > of else "photographs, resized smoothly"
+                    found.append(
+                        f"side {side} is taken for {how}: {yes} of {of} sampled images look like "
+                        "label maps; --labels a, b or none decides otherwise"
+                    )
         return [
+            *found,
             f"the images' short side of {short} pixels is resized to {self.load_size}; resizing "
-            "blurs the training images, --load-size 0 crops them at full resolution"
+            "blurs the training images, --load-size 0 crops them at full resolution",
         ]
 
 
@@ -225,10 +262,9 @@ class Unpaired(ImageDataset):
         return self.a if side == "a" else self.b
 
     def _window(self, side, index, rng):
-        image = self.read(side, index)
+        image, name = self.read(side, index), str(self._side(side)[index])
         if self.load_size > 0:
-            image = transforms.short_side(image, self.load_size)
-        name = str(self._side(side)[index])
+            image = transforms.short_side(image, self.load_size, name=name)
         images = transforms.crop([image], self.crop_size, self.crop_type, rng, name)
         if self.flip:
             images = transforms.flip(images, rng)
@@ -252,7 +288,38 @@ class Unpaired(ImageDataset):
         return f"{len(self.a)} A and {len(self.b)} B, {self.what}"
 
     def warnings(self):
-        return enlarged(min(min(self.read(side, 0).shape[:2]) for side in "ab"), self.load_size)
+        sides = [samples(partial(self.read, side), len(self._side(side))) for side in "ab"]
+        found = [text for side, images in zip("AB", sides) for text in dark(side, images)]
+        return found + enlarged(min(min(s[0].shape[:2]) for s in sides), self.load_size)
+
+
+def samples(read: Callable[[int], Any], count: int) -> list[Any]:
+    """Read ``SAMPLES`` items, spread over the set, of those that can be read.
+
+    Raises:
+        InputError: none of them can be read.
+    """
+    found = []
+    for index in np.unique(np.linspace(0, count - 1, min(SAMPLES, count)).round().astype(int)):
+        try:
+            found.append(read(int(index)))
+        except InputError as error:
+            last = error
+    if not found:
+        raise last
+    return found
+
+
+def dark(side: str, images: Sequence[np.ndarray]) -> list[str]:
+    """Return a warning if images hold small numbers only, as masks of class ids do."""
+    most = max(int(image.max()) for image in images)
+    if not 1 <= most <= MAX_CLASS_ID or not any(map(transforms.looks_like_labels, images)):
+        return []
+    return [
+        f"side {side} holds no value above {most} of 255, which is black to the eye and to the "
+        "network. If these are class ids, give each class a colour of its own, or spread them: "
+        f"`mogrify -evaluate multiply {255 // most}` (ImageMagick) in a copy of the folder"
+    ]
 
 
 def enlarged(smallest: int, size: int) -> list[str]:

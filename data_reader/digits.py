@@ -60,7 +60,7 @@ class Images(ImageDataset):
 
     def item(self, index, rng):
         path = self.items[index]
-        image = transforms.short_side(read_image(path, self.channels), self.size)
+        image = transforms.short_side(read_image(path, self.channels), self.size, name=str(path))
         (image,) = transforms.crop([image], self.size, "Center", rng, str(path))
         return {"image": transforms.normalise(image)}
 

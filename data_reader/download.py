@@ -137,6 +137,21 @@ def build(data: DataSet, archives: list[Path], target: Path) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def by_hand(data: DataSet, urls: list[str], target: Path) -> str:
+    """Return what is downloaded, its size, and how to place it without this command."""
+    size = sum(file.size for file in data.files)
+    shown = format_size(size) if size else "of unknown size"
+    holds = " and ".join(data.holds)
+    packed = "" if set(data.holds) == {file.name for file in data.files} else "unpack it and "
+    mirror = f"; from China: --url {data.mirror}" if data.mirror else ""
+    if data.mirror and urls[0].startswith(data.mirror):
+        mirror = ""
+    return (
+        f"downloading {' and '.join(urls)}, {shown}{mirror}; by hand: {packed}put {holds} into "
+        f"{target}"
+    )
+
+
 def ask(name: str, data: DataSet, urls: list[str], folder: Path, *, yes: bool) -> None:
     """Log size and duration of a large download; on a terminal, ask for confirmation."""
     sizes = [file.size for file in data.files]
@@ -216,6 +231,7 @@ def run(options: argparse.Namespace) -> int:
     if is_complete(data, target):
         log(f"{name} is already in {target}")
     else:
+        log(by_hand(data, addresses(data, options.url), target))
         ask(name, data, addresses(data, options.url), target.parent, yes=options.yes)
         checked, retries = not options.no_check, options.retries
         download(name, target, url=options.url, checked=checked, retries=retries)

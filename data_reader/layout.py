@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
+from . import _pairing
 from .errors import InputError
-from .images import list_images, natural_key
+from .images import is_system_folder, list_images, natural_key
 
+SPLITS = ("train", "test", "val")
 MAX_VALIDATION = 500  # photographs of one folder that are kept from training
 
 
@@ -21,28 +23,54 @@ class Pair(NamedTuple):
     b: Path | None = None
 
 
+class ListFile(os.PathLike):
+    """A list file whose lines are relative to the folder ``root``: ``--data`` and ``--data-root``.
+
+    Raises:
+        InputError: one of them does not exist.
+    """
+
+    def __init__(self, path: str | os.PathLike, root: str | os.PathLike):
+        self.path, self.root = Path(path), Path(root)
+        if not self.path.is_file():
+            raise InputError(f"--data-root is for a list file, and --data {path} is none")
+        if not self.root.is_dir():
+            raise InputError(f"--data-root {root} is not a folder")
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
 def paired(
     root: str | os.PathLike, *, train: bool, allow_outside: bool = False
 ) -> tuple[list[Pair], str]:
     """Return the pairs under ``root`` in natural order, and a description of the layout.
 
-    Layouts, in this order: a list file (``A<TAB>B`` per line, relative to the file's folder);
-    ``trainA/`` and ``trainB/`` with equal names (``testA``/``testB`` or ``valA``/``valB``);
-    ``train/A`` and ``train/B``; ``train/`` (``val/`` or ``test/``) with both sides in each image;
-    ``a/`` and ``b/``; images with both sides in ``root`` itself. Returns an empty list if there is
-    no test split. ``allow_outside``: see ``read_list``.
+    Layouts, in this order: a list file (``A<TAB>B`` per line, relative to its own folder or to one
+    inside; the test list has ``test`` or ``val`` for ``train`` in its name, or is ``test.txt``);
+    ``trainA/`` and ``trainB/`` (``testA``/``testB`` or ``valA``/``valB``); ``train/A`` and
+    ``train/B``; ``A/train`` and ``B/train``; ``train/`` (``val/`` or ``test/``) with both sides in
+    each image; ``a/`` and ``b/``; in ``root`` itself, images with both sides, or A and B with names
+    that differ in a known ending. Two folders pair by ``_pairing.match``. A folder of none of these
+    may contain one that is. Returns an empty list if there is no test split. ``allow_outside``: see
+    ``read_list``.
 
     Raises:
         InputError: no layout fits, a pair is incomplete, or a list is invalid.
     """
-    root = one_path(root)
+    given, root = root, one_path(root)
     if not root.exists():
         raise InputError(f"{root} does not exist; --data takes a folder, a list file, or `demo`")
+    if root.is_dir():
+        root = _pairing.data_folder(root, _is_paired)
+        lists = [] if _has_pairs(root) else _pairing.train_lists(root)
+        root = lists[0] if lists else root
     if root.is_file():
-        listing = root if train else root.with_name("test.txt")
-        if not (train or listing.exists()):
+        found = [root] if train else [p for p in _pairing.test_lists(root) if p.is_file()]
+        if not found:
             return [], ""
-        return read_list(listing, root.parent, allow_outside=allow_outside), f"list {listing}"
+        base = given.root if isinstance(given, ListFile) else None
+        return read_list(found[0], base, allow_outside=allow_outside), f"list {found[0]}"
 
     for split in _splits(train):
         for a, b in _sides(split):
@@ -59,11 +87,30 @@ def paired(
     found = [path for path in list_images(root) if path.parent == root]
     if not found:
         wanted = (
-            "trainA/ and trainB/ with equal names, a/ and b/ with equal names, or train/ with A "
-            "and B side by side in each image"
+            "trainA/ and trainB/, train/A and train/B, A/train and B/train, or a/ and b/, with "
+            "equal names; train/ with A and B side by side in each image; a list such as "
+            "train_list or train.txt with A<TAB>B on each line"
         )
         raise InputError(nothing_found(root, wanted))
+    two, what = _pairing.halves(found)
+    if two:
+        return [Pair(a, b) for a, b in two], what
     return [Pair(image) for image in found], "images with A and B side by side"
+
+
+def _has_pairs(root: Path) -> bool:
+    """Return whether folders of a known layout of pairs are in ``root``."""
+    sides = [pair for split in SPLITS for pair in _sides(split)]
+    if any((root / a).is_dir() or (root / b).is_dir() for a, b in sides):
+        return True
+    if any((root / a).is_dir() and (root / b).is_dir() for a, b in (("a", "b"), ("A", "B"))):
+        return True
+    return any((root / split).is_dir() and list_images(root / split) for split in SPLITS)
+
+
+def _is_paired(root: Path) -> bool:
+    """Return whether folders of pairs, or a list of them, are in ``root``."""
+    return _has_pairs(root) or bool(_pairing.train_lists(root))
 
 
 def unpaired(
@@ -95,8 +142,8 @@ def unpaired(
         if any(exist) and train:
             found, missing = (a, b) if exist[0] else (b, a)
             raise InputError(
-                f"{root} has {found}/, but no {missing}/; CycleGAN needs trainA/ and trainB/, a/ "
-                "and b/, or two --data folders"
+                f"{root} has {found}/, but no {missing}/; this model needs trainA/ and trainB/, "
+                "a/ and b/, or two --data folders"
             )
     if train:
         raise InputError(
@@ -153,7 +200,7 @@ def choose_validation(names: Sequence[str], seed: int) -> list[bool]:
     """
     if len(names) < 5:
         return [False] * len(names)
-    numbers = [hashlib.sha256(f"{seed}\t{name}".encode()).digest() for name in names]
+    numbers = [hashlib.sha256(os.fsencode(f"{seed}\t{name}")).digest() for name in names]
     twentieth = (2**64 // 20).to_bytes(8, "big")
     lowest = sorted(numbers)[:MAX_VALIDATION]
     return [
@@ -209,6 +256,11 @@ def domain_folders(root: Path) -> dict[str, list[Path]]:
         )
         raise InputError(nothing_found(root, wanted))
     for name, paths in found.items():
+        if "," in name or name != name.strip():
+            raise InputError(
+                f"the folder {str(root / name)!r} has a comma or an outer blank in its name, and "
+                "the names of domains are separated by commas; rename it"
+            )
         if not paths:
             raise InputError(
                 f"{root / name} has no images, and each folder in {root} is a domain; add images "
@@ -247,8 +299,8 @@ def one_path(root: str | os.PathLike | Sequence[str]) -> Path:
 
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:
-    """Pair the images of ``root/a`` and ``root/b`` by name, ignoring suffixes."""
-    sides = []
+    """Pair the images of ``root/a`` and ``root/b`` by name: see ``_pairing.match``."""
+    sides: list[dict[str, Path]] = []
     for folder, other in ((root / a, b), (root / b, a)):
         found = list_images(folder) if folder.is_dir() else []
         if not found:
@@ -256,51 +308,72 @@ def match_names(root: Path, a: str, b: str) -> list[Pair]:
                 f"{folder} {'has no images' if folder.is_dir() else 'is missing'}, but {other}/ "
                 f"exists; pairs need an image of the same name in {a}/ and {b}/"
             )
-        sides.append({p.relative_to(folder).with_suffix("").as_posix(): p for p in found})
+        sides.append({p.relative_to(folder).as_posix(): p for p in found})
+    if set(sides[0]) != set(sides[1]):
+        sides = [by_stem(folder, side) for folder, side in zip((root / a, root / b), sides)]
+        sides = list(_pairing.match(*sides))
     alone = sorted(set(sides[0]) ^ set(sides[1]))
     if alone:
         here, there = (a, b) if alone[0] in sides[0] else (b, a)
         raise InputError(
             f"{root / here}: {alone[0]} has no partner in {there}/ ({len(alone)} images have "
-            "none); add the missing images or remove these"
+            f"none; tried {_pairing.TRIED}); add the missing images or remove these"
         )
     return [Pair(path, sides[1][name]) for name, path in sides[0].items()]
 
 
+def by_stem(folder: Path, names: Mapping[str, Path]) -> dict[str, Path]:
+    """Return images by their names without suffixes.
+
+    Raises:
+        InputError: two images differ in their suffixes only.
+    """
+    stems: dict[str, Path] = {}
+    for name, path in names.items():
+        first = stems.setdefault(str(Path(name).with_suffix("")), path)
+        if first != path:
+            raise InputError(
+                f"{folder} has {first.name} and {path.name}: which of them belongs to a pair? "
+                "Remove or rename one, or give both sides the same suffixes"
+            )
+    return stems
+
+
 def read_list(
-    path: str | os.PathLike, root: str | os.PathLike, *, allow_outside: bool = False
+    path: str | os.PathLike, root: str | os.PathLike | None = None, *, allow_outside: bool = False
 ) -> list[Pair]:
     """Read pairs from a list file: ``A<TAB>B`` per line, relative to ``root``; or one path.
 
-    Lists may come from strangers, so paths must stay inside ``root`` unless ``allow_outside``.
-    Links inside ``root`` are the user's and are followed.
+    Commas, semicolons and spaces separate two image files too. Without ``root``, see
+    ``_pairing.list_root``. Lists may come from strangers, so paths must stay inside ``root`` unless
+    ``allow_outside``. Links inside ``root`` are the user's and are followed.
 
     Raises:
         InputError: the list is unreadable or empty, or a path leaves ``root``.
     """
-    path, root = Path(path), Path(root)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise InputError(f"cannot read the list {path}: {reason}") from error
-    pairs = []
+    path = Path(path)
+    lines = _pairing.list_lines(path)
+    found = []
     for number, line in enumerate(lines, 1):
-        names = line.rstrip("\r\n").split("\t")
-        if not line.strip():
-            continue
+        names = _pairing.split_line(line)
         if len(names) > 2:
             raise InputError(f"{path}, line {number}: {len(names)} columns; a pair is A<TAB>B")
         for name in names:
-            if not allow_outside and leaves_folder(name.strip()):
+            if not allow_outside and leaves_folder(name):
                 raise InputError(
-                    f"{path}, line {number}: {name} is outside {root}; paths are relative to the "
-                    "list's folder. Use --allow-outside if you trust the list"
+                    f"{path}, line {number}: {name} is outside {root or path.parent}; paths are "
+                    "relative to the list's folder, or to --data-root. Use --allow-outside if you "
+                    "trust the list"
                 )
-        pairs.append(Pair(*(root / name.strip() for name in names)))
-    if not pairs:
+        if names:
+            found.append(names)
+    if not found:
         raise InputError(f"the list {path} names no images; each line is A<TAB>B")
-    return pairs
+    names = [name for pair in found for name in pair]
+    if root is None and not any(map(leaves_folder, names)):
+        root = _pairing.list_root(path, names)
+    base = Path(path.parent if root is None else root)
+    return [Pair(*(_pairing.inside(base, name) for name in names)) for names in found]
 
 
 def leaves_folder(name: str) -> bool:
@@ -322,7 +395,12 @@ def _splits(train: bool) -> tuple[str, ...]:
 
 
 def _sides(split: str) -> tuple[tuple[str, str], ...]:
-    return (f"{split}A", f"{split}B"), (f"{split}/A", f"{split}/B")
+    return (
+        (f"{split}A", f"{split}B"),
+        (f"{split}/A", f"{split}/B"),
+        (f"A/{split}", f"B/{split}"),
+        (f"leftImg8bit/{split}", f"gtFine/{split}"),
+    )
 
 
 def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
@@ -333,8 +411,8 @@ def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
 
 
 def _subfolders(root: Path) -> list[Path]:
-    """Return the folders in ``root`` that are not hidden, in natural order."""
+    """Return the folders in ``root``, without those of ``is_system_folder``, in natural order."""
     if not root.is_dir():
         raise InputError(f"{root} is missing, but there are folders of domains next to it")
-    folders = (path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    folders = (path for path in root.iterdir() if path.is_dir() and not is_system_folder(path.name))
     return sorted(folders, key=natural_key)

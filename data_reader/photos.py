@@ -17,7 +17,7 @@ from ._opencv import cv2
 from .colour import encode, rgb_to_lab
 from .datasets import ImageDataset
 from .errors import InputError
-from .images import MAX_PIXELS, read_image
+from .images import MAX_PIXELS, read_file, read_image
 from .output import STDERR
 
 MAX_SCANNED = 200  # images that the statistics of a set are computed from
@@ -78,10 +78,9 @@ class Photos(ImageDataset):
         return read_colour_stats(self.items[index])
 
     def item(self, index, rng):
-        image = self.read(index)
+        image, name = self.read(index), self.files(index)[0]
         if self.load_size > 0:
-            image = transforms.short_side(image, self.load_size)
-        name = self.files(index)[0]
+            image = transforms.short_side(image, self.load_size, name=name)
         images = transforms.crop([image], self.crop_size, self.crop_type, rng, name)
         if self.flip:
             images = transforms.flip(images, rng)
@@ -154,11 +153,11 @@ class Photos(ImageDataset):
 def read_colour_stats(path: Path) -> ColourStats | None:
     """Return ``colour_stats`` of a file, decoded at 1/8 if it is large; None if unreadable."""
     try:
-        data = Path(path).read_bytes()
-    except OSError:
+        data = read_file(Path(path))
+    except InputError:
         return None
     header = read_header(data)
-    if not data or not header.complete or header.width * header.height > MAX_PIXELS:
+    if not header.complete or header.width * header.height > MAX_PIXELS:
         return None
     large = min(header.width, header.height) >= 256
     try:

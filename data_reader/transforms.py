@@ -10,15 +10,23 @@ import math
 
 import numpy as np
 
-from ._opencv import cv2
+from ._opencv import cv2, pixel_errors
 from .errors import InputError
 
+MAX_ENLARGED = 2**26  # pixels of an image after it is enlarged
 
-def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cubic") -> np.ndarray:
+
+def resize(
+    image: np.ndarray, width: int, height: int, interpolation: str = "cubic", name: str = "an image"
+) -> np.ndarray:
     """Resize to ``width`` x ``height`` pixels; returns the same array if it has that size.
 
     ``interpolation`` is "cubic" (area averaging when shrinking, against aliasing) or "nearest" (for
-    label maps: adds no colours).
+    label maps: adds no colours). ``name`` is for the error message.
+
+    Raises:
+        InputError: the result would have more than ``MAX_ENLARGED`` pixels, and more than the
+            image; or it does not fit into memory.
     """
     if image.shape[:2] == (height, width):
         return image
@@ -27,15 +35,42 @@ def resize(image: np.ndarray, width: int, height: int, interpolation: str = "cub
     else:
         shrinks = width < image.shape[1] and height < image.shape[0]
         mode = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    resized = cv2.resize(image, (width, height), interpolation=mode)
+    size = f"{image.shape[1]} x {image.shape[0]} pixels to {width} x {height}"
+    if width * height > max(MAX_ENLARGED, image.shape[0] * image.shape[1]):
+        raise InputError(
+            f"{name} would be enlarged from {size}, more than the maximum of {MAX_ENLARGED}; "
+            "choose a smaller size, or remove the image"
+        )
+    with pixel_errors(f"cannot resize {name} from {size}"):
+        resized = cv2.resize(image, (width, height), interpolation=mode)
     return resized.reshape(height, width, image.shape[2])  # OpenCV drops a single channel
 
 
-def short_side(image: np.ndarray, size: int, interpolation: str = "cubic") -> np.ndarray:
-    """Resize the shorter side to ``size`` pixels, keeping the aspect ratio."""
+def short_side(
+    image: np.ndarray, size: int, interpolation: str = "cubic", name: str = "an image"
+) -> np.ndarray:
+    """Resize the shorter side to ``size`` pixels, keeping the aspect ratio; see ``resize``."""
+    return resize(image, *short_side_shape(image, size), interpolation, name)
+
+
+def short_side_shape(image: np.ndarray, size: int) -> tuple[int, int]:
+    """Return (width, height) of an image whose shorter side becomes ``size`` pixels."""
     height, width = image.shape[:2]
     scale = size / min(height, width)
-    return resize(image, round(width * scale), round(height * scale), interpolation)
+    return round(width * scale), round(height * scale)
+
+
+def common_shape(images: list[np.ndarray], size: int) -> list[tuple[int, int]]:
+    """Return ``short_side_shape`` of each image: the first one's if only rounding tells them apart.
+
+    A scene of 500 x 333 pixels is stored as 250 x 167 at half its size, which is not its shape.
+    """
+    shapes = [short_side_shape(image, size) for image in images]
+    width, height = shapes[0]
+    rounding = sum(0.5 / min(image.shape[:2]) for image in images)  # of the aspect ratio
+    tolerance = 1 + max(width, height) * rounding
+    off = (max(abs(w - width), abs(h - height)) for w, h in shapes)
+    return [shapes[0] if by <= tolerance else shape for by, shape in zip(off, shapes)]
 
 
 def crop(
@@ -126,6 +161,11 @@ def denormalise(image: np.ndarray) -> np.ndarray:
         raise ValueError(f"an image is [C, H, W], not {list(image.shape)}")
     levels = np.rint((np.clip(image, -1, 1).astype(np.float32) + 1) * np.float32(127.5))
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
+
+
+def is_blank(image: np.ndarray) -> bool:
+    """Return whether all pixels of an image are equal."""
+    return bool((image == image[0, 0]).all())
 
 
 def looks_like_labels(image: np.ndarray) -> bool:

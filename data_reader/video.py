@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,33 @@ import numpy as np
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .images import MAX_PIXELS, PathLike, cv2, existing_file
+from .transforms import resize
 
 VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
+    (
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".3gp",
+        ".flv",
+        ".vob",
+    )
 )
+MAX_PAUSE = 600.0  # seconds that one frame of a variable rate is shown
+MAX_FPS = 240
 MIN_SIDE = 16  # pixels; below, some encoders write out of bounds (MJPG, 4 x 4)
 
 # Codecs of the FFmpeg in OpenCV's wheels (it has no H.264), the most widely supported first.
-_CODECS = {
+CODECS = {
     ".mp4": ("mp4v", "vp09"),
     ".m4v": ("mp4v",),
     ".mov": ("mp4v", "MJPG"),
@@ -32,6 +52,8 @@ _CODECS = {
 class VideoReader:
     """The frames of a video, uint8 RGB [H, W, 3], upright; each iteration starts at the first.
 
+    Pixels that are not square are widened, see ``size``; for variable rates see ``timed``.
+
     ``fps`` is frames per second (25 if unknown), ``size`` is (width, height) in pixels. ``frames``
     is the number of frames in the file's header (None if unknown); a damaged file can have fewer.
 
@@ -43,6 +65,8 @@ class VideoReader:
     def __init__(self, path: PathLike):
         self.path = existing_file(path)
         self._capture = cv2.VideoCapture()
+        self._open_files = ExitStack()
+        self._name = self._open_files.enter_context(name_for_opencv(self.path))
         first = next(iter(self), None)
         if first is None:
             self.close()
@@ -52,13 +76,35 @@ class VideoReader:
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if fps > MAX_FPS:  # the clock of a variable rate, as in browsers' recordings
+            fps = 30.0
         self.fps: float = fps if math.isfinite(fps) and fps > 0 else 25.0
         self.frames: int | None = int(count) if count > 0 else None
         self.size: tuple[int, int] = (first.shape[1], first.shape[0])
 
+    def timed(self) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield each frame, and how often a video of constant ``fps`` shows it.
+
+        That is once, unless the frames of the file come at a variable rate. Of frames that come
+        faster than ``fps``, some are shown 0 times; pauses are at most ``MAX_PAUSE`` long.
+        """
+        shown, start, before, last = 0, None, 0.0, None
+        for frame in self:
+            time = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            start = time if start is None else start
+            if last is not None:
+                step = min(time - before, MAX_PAUSE)
+                start += time - before - step
+                # Without times in the file, one frame follows the other.
+                count = round((time - start) * self.fps) - shown if step > 0 else 1
+                yield last, max(0, count)
+                shown += max(0, count)
+            last, before = frame, time
+        if last is not None:
+            yield last, 1
+
     def __iter__(self) -> Iterator[np.ndarray]:
-        # An absolute path: FFmpeg takes a name before a colon for a protocol.
-        self._capture.open(str(self.path.resolve()), cv2.CAP_FFMPEG)
+        self._capture.open(self._name, cv2.CAP_FFMPEG)
         size = [self._capture.get(x) for x in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         if size[0] * size[1] > MAX_PIXELS:
             self.close()
@@ -70,11 +116,20 @@ class VideoReader:
             decoded, frame = self._capture.read()
             if not decoded:
                 return
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            yield self._square(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+    def _square(self, frame: np.ndarray) -> np.ndarray:
+        """Widen a frame whose pixels are not square, as players do: videos are written square."""
+        parts = [self._capture.get(x) for x in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN)]
+        shape = parts[0] / parts[1] if min(parts) > 0 else 1.0
+        if shape == 1 or not 0.1 < shape < 10:
+            return frame
+        return resize(frame, round(frame.shape[1] * shape), frame.shape[0], name=str(self.path))
 
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
+        self._open_files.close()
 
     def __enter__(self) -> VideoReader:
         return self
@@ -102,8 +157,8 @@ class VideoWriter:
         self.size = (int(size[0]), int(size[1]))
         self.frames = 0  # written so far
         self._encoder: cv2.VideoWriter | None = None  # within the block
-        suffixes = ", ".join(_CODECS)
-        if self.path.suffix.lower() not in _CODECS:
+        suffixes = ", ".join(CODECS)
+        if self.path.suffix.lower() not in CODECS:
             raise InputError(f"cannot write {self.path}: its suffix is none of {suffixes}")
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise InputError(f"cannot write {self.path}: {fps} frames a second; give more than 0")
@@ -143,39 +198,59 @@ class VideoWriter:
         with atomic_path(self.path) as temporary:
             with disk_errors(f"cannot write {self.path}"):
                 temporary.touch()  # OpenCV would not report the reason
-            self._encoder = self._open(temporary)
-            try:
-                yield
-            finally:
-                self._encoder.release()
-                self._encoder = None
-            if self.frames == 0:
-                raise InputError(f"cannot write {self.path}: there is no frame to write")
-            if not _has_frame(temporary, self.frames - 1):
-                raise InputError(
-                    f"cannot write {self.path}: not all of its {self.frames} frames reached the "
-                    "disk; free some space or choose another folder"
-                )
+            with name_for_opencv(temporary) as name:
+                self._encoder = self._open(name)
+                try:
+                    yield
+                finally:
+                    self._encoder.release()
+                    self._encoder = None
+                if self.frames == 0:
+                    raise InputError(f"cannot write {self.path}: there is no frame to write")
+                if not _has_frame(name, self.frames - 1):
+                    raise InputError(
+                        f"cannot write {self.path}: not all of its {self.frames} frames reached "
+                        "the disk; free some space or choose another folder"
+                    )
 
-    def _open(self, temporary: Path) -> cv2.VideoWriter:
+    def _open(self, temporary: str) -> cv2.VideoWriter:
         """Return an encoder with the first codec that supports this rate and size."""
         width, height = self.size
         even = (width + width % 2, height + height % 2)
         encoder = cv2.VideoWriter()
-        for codec in _CODECS[self.path.suffix.lower()]:
+        for codec in CODECS[self.path.suffix.lower()]:
             fourcc = cv2.VideoWriter_fourcc(*codec)
-            if encoder.open(str(temporary.resolve()), cv2.CAP_FFMPEG, fourcc, self.fps, even):
+            if encoder.open(temporary, cv2.CAP_FFMPEG, fourcc, self.fps, even):
                 return encoder
-        others = ", ".join(suffix for suffix in _CODECS if suffix != self.path.suffix.lower())
+        others = ", ".join(suffix for suffix in CODECS if suffix != self.path.suffix.lower())
         raise InputError(
             f"cannot write {self.path}: OpenCV has no codec for {width} x {height} pixels at "
             f"{self.fps:g} frames a second in {self.path.suffix}; try another suffix: {others}"
         )
 
 
-def _has_frame(path: Path, index: int) -> bool:
+@contextmanager
+def name_for_opencv(path: Path) -> Iterator[str]:
+    """Yield a name by which OpenCV can open an existing file.
+
+    Absolute, for FFmpeg takes a name before a colon for a protocol. OpenCV crashes on names that
+    are not UTF-8: those get a link with another name.
+    """
+    name = str(path.resolve())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, f"video{path.suffix}")
+            link.symlink_to(path.resolve())
+            yield str(link)
+    else:
+        yield name
+
+
+def _has_frame(path: str, index: int) -> bool:
     """Return whether a frame can be decoded; OpenCV does not report failed writes."""
-    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
     try:
         capture.set(cv2.CAP_PROP_POS_FRAMES, index)
         return capture.read()[0]

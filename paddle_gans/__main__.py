@@ -15,6 +15,7 @@ from paddle_gans.command import Parser, run
 COMMANDS = {"train": "paddle_gans.train_command"} | {
     name: f"paddle_gans.{name}" for name in ("infer", "evaluate", "convert", "export", "serve")
 }
+COMMANDS["weights"] = "paddle_gans.weights.__main__"
 HELP = """
 commands:
   paddle-gans train --model NAME [--data PATH]       train a model, or resume its run
@@ -24,12 +25,18 @@ commands:
   paddle-gans convert FILE --to DIR                  weights of other projects, and back
   paddle-gans export RUN --format paddle|onnx        programs for other runtimes
   paddle-gans serve RUN [RUN ...]                    a page in the browser to try models
+  paddle-gans weights [NAME]                         trained weights that come with the package
   python -m data_reader.download NAME                download a published data set
   python -m data_reader.write_demo DIR               copy embedded images into a folder
 
 `python -m paddle_gans.train` is the same as `paddle-gans train`, and so on. Each command has a
 --help of its own; `--model NAME --help` lists that model's options too.
 """
+
+
+def models_text() -> str:
+    """A line for each model: its name and what it does."""
+    return "\n".join(f"  {name:13} {text}" for name, text in models.descriptions().items())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return importlib.import_module(COMMANDS[argv[0]]).main(argv[1:])
     parser = Parser(
         prog="python -m paddle_gans",
-        description=f"GANs for PaddlePaddle. Models: {', '.join(models.names())}.",
-        epilog=HELP,
+        description="GANs for PaddlePaddle.",
+        epilog=f"\nmodels:\n{models_text()}\n{HELP}",
     )
     parser.add_argument(
         "command", nargs="?", choices=COMMANDS, default=None, metavar="COMMAND", help="see below"

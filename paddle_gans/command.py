@@ -11,6 +11,13 @@ from data_reader.command import Parser, run
 __all__ = ["Parser", "add_options", "run"]
 
 
+def typed(option: Any, value: Any) -> str:
+    """What one types for a value; a text stays as it is."""
+    if isinstance(value, bool):
+        return option.flag if value else f"--no-{option.flag[2:]}"
+    return str(value)
+
+
 def add_options(
     parser: argparse.ArgumentParser,
     title: str,
@@ -25,7 +32,7 @@ def add_options(
     group = parser.add_argument_group(title)
     for name, option in options.items():
         default = defaults.get(name, option.default)
-        shown = [] if default is None else [f"({default})"]
+        shown = [] if default is None else [f"({typed(option, default)})"]
         settings: dict[str, Any] = {"help": " ".join([option.help, *shown]).replace("%", "%%")}
         if option.kind is bool:
             settings["action"] = argparse.BooleanOptionalAction

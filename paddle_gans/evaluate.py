@@ -36,7 +36,10 @@ def build_parser() -> Parser:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "--weights", metavar="PATH", help="a .pdparams file of a run folder, or the folder"
+        "--weights",
+        metavar="PATH|NAME",
+        help="a .pdparams file of a run folder, the folder, or the name of trained weights: "
+        "`python -m paddle_gans.weights` lists them",
     )
     parser.add_argument(
         "--data",
@@ -96,11 +99,12 @@ def build_parser() -> Parser:
     images.add_argument(
         "--paired",
         action="store_true",
-        help="CycleGAN: testA/ and testB/ hold partners of equal names, which are the truth",
+        help="unpaired data: testA/ and testB/ hold partners of equal names, which are the truth",
     )
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch-size", type=int, metavar="N", help="images at a time (16)")
     machine.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
+    machine.add_argument("--amp", choices=("off", "bf16", "fp16"), help="mixed precision (off)")
     machine.add_argument(
         "--cache",
         metavar="DIR",
@@ -122,7 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from paddle_gans.metrics import measure, report, tasks
 
     path = report.output_file(given["weights"], given.get("output"))
-    translate = loading.load(given["weights"], device=given.get("device", "auto"))
+    machine = {"device": given.get("device", "auto"), "amp": given.get("amp", "off")}
+    translate = loading.load(given["weights"], **machine)
     tools = open_tools(given, path.parent)
     root = given["data"][0] if len(given["data"]) == 1 else given["data"]
     config = tasks.EvalConfig(

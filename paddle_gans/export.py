@@ -19,6 +19,7 @@ from data_reader import framework
 from data_reader.errors import InputError
 from data_reader.output import say
 from paddle_gans.command import Parser, run
+from paddle_gans.weights import pretrained
 
 EXAMPLE = """
 examples:
@@ -50,7 +51,7 @@ def build_parser() -> Parser:
         "run",
         metavar="RUN",
         nargs="?",
-        help="a run folder, or a .pdparams file saved by training",
+        help="a run folder, a .pdparams file saved by training, or the name of trained weights",
     )
     parser.add_argument(
         "--format",
@@ -77,12 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             "RUN is missing: give a run folder, or a .pdparams file saved by training; "
             f"{parser.prog} --help lists the flags"
         )
-    source, kind = Path(given["run"]), given.get("format", "paddle")
+    source, kind = pretrained.locate(given["run"]), given.get("format", "paddle")
     if not source.exists():
         raise InputError(f"{source} does not exist; give a run folder, or a .pdparams file in it")
     require_extra(kind)
     folder = source if source.is_dir() else source.parent
-    output = Path(given["output"]) if "output" in given else folder / "export" / kind
+    output = folder / "export" / kind
+    if pretrained.is_pretrained(source):
+        output = Path("export") / folder.name / kind
+    output = Path(given.get("output", output))
     check_output(output, given.get("overwrite", False))
     about = export(source, kind, output)
     report(about, output)

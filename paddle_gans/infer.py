@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from data_reader import framework
@@ -32,7 +33,10 @@ def build_parser() -> Parser:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "--weights", metavar="PATH", help="a .pdparams file of a run folder, or the folder"
+        "--weights",
+        metavar="PATH|NAME",
+        help="a .pdparams file of a run folder, the folder, or the name of trained weights: "
+        "`python -m paddle_gans.weights` lists them",
     )
     files = parser.add_argument_group("files")
     files.add_argument(
@@ -54,6 +58,7 @@ def build_parser() -> Parser:
 
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
+    machine.add_argument("--amp", choices=("off", "bf16", "fp16"), help="mixed precision (off)")
     machine.add_argument(
         "--tile", type=int, metavar="N", help="pixels; process large images in squares of N"
     )
@@ -78,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{parser.prog} --help lists the flags"
         )
     framework.prepare()
+    from data_reader.images import left_out
     from paddle_gans.inference import files, loading
     from paddle_gans.inference.progress import counted
     from paddle_gans.training.options import options_of
@@ -97,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {
         key: given[key] for key in ("tile", "overlap", *weights.translate_options) if key in given
     }
-    translate = loading.build(weights, given.get("device", "auto"))
+    translate = loading.build(weights, given.get("device", "auto"), given.get("amp", "off"))
     translate.check(**settings)  # before the output folder is created
     if not weights.takes_images:
         written = files.save_generated(translate(**settings), output, overwrite)
@@ -108,6 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs = task.plan(given["input"])
     what = f"{translate.name} of step {translate.step} on {translate.device}"
     say(f"{what}: {counted(len(jobs), noun_for(jobs))}")
+    more = left_out(path for path in map(Path, given["input"]) if path.is_dir())
+    if more:
+        say(more)
     process_all(task, jobs)
     return 0
 

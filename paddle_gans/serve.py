@@ -18,6 +18,7 @@ from data_reader import framework
 from data_reader.errors import InputError
 from data_reader.output import say
 from paddle_gans.command import Parser, run
+from paddle_gans.weights import pretrained
 
 PORT, PORT_COUNT = 7860, 100  # Gradio's usual port, and how many ports to try from there
 LOCAL = "127.0.0.1"
@@ -30,6 +31,8 @@ examples:
       prints the address of the page; Ctrl-C stops it
   python -m paddle_gans.serve runs/pix2pix runs/cyclegan runs/dcgan/generator.pdparams
       a tab for each model
+  python -m paddle_gans.serve
+      a tab for each of the trained weights that come with the package
   python -m paddle_gans.serve runs/pix2pix --host 0.0.0.0 --port 8000
       for everyone on your network; the page has no password
 """
@@ -43,7 +46,11 @@ def build_parser() -> Parser:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="*", help="run folders, or .pdparams files saved by training"
+        "runs",
+        metavar="RUN",
+        nargs="*",
+        help="run folders, .pdparams files, or names of trained weights (all that come with the "
+        "package)",
     )
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
     address = parser.add_argument_group("address")
@@ -81,12 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = build_parser()
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
-    runs = given.get("runs", [])
-    if not runs:
-        raise InputError(
-            f"give a run folder, for example runs/pix2pix; see {parser.prog} --help for examples"
-        )
-    missing = [name for name in runs if not Path(name).exists()]
+    runs = [pretrained.locate(name) for name in given.get("runs") or pretrained.names()]
+    missing = [path for path in runs if not path.exists()]
     if missing:
         raise InputError(f"{missing[0]} does not exist; check the spelling")
     queue = given.get("queue", 20)

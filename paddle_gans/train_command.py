@@ -99,8 +99,9 @@ def defaults_of(model_class) -> dict[str, str]:
             getattr(config, name) for config in (model_class.paper_config, model_class.demo_config)
         )
         if (paper, demo) != (option.default, option.default):
-            shown = ["-" if value is None else value for value in (paper, demo)]
-            texts[name] = f"{shown[0]}; embedded data {shown[1]}"
+            shown = [] if paper is None else [str(paper)]
+            shown += [] if demo is None else [f"embedded data {demo}"]
+            texts[name] = "; ".join(shown) or "none"
     return texts
 
 
@@ -110,7 +111,13 @@ def describe(parser: Parser, model_class) -> None:
     choices = f"one of {', '.join(metrics)}" if metrics else "this model has no metrics"
     parser._option_string_actions["--best-by"].help += f"; {choices}"
     options = model_class.demo_options.items()
-    changed = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in options)
+    flags = {name: f"--{name.replace('_', '-')}" for name, _ in options}
+    changed = ", ".join(
+        (flags[name] if value else f"--no-{flags[name][2:]}")
+        if isinstance(value, bool)
+        else f"{flags[name]} {value}"
+        for name, value in options
+    )
     parser.epilog += f"\nOn the embedded data the defaults are: {changed}.\n" if changed else ""
 
 

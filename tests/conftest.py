@@ -83,6 +83,7 @@ def below(folder: Path) -> list[str]:
 TINY = {
     "pix2pix": {"base_dim": 4, "residual_num": 1, "load_size": 0, "crop_size": 32},
     "cyclegan": {"base_dim": 4, "residual_num": 1, "crop_size": 32, "pool_size": 3},
+    "cut": {"base_dim": 4, "residual_num": 1, "crop_size": 32, "projection_dim": 8},
     "dcgan": {"base_dim": 4},
     "colorization": {"base_dim": 4, "load_size": 0, "crop_size": 32},
     "stargan_v2": {"crop_size": 64, "base_dim": 4, "max_channels": 8, "hidden_dim": 8},

@@ -49,6 +49,8 @@ def test_the_bare_command_lists_commands_and_models():
     said = without_framework("paddle_gans").stdout
     assert "paddle_gans.train" in said
     assert all(name in said for name in models.names())
+    assert "translation with a conditional GAN" in said
+    assert all(models.descriptions().values())
     assert without_framework("paddle_gans", "--version").stdout.strip() == __version__
     path = without_framework("paddle_gans", "--path").stdout.strip()
     assert path.endswith("train.py")
@@ -93,7 +95,7 @@ def test_without_the_framework_the_command_says_what_to_install():
 
 def test_train_is_a_function_with_the_parameters_of_every_run():
     parameters = inspect.signature(paddle_gans.train).parameters
-    assert list(parameters) == ["model", *OPTIONS, "options"]
+    assert list(parameters) == ["model", *OPTIONS, "on_log", "on_sample", "options"]
     assert parameters["seed"].default == 0
     assert "device" in inspect.signature(paddle_gans.load).parameters
     with pytest.raises(ImportError, match="train_command"):

@@ -193,7 +193,7 @@ def test_other_layouts_and_two_folders(tmp_path, names):
 
 def test_what_is_missing_is_said(tmp_path):
     write_image(tmp_path / "trainA" / "x.png", noise_image(1))
-    with pytest.raises(InputError, match="has trainA/, but no trainB/; CycleGAN needs"):
+    with pytest.raises(InputError, match="has trainA/, but no trainB/; this model needs"):
         unpaired([str(tmp_path)], train=True)
     (tmp_path / "trainB").mkdir()
     with pytest.raises(InputError, match="trainB has no images"):

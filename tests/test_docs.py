@@ -152,6 +152,42 @@ def test_the_changelog_begins_with_this_version():
     assert versions[0] == __version__
 
 
+# ------------------------------------------------------------------------- articles
+
+ARTICLE_OF = {
+    "pix2pix": "pix2pix", "CycleGAN": "cyclegan", "StarGAN v2": "stargan_v2",
+    "Colorization": "colorization", "DCGAN": "dcgan",
+}  # fmt: skip
+# What we write, and what the articles print for it.
+AS_PRINTED = {
+    "2e-4": ("2e-4", "0.0002"), "50,000": ("5w",), "400,000": ("40w",), "100,000": ("100k", "10万"),
+    "128": ("128", "df_dim * 2"),
+}  # fmt: skip
+
+
+def claims(text):
+    """The first column of a section's tables headed "the article"."""
+    tables = re.findall(r"^\| the article \| here \|\n\|.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [re.sub(r"`--[^`]*`", "", row.split("|")[1]) for t in tables for row in t.splitlines()]
+
+
+@pytest.mark.parametrize("section", ARTICLE_OF)
+def test_numbers_said_to_be_an_articles_occur_in_it(section):
+    folder = ROOT.parent / "shared" / "articles"
+    if not folder.is_dir():
+        pytest.skip(f"the articles are not at {folder}")
+    article = (folder / f"{ARTICLE_OF[section]}.txt").read_text(encoding="utf-8")
+    text = text_of(ROOT / "docs" / "articles.md")
+    part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    found = claims(part)
+    assert found
+    for claim in found:
+        for number in re.findall(r"(?<![\w.])\d[\d,.]*(?:e-\d+)?(?<![,.])(?!x\d|\w)", claim):
+            printed = AS_PRINTED.get(number, (number,))
+            is_there = [re.search(rf"(?<!\d){re.escape(x)}(?!\d)", article) for x in printed]
+            assert any(is_there), f"{claim.strip()}: {number} is not in the article"
+
+
 # ------------------------------------------------------------------------- commands
 
 
@@ -289,7 +325,7 @@ def test_there_are_commands_for_every_model():
         assert {c.split("--model ")[1].split()[0] for c in trains} == set(models.names())
         weights = " ".join(c for c in commands_of(path) if "paddle_gans.infer" in c)
         missing = {name for name in models.names() if f"runs/{name}" not in weights}
-        assert missing <= {"cyclegan"}  # as pix2pix, but for the file's name
+        assert missing <= {"cyclegan", "cut"}  # as pix2pix, but for the name
 
 
 @pytest.mark.parametrize(("path", "chinese"), [(README, README_CN), (USAGE, USAGE_CN)])

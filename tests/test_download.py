@@ -23,7 +23,7 @@ import pytest
 
 from data_reader import _fetching, _progress, _unpacking
 from data_reader._data_sets import DATA_SETS, DataSet, File
-from data_reader.download import main
+from data_reader.download import addresses, by_hand, main
 from data_reader.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -163,6 +163,14 @@ def test_the_only_top_folder_becomes_the_target(facades, capsys):
     out = capsys.readouterr().out
     assert "python -m paddle_gans.train --model pix2pix --data data/facades --direction b2a" in out
     assert "no checksum is published" in out
+    assert "30 MB; by hand: unpack it and put train into data/facades" in out
+
+
+def test_a_mirror_is_named_unless_it_is_in_use():
+    mnist, target = DATA_SETS["mnist"], Path("data/mnist")
+    said = by_hand(mnist, addresses(mnist, None), target)
+    assert f"12 MB; from China: --url {mnist.mirror}; by hand: put train-images" in said
+    assert "from China" not in by_hand(mnist, addresses(mnist, mnist.mirror), target)
 
 
 def test_a_finished_target_is_said_and_left_alone(facades, capsys):

@@ -29,11 +29,23 @@ def test_the_decay_weighs_the_average():
 
 def test_a_call_copied_from_the_article_is_refused_and_nothing_moves():
     target, source = layer(10.0), layer(20.0)
-    with pytest.raises(InputError, match=r"weight of the moving average.*give 0\.999"):
+    with pytest.raises(InputError, match=r"as the weight of the new weights it is tau=0.001"):
         soft_update(target, source, 0.001)
     with pytest.raises(InputError):
         soft_update(target, source, 1.5)
     assert target.weight.item() == 10.0
+
+
+def test_tau_weighs_the_new_weights():
+    target, source = layer(10.0), layer(20.0)
+    soft_update(target, source, tau=0.1)
+    assert target.weight.item() == pytest.approx(11.0)
+    with pytest.raises(InputError, match=r"as the weight of the average it is decay=0.9"):
+        soft_update(target, source, tau=0.9)
+    for both in ({}, {"decay": 0.9, "tau": 0.1}):
+        with pytest.raises(InputError, match="either decay"):
+            soft_update(target, source, **both)
+    assert target.weight.item() == pytest.approx(11.0)
 
 
 def test_statistics_are_copied_and_weights_averaged():

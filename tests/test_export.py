@@ -23,6 +23,7 @@ CASES = {
     "pix2pix": ("pix2pix", {}),
     "pix2pix instance": ("pix2pix", {"norm_mode": "instance"}),
     "pix2pix unet": ("pix2pix", {"generator": "unet_128", "crop_size": 128}),
+    "cut": ("cut", {}),
     "cyclegan": ("cyclegan", {}),
     "cyclegan paper": ("cyclegan", {"generator": "resnet_9blocks"}),
     "dcgan": ("dcgan", {}),

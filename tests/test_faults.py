@@ -5,21 +5,26 @@ import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY, small_disk
+from conftest import ROOT, TINY, below, infer, small_disk
 from paddle import nn
 
-from data_reader import InputError
+from data_reader import InputError, transforms
 from data_reader.atomic import remove_folder, remove_stale
+from data_reader.images import write_image
 from data_reader.loader import Loader
+from data_reader.video import VideoReader, VideoWriter
+from paddle_gans.models.cyclegan import CycleGAN
 from paddle_gans.models.pix2pix import Pix2Pix
 from paddle_gans.training import checkpoint, panels, progress, trainer
 from paddle_gans.training.guards import MAX_CONSECUTIVE_SKIPS, FiniteGuard, NotFinite
@@ -394,3 +399,79 @@ def test_the_faults_as_the_benchmark_makes_them():
     assert not table["lost"]
     tried = {name for name, row in table["faults"].items() if row["times"]}
     assert {"kill -9", "SIGTERM", "bad file", "second trainer", "flipped bit", "long run"} <= tried
+
+
+def test_names_that_are_not_utf8(pairs, tmp_path):
+    """Names as a zip from a Chinese Windows gives them, in every place of a command."""
+    work = tmp_path / os.fsdecode("\u6570\u636e".encode("gbk"))
+    work.mkdir()
+    data = pairs.rename(work / pairs.name)
+    for path in list(data.rglob("*.png")):
+        path.rename(path.with_name(work.name + path.name))
+    train(data, work / "run", steps=1)
+    train(data, work / "run", steps=2)  # resumes: the record of the run can be read
+    assert weights(work / "run")
+    cut(data / "trainB" / f"{work.name}3.png")
+    train(data, work / "skip", steps=6, on_bad_file="skip")
+    assert os.fsencode(f"{work.name}3.png") in (work / "skip" / "bad_files.txt").read_bytes()
+    with VideoWriter(work / "a.mp4", 25, (64, 48)) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    with VideoReader(work / "a.mp4") as reader:
+        assert len(list(reader)) == 1
+    infer(work / "run", [data / "testA", work / "a.mp4"], work / "out")
+    assert below(work / "out") == ["a.mp4", *(f"{work.name}{i}.png" for i in range(2))]
+
+
+def wrong_files(folder, sound):
+    """Everything that may have an image's name, and what is said about it."""
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    (folder / "endless.png").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "empty.png").touch()
+    with (folder / "large.png").open("wb") as file:
+        file.truncate(2**40)
+    write_image(folder / "line.png", np.zeros((1, 30000, 3), np.uint8))
+    (folder / "folder.png").mkdir()
+    (folder / "folder.png" / "inside.png").write_bytes(sound)
+    return {
+        "loop.png": "is a link to",
+        "gone.png": "is a link to",
+        "endless.png": "is a device",
+        "pipe.png": "is a device, a pipe",
+        "empty.png": "is empty",
+        "large.png": "is larger than",
+    }
+
+
+def test_what_can_be_wrong_with_one_file_is_one_bad_file(pairs, tmp_path, capsys):
+    train(pairs, tmp_path / "run", steps=1)
+    sound = (pairs / "trainA" / "0.png").read_bytes()
+    wrong = wrong_files(pairs / "trainA", sound)
+    capsys.readouterr()
+    with pytest.raises(InputError, match="6 of 14 images could not be read"):
+        infer(tmp_path / "run", pairs / "trainA", tmp_path / "out")
+    said = capsys.readouterr()
+    for name, words in wrong.items():
+        assert re.search(rf"{name} {words}", said.out + said.err), name
+    assert len(below(tmp_path / "out")) == 8
+
+    settings = {"workers": 0, "sample_every": 99, "save_every": 99}
+    settings |= {**TINY["cyclegan"], "load_size": 286, "data": str(pairs)}
+    with pytest.raises(InputError, match=r"trainA.\w+\.png is "):
+        trainer.train(CycleGAN, out=str(tmp_path / "stop"), steps=1, **settings)
+    settings |= {"on_bad_file": "skip"}
+    trainer.train(CycleGAN, out=str(tmp_path / "skip"), steps=14, **settings)
+    lines = (tmp_path / "skip" / "bad_files.txt").read_text()
+    for name, words in {**wrong, "line.png": "would be enlarged from 30000 x 1"}.items():
+        assert re.search(rf"{name} {words}", lines), name
+
+
+def test_an_image_that_opencv_cannot_resize_is_a_bad_file(monkeypatch):
+    def fail(*arguments, **settings):
+        raise cv2.error("insufficient\nmemory")
+
+    monkeypatch.setattr(transforms.cv2, "resize", fail)
+    monkeypatch.setattr(cv2.error, "err", "insufficient\nmemory", raising=False)
+    with pytest.raises(InputError, match=r"cannot resize a\.png from 8 x 8 .*insufficient memory"):
+        transforms.resize(np.zeros((8, 8, 3), np.uint8), 9, 9, name="a.png")

@@ -369,11 +369,13 @@ def test_a_terminal_that_goes_away_does_not_end_a_run_under_nohup(pairs, tmp_pat
     ours, theirs_end = pty.openpty()
     words = [sys.executable, "-m", "paddle_gans.train", *tiny(pairs, tmp_path / "run", steps=200)]
     ends = dict.fromkeys(["stdin", "stdout", "stderr"], theirs_end)
-    # nohup would write into a file instead of the terminal.
+    # nohup would write into a file instead of the terminal, whose bar is in question.
     line = f"trap '' HUP; exec {shlex.join(words)}"
     with subprocess.Popen(["bash", "-c", line], **ends) as run:
         os.close(theirs_end)
-        os.read(ours, 1)  # the bar has begun
+        said = b""
+        while b"0/200" not in said:
+            said += os.read(ours, 1000)
         os.close(ours)
         assert run.wait(120) == 0
     assert (tmp_path / "run" / "checkpoints" / "000200").is_dir()

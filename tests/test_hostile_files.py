@@ -55,7 +55,7 @@ def webp_of(bits):
 
 
 def big_tiff(side):
-    """BigTIFF, whose header is not read here: OpenCV's own limit holds."""
+    """A BigTIFF of this side, without pixels."""
     tags = [(256, side), (257, side), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1),
             (278, side), (279, side)]  # fmt: skip
     entries = b"".join(struct.pack("<HHQQ", tag, 4, 1, value) for tag, value in tags)
@@ -85,7 +85,7 @@ def bombs():
         "png_profile.png": (png_of(8, 8, black, 8, 2, profile), ""),
         "png_text.png": (png_of(8, 8, black, 8, 2, text), ""),
         "lossless.webp": (webp_of(2**28 - 1), "decompression bomb"),
-        "big.tif": (big_tiff(2**19), "cannot decode|not an image"),
+        "big.tif": (big_tiff(2**19), "claims to be"),
         "huge.bmp": (b"BM" + bytes(12) + largest + bytes(28), "claims to be"),
         "many.gif": (b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(20), "claims to be"),
         "digits.pnm": (b"P6 999999999 999999999 255\n", "claims to be"),
@@ -190,7 +190,7 @@ def test_videos_that_claim_absurd_sizes(tmp_path, monkeypatch):
     with VideoReader(path) as reader:  # the frames themselves say 64 x 48, and are believed
         assert reader.size == (64, 48)
 
-    monkeypatch.setitem(video._CODECS, ".avi", ("MJPG",))
+    monkeypatch.setitem(video.CODECS, ".avi", ("MJPG",))
     sound, frame = film(path), struct.pack(">HH", 48, 64)
     for height, width in ((60000, 60000), (17000, 16000)):  # FFmpeg refuses the first by itself
         path.write_bytes(replaced(sound, frame, struct.pack(">HH", height, width)))

@@ -15,7 +15,7 @@ import pytest
 from data_reader import framework, images, video
 from data_reader.errors import InputError
 from data_reader.images import (
-    IMAGE_SUFFIXES,
+    WRITTEN_SUFFIXES,
     decode_image,
     list_images,
     natural_key,
@@ -26,7 +26,7 @@ from data_reader.transforms import denormalise, normalise
 from data_reader.video import VideoReader, VideoWriter
 
 LOSSLESS = (".bmp", ".dib", ".png", ".pnm", ".ppm", ".tif", ".tiff")
-LOSSY = (".jpe", ".jpeg", ".jpg", ".webp")
+LOSSY = (".jfif", ".jif", ".jpe", ".jpeg", ".jpg", ".pjp", ".pjpeg", ".webp")
 
 
 def gradient(height=24, width=32):
@@ -272,10 +272,10 @@ def test_truncated_png(save):
             read_image(save("cut.png", whole[:length]))
 
 
-@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(WRITTEN_SUFFIXES))
 def test_no_half_image_in_any_format(save, suffix):
     pixels = noise(32, 32, 1 if suffix == ".pgm" else 3)
-    whole = encode(suffix, pixels)
+    whole = encode(".jpg" if suffix in images.JPEG_SUFFIXES else suffix, pixels)
     for length in (12, len(whole) // 2, len(whole) - 1):
         with pytest.raises(InputError, match=r"cut\.\w+ is (truncated|a \w+ that|not a)") as raised:
             read_image(save(f"cut{suffix}", whole[:length]))
@@ -346,7 +346,7 @@ def test_round_trip(tmp_path, suffix, size):
 
 
 def test_every_suffix_is_tried():
-    assert {*LOSSLESS, *LOSSY, ".pgm"} == IMAGE_SUFFIXES
+    assert {*LOSSLESS, *LOSSY, ".pgm"} == WRITTEN_SUFFIXES
 
 
 def test_pgm_holds_the_luma(tmp_path):
@@ -354,7 +354,7 @@ def test_pgm_holds_the_luma(tmp_path):
     assert (tmp_path / "a.pgm").read_bytes() == b"P5\n2 1\n255\n" + bytes([76, 150])
 
 
-@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(WRITTEN_SUFFIXES))
 def test_alpha_is_kept_where_the_format_has_it(tmp_path, suffix):
     sent = np.tile(np.arange(100, 132, dtype=np.uint8), (24, 1))
     write_image(tmp_path / f"a{suffix}", gradient(), alpha=sent)
@@ -422,7 +422,7 @@ def test_places_that_cannot_be_written(tmp_path, save):
     ):
         with pytest.raises(InputError, match=message):
             write_image(tmp_path / name, gradient())
-    with pytest.raises(InputError, match=r"a\.gif: its suffix is none of \.bmp, \.dib, \.jpe"):
+    with pytest.raises(InputError, match=r"a\.gif: its suffix is none of \.bmp, \.dib, \.jfif"):
         write_image(tmp_path / "a.gif", gradient())
     with pytest.raises(InputError, match=r"70000 x 1 pixels do not fit \.jpg"):
         write_image(tmp_path / "long.jpg", np.zeros((1, 70000, 3), np.uint8))
@@ -554,7 +554,7 @@ def write_video(path, frames, fps=25.0):
             writer.write(frame)
 
 
-@pytest.mark.parametrize("suffix", sorted(video._CODECS))
+@pytest.mark.parametrize("suffix", sorted(video.CODECS))
 def test_video_round_trip(tmp_path, suffix):
     path = tmp_path / "new folder" / f"видео{suffix}"
     write_video(path, clip(), 30000 / 1001)
@@ -597,7 +597,7 @@ def test_an_error_in_the_block_leaves_the_old_video(tmp_path, save):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("suffix", sorted(video._CODECS))
+@pytest.mark.parametrize("suffix", sorted(video.CODECS))
 def test_a_full_disk_is_noticed(tmp_path, suffix):
     frames = np.random.default_rng(1).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)
     with files_limited_to(15000), pytest.raises(InputError, match="not all of its 40 frames"):
@@ -652,3 +652,46 @@ def test_a_video_without_its_index_is_no_video(tmp_path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=r"a\.mp4 is not a video"):
         VideoReader(path)
+
+
+def test_a_trailer_of_the_maker_in_place_of_the_end(save):
+    whole = encode(".jpg", noise(64, 64))
+    trailer = b"\0\0\x01\n\x0e\0\0\0Image_UTC_Data1700000000000SEFHe\0\0\0\xff\xd7SEFT"
+    seen = read_image(save("telephone.jpg", whole[:-2] + trailer))
+    assert np.array_equal(seen, read_image(save("whole.jpg", whole)))
+    for data in (whole[:300] + trailer[:-4], trailer, whole[:20] + b"SEFT"):
+        with pytest.raises(InputError):
+            read_image(save("cut.jpg", data))
+
+
+def test_a_variable_rate_keeps_its_duration(tmp_path):
+    """The last five of nine frames come 1.52 s late, as in a recording of a screen."""
+    write_video(tmp_path / "a.mkv", clip())
+    data = bytearray((tmp_path / "a.mkv").read_bytes())
+    for i in range(4, 9):
+        place = data.index(b"\x81" + struct.pack(">h", 40 * i)) + 1
+        data[place : place + 2] = struct.pack(">h", 40 * i + 1520)
+    (tmp_path / "b.mkv").write_bytes(data)
+    for name, counts in (("a.mkv", [1] * 9), ("b.mkv", [1, 1, 1, 39, 1, 1, 1, 1, 1])):
+        with VideoReader(tmp_path / name) as reader:
+            assert [count for _, count in reader.timed()] == counts
+
+
+def test_pixels_that_are_not_square_are_widened(tmp_path):
+    write_video(tmp_path / "a.avi", clip())
+    data = bytearray((tmp_path / "a.avi").read_bytes())
+    start, changed = b"\0\0\1\x20", 0
+    for at in range(len(data) - 8):
+        if data[at : at + 4] == start:  # the header of MPEG-4's layer
+            bits = int.from_bytes(data[at + 4 : at + 8], "big")
+            skipped = 17 if bits >> 22 & 1 else 10
+            place = 32 - skipped - 4
+            assert bits >> place & 15 == 1  # square
+            bits += 3 << place  # 16 : 11
+            data[at + 4 : at + 8] = bits.to_bytes(4, "big")
+            changed += 1
+    assert changed
+    (tmp_path / "b.avi").write_bytes(data)
+    with VideoReader(tmp_path / "b.avi") as reader:
+        assert reader.size == (93, 48)  # 64 * 16 / 11
+        assert next(iter(reader)).shape == (48, 93, 3)

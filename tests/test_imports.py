@@ -18,9 +18,10 @@ FLOORS = {
     "paddle_gans.metrics": 4,
     "paddle_gans.exporting": 4,
     "paddle_gans.serving": 4,
+    "paddle_gans.weights.__main__": 5,
     "paddle_gans": 5,  # the commands
 }
-CORE = {"paddle", "numpy", "matplotlib", "cv2", "tqdm"}
+CORE = {"paddle", "numpy", "matplotlib", "PIL", "cv2", "tqdm"}  # Pillow comes with matplotlib
 FILES = sorted(
     p for package in ("data_reader", "paddle_gans") for p in (ROOT / package).rglob("*.py")
 )
@@ -65,6 +66,8 @@ def test_only_the_core_requirements_are_imported(path):
     for name in imports(path):
         top = name.split(".")[0]
         known = sys.stdlib_module_names if hasattr(sys, "stdlib_module_names") else {top}
+        if name == "pillow_heif" and path.name == "images.py":
+            continue  # an extra that is used if it is there
         assert top in known or top in CORE | {"data_reader", "paddle_gans"}, f"{path}: {name}"
 
 

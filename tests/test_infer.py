@@ -17,6 +17,7 @@ import paddle
 import pytest
 from conftest import ROOT, TINY, below, infer, noise_image, refused
 from paddle import nn
+from PIL import Image
 
 import paddle_gans
 from data_reader import InputError
@@ -152,11 +153,49 @@ def test_damaged_weights_are_refused_before_anything_is_written(weights, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_checkpoint_and_its_files_are_loaded_like_the_runs_own(tmp_path):
+    settings = {"ema_decay": 0.9, **TINY["pix2pix"]}
+    paddle_gans.train("pix2pix", out=str(tmp_path), steps=3, save_every=1, **settings)
+    folder = tmp_path / "checkpoints" / "000003"
+
+    def arrays(path):
+        translate = paddle_gans.load(path)
+        assert translate.step == 3
+        return translate.model.averaged("generator").state_dict()
+
+    expected = arrays(tmp_path)
+    for given in (folder, folder / "generator_ema.pdparams"):
+        assert all(np.array_equal(x, expected[k]) for k, x in arrays(given).items())
+    plain = arrays(folder / "generator.pdparams")
+    assert not all(np.array_equal(x, expected[k]) for k, x in plain.items())
+    assert paddle_gans.load(tmp_path / "checkpoints" / "000002").step == 2
+    with pytest.raises(InputError, match="discriminator, which pix2pix does not"):
+        paddle_gans.load(folder / "discriminator.pdparams")
+
+
+@pytest.mark.parametrize(
+    ("model", "file", "ending"),
+    [("stargan_v2", "mapping_network_ema", ""), ("cyclegan", "generator_ba", "b2a")],
+)
+def test_the_parts_of_a_checkpoint_find_each_other(tmp_path, model, file, ending):
+    out = tmp_path / model
+    paddle_gans.train(model, out=str(out), steps=1, **TINY[model])
+    folder = out / "checkpoints" / "000001"
+    whole, one = paddle_gans.load(folder), paddle_gans.load(folder / f"{file}.pdparams")
+    assert whole.step == one.step == 1
+    if ending:
+        assert one.defaults["direction"] == ending
+    for name, layer in one.model.named_children():
+        if name == file:
+            saved = paddle.load(str(folder / f"{file}.pdparams"))
+            assert all(np.array_equal(saved[k], x.numpy()) for k, x in layer.state_dict().items())
+
+
 def test_weights_without_an_entry_say_what_is_needed(run_folder, tmp_path):
-    part = run_folder / "checkpoints" / "000001" / "generator.pdparams"
-    with pytest.raises(InputError, match="checkpoint") as caught:
+    part = tmp_path / "checkpoints" / "000001" / "generator.pdparams"
+    shutil.copytree(run_folder / "checkpoints", tmp_path / "checkpoints")
+    with pytest.raises(InputError, match=r"part of a checkpoint, and its run's .*config.json"):
         paddle_gans.load(part)
-    assert str(caught.value).endswith(str(run_folder / "generator.pdparams"))
 
     plain = tmp_path / "plain.pdparams"
     paddle.save(Generator(4, 1).state_dict(), str(plain))
@@ -440,6 +479,7 @@ def test_a_folder_keeps_its_structure(weights, translate, tmp_path, capsys):
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert "pix2pix of step 1 on" in lines[0]
+    assert lines.pop(1) == "left out, since they are not images that can be read: 1 .txt"
     assert [line.split("]")[0] for line in lines[1:4]] == ["[1/3", "[2/3", "[3/3"]
     assert f"{photos / '2.png'} -> {out / '2.png'}" in lines[1]  # in natural order
     assert lines[-1].startswith(f"3 images in {out}")
@@ -779,3 +819,28 @@ def test_flags_that_are_wrong_or_missing(weights, tmp_path):
         with pytest.raises(InputError, match=message):
             main(words)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_animation_says_that_one_frame_is_translated(weights, tmp_path, capsys):
+    frames = [Image.fromarray(noise_image(i)) for i in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "b.gif")
+    infer(weights, [tmp_path / "a.gif", tmp_path / "b.gif"], tmp_path / "out")
+    said = capsys.readouterr().out
+    assert said.count("the first of 3 frames (convert it to .mp4 for all)") == 1
+    assert said.count("the first of") == 1
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".heic", ".avif", ".wmv", ".ts"])
+def test_outputs_that_are_not_written_are_refused_before_the_work(weights, tmp_path, suffix):
+    write_image(tmp_path / "a.png", noise_image(0))
+    said = refused(weights, tmp_path / "a.png", tmp_path / f"b{suffix}")
+    assert f"no {suffix} is written; use .png" in said or "use --output" in said
+    assert below(tmp_path) == ["a.png"]
+
+
+def test_a_folder_whose_name_is_a_pattern(weights, tmp_path):
+    write_image(tmp_path / "[2020]" / "x" / "a.png", noise_image(0))
+    write_image(tmp_path / "2" / "b.png", noise_image(0))
+    infer(weights, tmp_path / "[2020]" / "**" / "*.png", tmp_path / "out")
+    assert below(tmp_path / "out") == ["x/a.png"]

@@ -124,7 +124,9 @@ def test_only_lightness_is_looked_at(translate):
 def direct_colours(model, seen):
     """ab [h, w, 2] of L [h, w], without this package's inference."""
     with paddle.no_grad():
-        ab = model.generator(paddle.to_tensor(seen[None, None] / np.float32(50) - np.float32(1)))
+        ab = model.averaged("generator")(
+            paddle.to_tensor(seen[None, None] / np.float32(50) - np.float32(1))
+        )
     return ab.numpy()[0].transpose(1, 2, 0) * np.float32(110)
 
 
@@ -166,7 +168,7 @@ def test_the_short_side_is_brought_to_the_training_size(translate, size, seen):
 
 def test_a_panorama_is_seen_in_parts(translate):
     shapes = []
-    hook = translate.model.generator.register_forward_pre_hook(
+    hook = translate.model.averaged("generator").register_forward_pre_hook(
         lambda layer, inputs: shapes.append(tuple(inputs[0].shape[2:]))
     )
     translate(noise_image(0, 40, 1000))

@@ -99,3 +99,12 @@ def test_crop_sizes_that_do_not_fit_name_the_multiple():
         Pix2Pix(generator="unet_256", crop_size=224)
     with pytest.raises(InputError, match="multiples of 4; use 100"):
         Pix2Pix(crop_size=101)
+
+
+def test_learning_rates_decay_if_asked_to():
+    assert Pix2Pix(**TINY["pix2pix"]).lr_scale(10**6, 5) == 1.0
+    model = Pix2Pix(**TINY["pix2pix"], decay_start_epoch=2, decay_end_epoch=4)
+    assert [model.lr_scale(step, 5) for step in (0, 14, 15, 20)] == [1.0, 1.0, 0.5, 0.0]
+    for wrong in ({"decay_start_epoch": 2}, {"decay_start_epoch": 4, "decay_end_epoch": 4}):
+        with pytest.raises(InputError, match="--decay-end-epoch"):
+            Pix2Pix(**TINY["pix2pix"], **wrong)

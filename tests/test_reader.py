@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from conftest import ROOT, noise_image, real_data
 
-from data_reader import InputError, Loader, Paired, data_reader, framework
-from data_reader.images import write_image
-from data_reader.layout import Pair, paired, read_list
+from data_reader import InputError, Loader, Paired, data_reader, framework, layout
+from data_reader.images import left_out, list_images, write_image
+from data_reader.layout import ListFile, Pair, paired, read_list
 
 
 def listed(tmp_path, count=5, size=16):
@@ -212,6 +212,121 @@ def test_lists_are_relative_and_stay_inside(tmp_path):
     assert read_list(listing, tmp_path) == [Pair(tmp_path / "a.png", tmp_path / "b.png")]
 
 
+CITY = "data10830/cityscapes/cityscapes"
+LIST = "data10830/cityscapes/pix2pix_train_list"
+NAMES = ["train/A/0_A.jpg", "train/B/0_B.jpg", "train/A/1_A.jpg", "train/B/1_B.jpg"]
+
+
+def listing_of(names, separator="\t", ending="\n"):
+    return "".join(f"{a}{separator}{b}{ending}" for a, b in zip(names[::2], names[1::2]))
+
+
+def city(tmp_path, names=NAMES, listing=None):
+    """The pix2pix article's data set, with its list where the article has it."""
+    for name in names:
+        write_image(tmp_path / CITY / name, noise_image(0, 8, 8))
+    if listing is not None:
+        content = listing if isinstance(listing, bytes) else listing.encode()
+        (tmp_path / LIST).write_bytes(content)
+        test = tmp_path / LIST.replace("train", "test")
+        test.write_text(listing_of(names[:2]))
+
+
+@pytest.mark.parametrize("given", [LIST, CITY, "data10830/cityscapes", "data10830", "."])
+def test_the_articles_own_data_set_is_read(tmp_path, given):
+    city(tmp_path, listing=listing_of(NAMES))
+    pairs, _ = paired(tmp_path / given, train=True)
+    expected = [tmp_path / CITY / name for name in NAMES]
+    assert [path for pair in pairs for path in pair] == expected
+    if given != CITY:
+        assert len(paired(tmp_path / given, train=False)[0]) == 1  # pix2pix_test_list
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        b"\xef\xbb\xbf" + listing_of(NAMES).encode(),  # a byte-order mark
+        listing_of(NAMES).encode("utf-16"),
+        listing_of(NAMES, ending="\r\n"),
+        listing_of(NAMES).replace("/", "\\"),
+        *[listing_of(NAMES, separator) for separator in (",", " ", "; ", "  ", "|")],
+        listing_of([f'"{name}"' for name in NAMES], ","),
+        listing_of([f"cityscapes/{name}" for name in NAMES]),
+        listing_of([f"cityscapes/cityscapes/{name}" for name in NAMES]),
+        listing_of([f"data10830/cityscapes/cityscapes/{name}" for name in NAMES]),
+    ],
+)
+def test_lists_as_others_write_them(tmp_path, listing):
+    city(tmp_path, listing=listing)
+    pairs, _ = paired(tmp_path / LIST, train=True)
+    expected = [tmp_path / CITY / name for name in NAMES]
+    assert [path.resolve() for pair in pairs for path in pair] == expected
+
+
+def test_a_list_in_gbk_and_one_of_single_images_with_spaces(tmp_path):
+    names = ["train/A/街 景.jpg", "train/B/街 景.jpg"]
+    city(tmp_path, names, listing_of(names, " ").encode("gbk"))
+    assert paired(tmp_path / LIST, train=True)[0] == [Pair(*(tmp_path / CITY / n for n in names))]
+    (tmp_path / LIST).write_text("train/A/街 景.jpg\n", encoding="utf-8")
+    assert paired(tmp_path / LIST, train=True)[0] == [Pair(tmp_path / CITY / names[0])]
+
+
+def test_a_list_apart_from_its_images_needs_their_folder(tmp_path):
+    city(tmp_path)
+    (tmp_path / "lists").mkdir()
+    listing = tmp_path / "lists" / "train.txt"
+    listing.write_text(listing_of(NAMES))
+    with pytest.raises(InputError, match=r"0_A.jpg, which is not in .*lists/; give --data-root"):
+        paired(listing, train=True)
+    pairs, _ = paired(ListFile(listing, tmp_path / CITY), train=True)
+    assert pairs[0].a == tmp_path / CITY / NAMES[0]
+    with pytest.raises(InputError, match=r"--data-root .* is not a folder"):
+        ListFile(listing, tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is for a list file"):
+        ListFile(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("A/x_A.png A/y_A.png", "B/x_B.png B/y_B.png"),
+        ("A/x-real.png A/y-real.png", "B/x-label.png B/y-label.png"),
+        ("A/x-photo.png A/y-photo.png", "B/x-mask-v2.png B/y-mask-v2.png"),
+        ("A/real_x.png A/real_y.png", "B/seg_x.png B/seg_y.png"),
+        ("A/real1.png A/real20.png", "B/label01.png B/label20.png"),
+        ("A/0_A.png", "B/0_B.png"),
+        (
+            "leftImg8bit/train/ulm/u_1_leftImg8bit.png",
+            "gtFine/train/ulm/u_1_gtFine_color.png gtFine/train/ulm/u_1_gtFine_labelIds.png",
+        ),
+        ("A/train/1.png A/train/2.png", "B/train/1.png B/train/2.png"),
+        ("x_A.png y_A.png", "x_B.png y_B.png"),
+        ("x-real.png", "x-label.png"),
+        ("x.jpg y.jpg", "x.png y.png"),
+    ],
+)
+def test_pairs_whose_names_differ(tmp_path, a, b):
+    for name in f"{a} {b}".split():
+        write_image(tmp_path / name, noise_image(0, 8, 8))
+    pairs, _ = paired(tmp_path, train=True)
+    expected = zip(*([tmp_path / name for name in side.split()] for side in (a, b)))
+    assert pairs == [Pair(*pair) for pair in expected]
+
+
+def test_names_that_are_partly_equal_are_not_matched_otherwise(tmp_path):
+    for name in ("a/1.png", "a/x2.png", "b/1.png", "b/y2.png"):
+        write_image(tmp_path / name, noise_image(0, 8, 8))
+    with pytest.raises(InputError, match=r"x2 has no partner .*tried equal names, a common part"):
+        paired(tmp_path, train=True)
+
+
+def test_two_data_sets_in_a_folder_are_named(tmp_path):
+    for name in ("one/trainA/1.png", "one/trainB/1.png", "two/train/1.png"):
+        write_image(tmp_path / name, noise_image(0, 8, 8))
+    with pytest.raises(InputError, match=r"contains 2 data sets: .*one, .*two; give one"):
+        paired(tmp_path, train=True)
+
+
 def test_sizes_that_do_not_fit_are_named_with_numbers(tmp_path):
     write_image(tmp_path / "a" / "x.png", noise_image(0, 20, 30))
     write_image(tmp_path / "b" / "x.png", noise_image(0, 20, 28))
@@ -388,3 +503,103 @@ def test_a_command_sets_threads_before_paddle_is_imported():
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert output.split() == [str(framework.cores()), "3", "1"]
+
+
+def test_every_image_that_can_be_read_is_found_and_the_rest_is_counted(tmp_path):
+    for name in ("a.jfif", "b.GIF", "c.avif", "d.heic", "e.jp2", "f.pbm", "sub/g.png"):
+        write_file(tmp_path / name)
+    for name in ("h.psd", "i.json", "j.json", "k", ".hidden.png", ".git/l.png"):
+        write_file(tmp_path / name)
+    for name in ("@eaDir/a.jfif/SYNO.jpg", "#recycle/a.png", "__MACOSX/a.png", "Thumbs/a.jpg"):
+        write_file(tmp_path / name)
+    found = [path.name for path in list_images(tmp_path)]
+    assert found == ["a.jfif", "b.GIF", "c.avif", "d.heic", "e.jp2", "f.pbm", "g.png"]
+    assert left_out([tmp_path, tmp_path / "sub"]) == (
+        "left out, since they are not images that can be read: 2 .json, 1 .psd, "
+        "1 in #recycle/, 1 in @eaDir/, 1 in Thumbs/, 1 in __MACOSX/, 1 without a suffix"
+    )
+    assert left_out([tmp_path / "sub"]) == ""
+
+
+def write_file(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+
+
+def test_folders_of_the_system_are_no_domains(tmp_path):
+    for name in ("cat/1.png", "dog/1.png", "@eaDir/1.png", "__MACOSX/1.png"):
+        write_file(tmp_path / name)
+    assert list(layout.domains(tmp_path, train=True)[0]) == ["cat", "dog"]
+
+
+def test_equal_names_of_several_suffixes(tmp_path):
+    for name in ("a/1.jpg", "a/1.png", "b/1.jpg", "b/1.png"):
+        write_file(tmp_path / name)
+    pairs, _ = layout.paired(tmp_path, train=True)
+    assert [(pair.a.name, pair.b.name) for pair in pairs] == [("1.jpg",) * 2, ("1.png",) * 2]
+    (tmp_path / "b" / "1.png").unlink()
+    with pytest.raises(InputError, match=r"a has 1\.jpg and 1\.png: which"):
+        layout.paired(tmp_path, train=True)
+
+
+def make_pairs(folder, a, b):
+    for i, images in enumerate(zip(a, b)):
+        for side, image in zip("ab", images):
+            write_image(folder / side / f"{i}.png", image)
+    return Paired(layout.paired(folder, train=True)[0], load_size=32, crop_size=32)
+
+
+def label_map(seed):
+    return np.kron(noise_image(seed, 4, 4), np.ones((10, 10, 1), np.uint8))
+
+
+def test_several_images_decide_whether_a_side_holds_label_maps(tmp_path):
+    blank = np.full((40, 40, 3), 255, np.uint8)
+    photos = [blank, label_map(3), *(noise_image(i) for i in range(4))]
+    items = make_pairs(tmp_path, photos, [blank, *(label_map(i) for i in range(5))])
+    assert items.label_votes() == [(1, 5), (5, 5)]
+    assert items.label_sides() == "b"
+    said = " ".join(items.warnings())
+    assert "side A is taken for photographs, resized smoothly: 1 of 5" in said
+    assert "side B is taken for label maps, resized by nearest neighbour: 5 of 5" in said
+    for labels, sides in (("a", "a"), ("none", "")):
+        items.labels = labels
+        assert items.label_sides() == sides
+    alone = make_pairs(tmp_path / "blank", [blank], [blank])
+    assert alone.label_sides() == ""
+
+
+def test_class_ids_are_black_and_said(tmp_path):
+    ids = [label_map(i) % 5 for i in range(2)]
+    photos = [noise_image(i) for i in range(2)]
+    (said,) = [text for text in make_pairs(tmp_path, photos, ids).warnings() if "class" in text]
+    assert "side B holds no value above 4 of 255" in said
+    assert "multiply 63" in said
+    dark = [image // 8 for image in photos]  # photographs at night are no class ids
+    assert "class" not in str(make_pairs(tmp_path / "night", photos, dark).warnings())
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "fits"),
+    [
+        ((333, 500), (167, 250), True),
+        ((667, 1000), (67, 100), True),
+        ((300, 500), (300, 480), False),
+    ],
+)
+def test_pairs_that_rounding_tells_apart_are_resized_together(tmp_path, a, b, fits):
+    items = make_pairs(tmp_path, [noise_image(0, *a)], [noise_image(1, *b)])
+    items.load_size, items.crop_size = 256, 64
+    if fits:
+        assert items.item(0, np.random.default_rng(0))["b"].shape == (3, 64, 64)
+    else:
+        with pytest.raises(InputError, match="differ in size"):
+            items.item(0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", ["cat,", "cat ", "a, b"])
+def test_names_that_cannot_be_domains(tmp_path, name):
+    for folder in (name, "dog"):
+        write_file(tmp_path / folder / "1.png")
+    with pytest.raises(InputError, match="comma or an outer blank"):
+        layout.domains(tmp_path, train=True)

@@ -252,7 +252,7 @@ def test_errors_reach_the_page_in_words(capsys):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [([], "give a run folder"),
+    [(["nosuch"], "nosuch does not exist"),
      (["runs/gone"], "runs/gone does not exist"),
      (["{}", "--queue", "0"], "--queue must be at least 1"),
      (["{}", "--port", "70000"], "--port must be 1 to 65535"),

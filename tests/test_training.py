@@ -8,16 +8,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY
+from conftest import ROOT, TINY, noise_image
 
 import paddle_gans
-from data_reader import InputError
+from data_reader import InputError, data_reader
+from data_reader.images import write_image
+from paddle_gans import models
+from paddle_gans.models.pix2pix import Pix2Pix
 from paddle_gans.train_command import main
 from paddle_gans.training import checkpoint
+from paddle_gans.training.config import OPTIONS
+from paddle_gans.training.experiment import setup
+from paddle_gans.training.options import resolve
 from paddle_gans.training.signals import Stopped
 from paddle_gans.training.trainer import NotFiniteError
 from paddle_gans.weights import formats
@@ -119,6 +126,127 @@ def test_epochs_count_passes(pairs, tmp_path):
     assert train(pairs, tmp_path / "run", epochs=2, batch_size=2).step == 6
     with pytest.raises(InputError, match="--steps and --epochs"):
         train(pairs, tmp_path / "run", epochs=2, steps=3)
+
+
+def test_all_checkpoints_or_every_nth_are_kept(pairs, tmp_path):
+    def steps(name, **settings):
+        train(pairs, tmp_path / name, steps=9, save_every=2, **settings)
+        return [int(p.name) for p in checkpoint.checkpoints(tmp_path / name / "checkpoints")]
+
+    assert steps("all", keep="all") == [2, 4, 6, 8, 9]
+    assert steps("some", keep=1, keep_every=3) == [3, 6, 8, 9]  # 8 is the newest of the others
+    assert steps("few", keep=2) == [8, 9]
+    for wrong in (-1, "some"):
+        with pytest.raises(InputError, match="--keep cannot be"):
+            train(pairs, tmp_path / "no", steps=1, keep=wrong)
+    with pytest.raises(InputError, match="--keep"):
+        main(["--model", "pix2pix", "--keep", "some"])
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_quick_preset_is_shorter_than_the_papers_and_its_values_can_be_changed(name, tmp_path):
+    model_class = models.find(name)
+    assert set(model_class.quick_config) <= set(OPTIONS)
+    resolve(model_class, model_class.quick_options, name)  # known options
+    with pytest.raises(InputError, match="for your own data"):
+        paddle_gans.train(name, preset="quick", out=str(tmp_path))
+
+
+def test_the_quick_preset_sets_length_and_sizes(tmp_path):
+    for side in ("trainA", "trainB"):
+        write_image(tmp_path / side / "1.png", noise_image(0, 40, 40))
+    given = {"data": str(tmp_path), "preset": "quick", "out": str(tmp_path / "run")}
+    run = experiment_of(given)
+    assert (run.steps, run.model.crop_size) == (60_000, 128)
+    run = experiment_of({**given, "epochs": 3, "crop_size": 64})
+    assert (run.steps, run.model.crop_size) == (3, 64)
+
+
+def experiment_of(settings):
+    return setup(models.find("cyclegan"), {"base_dim": 2, "residual_num": 1, **settings})
+
+
+def test_callbacks_see_what_is_logged_and_drawn(pairs, tmp_path, capsys):
+    lines, images = [], {}
+    train(
+        pairs, tmp_path, steps=8,
+        on_log=lines.append, on_sample=lambda step, image: images.update({step: image}),
+    )  # fmt: skip
+    assert lines == log_of(tmp_path)
+    assert sorted(images) == [4, 8]
+    assert images[8].dtype == np.uint8
+    assert images[8].ndim == 3
+    said = capsys.readouterr().out
+    assert "step 8/8  epoch 1  d_loss_real" in said
+    assert f"model saved: {tmp_path / 'checkpoints' / '000008'}" in said
+    assert "start time: 20" in said
+    assert "end time: 20" in said
+
+
+def reader_of(pairs, **changes):
+    (pairs / "list.txt").write_text(
+        "".join(f"trainA/{i}.png\ttrainB/{i}.png\n" for i in range(5)), encoding="utf-8"
+    )
+    settings = {
+        "data_dir": str(pairs.parent), "dataset": pairs.name, "train_list": pairs / "list.txt",
+        "batch_size": 2, "load_size": 40, "crop_size": 32, "crop_type": "Random",
+    }  # fmt: skip
+    return data_reader(SimpleNamespace(**{**settings, **changes}))
+
+
+@pytest.mark.parametrize("given", ["reader", "train_reader"])
+def test_the_articles_reader_feeds_training(pairs, tmp_path, given):
+    def run(name, steps):
+        reader = reader_of(pairs)
+        data = reader if given == "reader" else reader.make_data()[0]
+        tiny = {"base_dim": 4, "residual_num": 1}
+        return paddle_gans.train(
+            "pix2pix", data=data, out=str(tmp_path / name), steps=steps, save_every=2, **tiny
+        )
+
+    whole = run("whole", 5)
+    config = json.loads((tmp_path / "whole" / "config.json").read_text())
+    assert (config["batch_size"], config["options"]["crop_size"]) == (2, 32)
+    assert log_of(whole.out)[-1]["epoch"] == 1  # 2 + 2 + 1 pairs an epoch
+    run("parts", 2)
+    run("parts", 5)
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+
+
+def test_a_reader_that_does_not_fit_is_refused(pairs, tmp_path):
+    for model, data, settings, word in (
+        ("dcgan", reader_of(pairs), {}, "is for pairs; dcgan"),
+        ("pix2pix", lambda: None, {}, "not another function"),
+        ("pix2pix", reader_of(pairs), {"batch_size": 3}, "batch_size 3 differs from the reader's"),
+        ("pix2pix", reader_of(pairs, batch_size=9, drop_last=True), {}, "fewer than a batch"),
+    ):
+        with pytest.raises(InputError, match=word):
+            paddle_gans.train(model, data=data, out=str(tmp_path / "run"), steps=1, **settings)
+
+
+def test_a_list_with_another_root_trains(pairs, tmp_path):
+    (tmp_path / "lists").mkdir()
+    listing = tmp_path / "lists" / "train.txt"
+    listing.write_text("trainA/0.png\ttrainB/0.png\n")
+    with pytest.raises(InputError, match="give --data-root"):
+        train(listing, tmp_path / "run", steps=1)
+    assert train(listing, tmp_path / "run", steps=1, data_root=pairs).step == 1
+    with pytest.raises(InputError, match="dcgan reads folders"):
+        paddle_gans.train("dcgan", data=str(listing), data_root=str(pairs), steps=1)
+
+
+class Brighter(Pix2Pix):
+    """As one defines it in a notebook: another loss."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.lambda_l1 = 7.0
+
+
+def test_a_subclass_of_a_model_trains_under_its_models_name(pairs, tmp_path):
+    settings = {"log_every": 1, "steps": 1, **TINY["pix2pix"]}
+    paddle_gans.train(Brighter, data=str(pairs), out=str(tmp_path), **settings)
+    assert paddle_gans.load(tmp_path).name == "pix2pix"
 
 
 def test_a_run_that_is_already_there_says_so(pairs, tmp_path, capsys):
@@ -320,7 +448,7 @@ def test_no_half_files_when_the_disk_is_full(pairs, tmp_path):
         ({"limit": 0}, "--limit"),
         ({"device": "tpu"}, "--device tpu"),
         ({"device": "gpu:99"}, "--device gpu:99"),
-        ({"amp": "bf16", "device": "cpu"}, "--amp bf16 needs a GPU"),
+        ({"amp": "fp16", "device": "cpu"}, "--amp fp16 needs a GPU"),
         ({"steps": 0}, "--steps"),
         ({"crop_size": 64}, "40x40, smaller than the crop of 64"),
     ],
@@ -451,7 +579,7 @@ def test_a_terminal_shows_a_bar_and_a_pipe_plain_lines(pairs, tmp_path):
 
     piped = command(pairs, tmp_path / "pipe", "--steps", "4", "--log-every", "2")
     out, _ = piped.communicate(timeout=60)
-    assert "step 2/4  d_loss_real" in out
+    assert "step 2/4  epoch 0  d_loss_real" in out
     assert "images/s" in out
     assert "left" in out
     assert "\r" not in out
@@ -485,6 +613,10 @@ def test_model_help_lists_its_options_with_the_articles_values(capsys):
     assert "--lambda-l1 X" in said
     assert "(100.0)" in said
     assert "unet_256" in said
+    assert "--no-flip)" in said
+    assert "--crop-size 112, --flip." in said
+    for word in ("True", "False", "None"):  # cannot be typed
+        assert word not in said
 
 
 @pytest.mark.parametrize(

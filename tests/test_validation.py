@@ -304,7 +304,7 @@ class Anxious(Measured):
 
 def test_a_warning_is_given_once(pairs, tmp_path, capsys):
     train(pairs, tmp_path / "run", Anxious, steps=1, validate_every=1)
-    assert "warning" not in capsys.readouterr().out
+    assert "warning:" not in capsys.readouterr().out
     train(pairs, tmp_path / "run", Anxious, steps=4, validate_every=1)  # with what was before
     said = capsys.readouterr().out.splitlines()
     first = next(i for i, line in enumerate(said) if "validation at step 2" in line)

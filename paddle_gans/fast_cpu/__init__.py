@@ -12,13 +12,23 @@ import paddle
 from paddle import nn
 
 from .convolution import FastConv2D, FastConv2DTranspose, conv2d, conv2d_transpose
-from .dispatch import disabled, enabled, hide_from_tracer
+from .dispatch import bfloat16, disabled, enabled, has_bf16, hide_from_tracer
 from .linear import FastLinear, linear
 from .memory import keep_freed
 from .pad_upsample import FastPad2D, FastUpsample, pad, upsample
 from .pooling import FastAvgPool2D, FastMaxPool2D
 
-__all__ = ["accelerate", "conv2d", "conv2d_transpose", "disabled", "linear", "pad", "upsample"]
+__all__ = [
+    "accelerate",
+    "bfloat16",
+    "conv2d",
+    "conv2d_transpose",
+    "disabled",
+    "has_bf16",
+    "linear",
+    "pad",
+    "upsample",
+]
 
 # The replacement of each layer class: the same attributes and a faster `forward`.
 FAST = {

@@ -20,10 +20,10 @@ from paddle.jit import not_to_static
 
 from . import primitives, winograd
 from .autograd import Product
-from .dispatch import engine, usable
+from .dispatch import engine, in_bf16, usable
 from .geometry import Geometry, Steps, pair, parse
 from .memory import array, from_numpy, in_order
-from .onednn import DIRECT, TRAINING, Layout, OneDNN, any_order, c_order, numbers
+from .onednn import BF16, DIRECT, F32, TRAINING, Layout, OneDNN, any_order, c_order, numbers
 from .pad_upsample import pad
 from .primitives import Primitive
 
@@ -123,7 +123,8 @@ def fast(
     ``wide`` and ``narrow`` are the shapes of a convolution's input and result; a transposed
     convolution goes from the narrow one to the wide one.
     """
-    geometry = Geometry(tuple(wide), tuple(operands["w"].shape), tuple(narrow), *steps)
+    shapes = tuple(wide), tuple(operands["w"].shape), tuple(narrow)
+    geometry = Geometry(*shapes, *steps, bf16=in_bf16())
     if min(geometry.x + geometry.y) < 1:
         return None
     bias = operands.get("bias")
@@ -165,8 +166,12 @@ def build(dnn: OneDNN, target: str, geometry: Geometry, bias: bool) -> Primitive
     def describe(chosen):
         x, w, y = (chosen[kinds[name]] for name in "xwy")
         b = chosen[kinds["bias"]] if bias else None
+        hints = [x, w, b, y]
+        if geometry.bf16 and target != "y":  # the forward pass of a gradient is bfloat16 throughout
+            hints = [dnn.describe(any_order(geometry.shape(n), BF16)) for n in "xwy"]
+            hints.insert(2, None)
         name = "convolution_forward_primitive_desc_create"
-        hint = dnn.make(name, dnn.engine, TRAINING, DIRECT, x, w, b, y, *space, dnn.attributes)
+        hint = dnn.make(name, dnn.engine, TRAINING, DIRECT, *hints, *space, dnn.attributes)
         if target == "y":
             return hint
         if target == "x":
@@ -176,9 +181,11 @@ def build(dnn: OneDNN, target: str, geometry: Geometry, bias: bool) -> Primitive
         return dnn.gradient(name, hint, DIRECT, x, w, None, y, *space)
 
     shapes = {kind: geometry.shape(name) for name, kind in kinds.items()}
-    inner = {kind: any_order(shape) for kind, shape in shapes.items()}
+    types = {kinds[n]: BF16 if geometry.bf16 and n not in (target, "bias") else F32 for n in kinds}
+    inner = {kind: any_order(shape, types[kind]) for kind, shape in shapes.items()}
     if target != "w" and uneven(geometry):
-        inner.update({kinds[name]: Layout(geometry.shape(name), CHANNELS_LAST) for name in "xy"})
+        for kind in (kinds["x"], kinds["y"]):
+            inner[kind] = Layout(shapes[kind], CHANNELS_LAST, types[kind])
     outer = {kind: c_order(shape) for kind, shape in shapes.items()}
     return Primitive(dnn, outer, kinds[target], describe, inner)
 

@@ -30,7 +30,7 @@ class Steps(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """The shapes of x, w and y, and the fields of `Steps`."""
+    """The shapes of x, w and y, the fields of `Steps`, and whether to multiply in bfloat16."""
 
     x: tuple[int, ...]
     w: tuple[int, ...]
@@ -40,6 +40,7 @@ class Geometry(NamedTuple):
     after: tuple[int, int]
     dilation: tuple[int, int]
     groups: int
+    bf16: bool = False
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of x, w, y or the bias in oneDNN's form."""

@@ -13,9 +13,9 @@ from paddle.jit import not_to_static
 
 from . import primitives
 from .autograd import Product
-from .dispatch import engine, usable
+from .dispatch import engine, in_bf16, usable
 from .memory import in_order
-from .onednn import SOURCE, TARGET, WEIGHTS, Layout, OneDNN, c_order
+from .onednn import BF16, SOURCE, TARGET, WEIGHTS, Layout, OneDNN, any_order, c_order
 from .primitives import Primitive
 
 MIN_SIZE = 2**24  # multiplications; smaller products gain less than the call costs
@@ -30,7 +30,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if math.prod(x.shape) * weight.shape[1] < MIN_SIZE:
         return F.linear(x, weight, bias)
     rows = x if x.ndim == 2 else x.reshape([-1, x.shape[-1]])
-    product = Matrices(rows, weight)
+    product = Matrices(rows, weight, bf16=in_bf16())
     with engine().lock:
         if primitives.find(*described(product)) is None:
             return F.linear(x, weight, bias)
@@ -44,9 +44,9 @@ class Matrices(Product):
 
     kind = "linear layer"
 
-    def __init__(self, x: Tensor, w: Tensor, transposed: tuple[bool, bool] = (False, False)):
+    def __init__(self, x: Tensor, w: Tensor, transposed=(False, False), bf16: bool = False):
         super().__init__({"x": x, "w": w})
-        self.transposed = transposed
+        self.transposed, self.bf16 = transposed, bf16
 
     def compute(self) -> Tensor:
         x, w = map(in_order, self.operands.values())
@@ -65,12 +65,14 @@ class Matrices(Product):
         x_transposed, w_transposed = self.transposed
         self.check_operands("w" if name == "x" else "x")
         if name == "x" and x_transposed:
-            return Matrices(w, result, (w_transposed, True)).apply()
-        if name == "x":
-            return Matrices(result, w, (False, not w_transposed)).apply()
-        if w_transposed:
-            return Matrices(result, x, (True, x_transposed)).apply()
-        return Matrices(x, result, (not x_transposed, False)).apply()
+            factors = w, result, (w_transposed, True)
+        elif name == "x":
+            factors = result, w, (False, not w_transposed)
+        elif w_transposed:
+            factors = result, x, (True, x_transposed)
+        else:
+            factors = x, result, (not x_transposed, False)
+        return Matrices(*factors, self.bf16).apply()
 
 
 def described(product: Matrices):
@@ -80,20 +82,23 @@ def described(product: Matrices):
         layouts.append(
             Layout(tuple(t.shape)[::-1], (1, 0)) if transposed else c_order(tuple(t.shape))
         )
-    key = ("matmul", product.transposed, *(layout.shape for layout in layouts))
-    return key, partial(build, x=layouts[0], w=layouts[1])
+    key = ("matmul", product.transposed, *(layout.shape for layout in layouts), product.bf16)
+    return key, partial(build, x=layouts[0], w=layouts[1], bf16=product.bf16)
 
 
-def build(dnn: OneDNN, x: Layout, w: Layout) -> Primitive:
+def build(dnn: OneDNN, x: Layout, w: Layout, bf16: bool) -> Primitive:
     """Build the product [m, n] of x [m, k] and w [k, n]."""
     outer = {SOURCE: x, WEIGHTS: w, TARGET: c_order((x.shape[0], w.shape[1]))}
+    inner = {}
+    if bf16:
+        inner = {kind: any_order(outer[kind].shape, BF16) for kind in (SOURCE, WEIGHTS)}
 
     def describe(given):
-        x, w, y = given.values()
+        x, w, y = (given[kind] for kind in (SOURCE, WEIGHTS, TARGET))
         name = "matmul_primitive_desc_create"
         return dnn.make(name, dnn.engine, x, w, None, y, dnn.attributes)
 
-    return Primitive(dnn, outer, TARGET, describe)
+    return Primitive(dnn, outer, TARGET, describe, inner)
 
 
 class FastLinear(nn.Linear):

@@ -19,10 +19,11 @@ import paddle
 
 CPU = 1  # engine kind
 IN_ORDER = 1  # stream flag
-F32 = 3  # data type
+BF16, F32 = 2, 3  # data types
 ANY = 1  # format tag: the primitive chooses
 USER = 1  # scratchpad mode: the caller provides the memory
 AVX2 = 0x7  # every later x86 instruction set has these bits
+AVX512_BF16 = 0xE7
 TRAINING = 64  # propagation kind of a forward pass
 DIRECT = 1  # algorithm of a convolution
 # Execution arguments, as most primitives call them.
@@ -63,6 +64,7 @@ NAMES = {
     ("alg_kind", 0x1FFF0): b"binary_add",
     ("alg_kind", 0x1FF): b"pooling_max",
     ("alg_kind", 0x3FF): b"pooling_avg_exclude_padding",
+    ("dt", BF16): b"bf16",
     ("dt", F32): b"f32",
     ("fmt_tag", ANY): b"any",
     ("scratchpad_mode", USER): b"user",
@@ -95,10 +97,11 @@ def find() -> ctypes.CDLL | None:
 
 
 class Layout(NamedTuple):
-    """The shape of an array, and its axes from outermost to innermost in memory."""
+    """An array's shape, its axes from outermost to innermost in memory, and its numbers' type."""
 
     shape: Sequence[int]
     order: Sequence[int] | None  # None: the primitive chooses
+    dtype: int = F32
 
 
 def c_order(shape: Sequence[int]) -> Layout:
@@ -106,9 +109,9 @@ def c_order(shape: Sequence[int]) -> Layout:
     return Layout(shape, range(len(shape)))
 
 
-def any_order(shape: Sequence[int]) -> Layout:
+def any_order(shape: Sequence[int], dtype: int = F32) -> Layout:
     """Return the layout that lets the primitive choose."""
-    return Layout(shape, None)
+    return Layout(shape, None, dtype)
 
 
 class OneDNN:
@@ -128,6 +131,8 @@ class OneDNN:
         self.attributes = self.make("primitive_attr_create")
         self.call("primitive_attr_set_scratchpad_mode", self.attributes, USER)
         self.memory = np.empty(0, "uint8")
+        # Whether the processor multiplies bfloat16 faster than float32.
+        self.has_bf16 = library.dnnl_get_effective_cpu_isa() & AVX512_BF16 == AVX512_BF16
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function that returns a status."""
@@ -156,12 +161,12 @@ class OneDNN:
         shape, order = numbers(layout.shape), layout.order
         if order is None:
             name = "memory_desc_create_with_tag"
-            return self.make(name, len(shape), shape, F32, ANY)
+            return self.make(name, len(shape), shape, layout.dtype, ANY)
         strides, step = [0] * len(shape), 1
         for axis in reversed(order):
             strides[axis], step = step, step * shape[axis]
         name = "memory_desc_create_with_strides"
-        return self.make(name, len(shape), shape, F32, numbers(strides))
+        return self.make(name, len(shape), shape, layout.dtype, numbers(strides))
 
     def reserve(self, size: int) -> tuple[int, np.ndarray]:
         """Return the aligned address of ``size`` bytes of working memory, and the array to keep."""

@@ -22,7 +22,9 @@ from . import primitives
 from .geometry import Geometry
 from .memory import array
 from .onednn import (
+    BF16,
     DIRECT,
+    F32,
     QUERY_ARGUMENT,
     SECOND,
     SOURCE,
@@ -60,7 +62,7 @@ def both(axis: np.ndarray) -> np.ndarray:
 
 def suits(target: str, geometry: Geometry) -> bool:
     """Whether minimal filtering is faster for a product of a convolution."""
-    x, w, y, stride, before, after, dilation, groups = geometry
+    x, w, y, stride, before, after, dilation, groups, bf16 = geometry
     if w[2:] != (3, 3) or stride != (1, 1) or dilation != (1, 1) or groups != 1:
         return False
     if target == "x" and max(*before, *after) > 2:
@@ -69,7 +71,9 @@ def suits(target: str, geometry: Geometry) -> bool:
     tiles = sides[0] * sides[1] // 4
     fits = 4 * 16 * tiles * max(x[1], y[1]) <= MAX_BYTES
     even = sides[0] % 2 == sides[1] % 2 == 0
-    return even and fits and tiles >= MIN_TILES and min(x[1], y[1]) >= MIN_CHANNELS
+    # bfloat16 makes the products faster, and not the transforms.
+    enough = min(x[1], y[1]) >= (2 * MIN_CHANNELS if bf16 else MIN_CHANNELS)
+    return even and fits and enough and tiles >= MIN_TILES
 
 
 def compute(target: str, geometry: Geometry, operands: Mapping[str, Tensor]) -> Tensor | None:
@@ -105,6 +109,7 @@ class Filtering(Primitive):
 
     def prepare(self, *_) -> None:
         target, geometry, bias = self.product
+        self.dtype = BF16 if geometry.bf16 else F32  # of the products' factors
         if target == "w":
             self.prepare_weights(geometry)
         else:
@@ -135,8 +140,11 @@ class Filtering(Primitive):
         self.tiles(source, shape, INPUT, before, after, spread, images)
         order = (0, 1, 3, 2) if target == "x" else None
         kernels = self.at(matrices, (16, 1, outer, inner), order)
+        if geometry.bf16:
+            kernels = self.rounded(kernels, (16, 1, outer, inner), order)
         products = self.at(spread, (16, n, outer, tiles))
-        self.multiply(kernels, self.at(images, (16, n, inner, tiles)), products)
+        factors = self.at(images, (16, n, inner, tiles), dtype=self.dtype)
+        self.multiply(kernels, factors, products)
         if bias:
             self.add_bias(spread + 4 * BIAS_TERM * n * outer * tiles, (n, outer, tiles))
         # Their sums, four numbers a tile, moved to their pixels.
@@ -155,9 +163,10 @@ class Filtering(Primitive):
         slopes = self.reserve(16 * n * out * tiles)
         self.tiles("x", geometry.x, INPUT, geometry.before, geometry.after, spread, images)
         self.tiles("y", geometry.y, RESULT.T, (0, 0), (0, 0), spread, slopes)
-        transposed = self.at(images, (16, n, tiles, channels), (0, 1, 3, 2))
+        transposed = self.at(images, (16, n, tiles, channels), (0, 1, 3, 2), self.dtype)
         products = self.at(spread, (16, n, out, channels))
-        self.multiply(self.at(slopes, (16, n, out, tiles)), transposed, products)
+        factors = self.at(slopes, (16, n, out, tiles), dtype=self.dtype)
+        self.multiply(factors, transposed, products)
         # Sum over the images as well.
         back = self.constant(np.repeat(both(KERNEL), n, axis=0))
         kernels = self.at(spread, (out * channels, 16 * n), (1, 0))
@@ -168,10 +177,10 @@ class Filtering(Primitive):
         offset, self.size = self.size, self.size + align(4 * count)
         return offset
 
-    def at(self, offset: int, shape, order=None):
+    def at(self, offset: int, shape, order=None, dtype: int = F32):
         """Return (descriptor, memory) of an array in the working memory."""
         assert offset + 4 * math.prod(shape) <= self.size, "beyond the working memory"
-        descriptor = self.describe(Layout(shape, order or range(len(shape))))
+        descriptor = self.describe(Layout(shape, order or range(len(shape)), dtype))
         memory = self.memory(descriptor)
         self.inner.append((memory, offset))
         return descriptor, memory
@@ -245,7 +254,13 @@ class Filtering(Primitive):
         self.inner.append((target, spread))
         arguments = {SOURCE: source[1], WEIGHTS: weights[1], TARGET: target}
         self.stages.append(self.stage(descriptor, arguments))
-        self.copy((y, target), self.at(result, shapes[2], (1, 0, 2, 3)))
+        self.copy((y, target), self.at(result, shapes[2], (1, 0, 2, 3), self.dtype))
+
+    def rounded(self, given, shape, order):
+        """Return (descriptor, memory) of a copy in bfloat16."""
+        other = self.at(self.reserve(math.prod(shape)), shape, order, BF16)
+        self.copy(given, other)
+        return other
 
     def reordered(self, given, wanted):
         """Return (descriptor, memory) of an array in the layout that a primitive needs."""

@@ -112,15 +112,14 @@ class DomainTranslator(translator.Translator):
             accelerate(self._fans[path])
         return self._fans[path]
 
-    @paddle.no_grad()
     def draw_styles(
         self, domain: str | None = None, num_styles: int = 1, seed: int = 0
     ) -> np.ndarray:
         """Draw random styles [K, style_dim] of the domain, or of every domain in turn."""
         self.check(domain=domain, num_styles=num_styles, seed=seed)
-        return self.model.styles_from(domain, num_styles, seed).numpy()
+        with self.computing():
+            return self.model.styles_from(domain, num_styles, seed).astype("float32").numpy()
 
-    @paddle.no_grad()
     def copy_style(
         self,
         reference: np.ndarray,
@@ -132,7 +131,9 @@ class DomainTranslator(translator.Translator):
         rgb, _ = split_alpha(reference, "the reference")
         square = self.prepare(rgb, align=align, fan_weights=fan_weights)
         x = paddle.to_tensor(normalise(square)[None])
-        return self.model.copied_styles(x, self.model.domain_index(domain)).numpy()[0]
+        y = self.model.domain_index(domain)
+        with self.computing():
+            return self.model.copied_styles(x, y).astype("float32").numpy()[0]
 
     def in_style_of(
         self, image: np.ndarray, reference: np.ndarray, domain: str, **options: Any
@@ -174,9 +175,9 @@ class DomainTranslator(translator.Translator):
         """Render several styles in one pass; the face is found once."""
         x = paddle.to_tensor(normalise(rgb)[None])
         for i in range(0, len(styles), MAX_BATCH):
-            with paddle.no_grad():
+            with self.computing():
                 s = paddle.to_tensor(styles[i : i + MAX_BATCH])
-                results = self.model.render(x, s).numpy()
+                results = self.model.render(x, s).astype("float32").numpy()
             yield from map(tiling.to_rgb, results)
 
     def _render_single(self, rgb, styles, tile, overlap) -> Iterator[np.ndarray]:
@@ -184,8 +185,9 @@ class DomainTranslator(translator.Translator):
         for style in styles:
 
             def network(x, s=style[None]):
-                with paddle.no_grad():
-                    return self.model.render(paddle.to_tensor(x), paddle.to_tensor(s)).numpy()
+                with self.computing():
+                    result = self.model.render(paddle.to_tensor(x), paddle.to_tensor(s))
+                    return result.astype("float32").numpy()
 
             yield self._run_tiled(network, rgb, tile, overlap)
 

@@ -15,6 +15,7 @@ from data_reader.errors import InputError
 from data_reader.images import (
     decode_image,
     existing_file,
+    is_system_folder,
     list_images,
     natural_key,
     read_image,
@@ -213,7 +214,8 @@ class DomainTask(task.Task):
         else:
             self.write_styles(job, image, keep=not full)
         self.finished += 1
-        return f"{width} x {height}, {counted(len(self.names), 'style')}"
+        note = files.frames_note(job.source)
+        return f"{width} x {height}, {counted(len(self.names), 'style')}{note}"
 
     def prepared(self, path: Path) -> np.ndarray:
         """Return the generator's input from a file."""
@@ -370,7 +372,7 @@ def find_references(place: str, domain: str | None, domains: Sequence[str]) -> l
     path = Path(place)
     folder = path if path.is_dir() else existing_file(path).parent
     inside = sorted(path.iterdir(), key=natural_key) if path.is_dir() else []
-    inner = {p.name: p for p in inside if p.is_dir() and not p.name.startswith(".")}
+    inner = {p.name: p for p in inside if p.is_dir() and not is_system_folder(p.name)}
     present = [name for name in domains if name in inner]
     if present and domain is not None:
         if domain not in present:

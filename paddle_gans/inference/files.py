@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,16 +15,20 @@ import numpy as np
 from data_reader.errors import InputError
 from data_reader.images import (
     IMAGE_SUFFIXES,
+    WRITTEN_SUFFIXES,
+    count_frames,
     decode_image,
     disk_errors,
+    left_out,
     list_images,
     natural_key,
     write_image,
 )
-from data_reader.video import VIDEO_SUFFIXES, VideoReader, VideoWriter
+from data_reader.video import CODECS, VIDEO_SUFFIXES, VideoReader, VideoWriter
 from paddle_gans.training import panels
 
 READABLE = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+OUTPUT_SUFFIXES = WRITTEN_SUFFIXES | set(CODECS)
 
 Translate = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [H, W, 3] both
 OnProgress = Callable[[int, int | None], None]  # frames done, and of how many if known
@@ -78,7 +83,8 @@ def plan(
 def find_all(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
     """Return the input files, each once, with their paths relative to the given input."""
     found = [item for text in inputs for item in find(text, output)]
-    return list({(path.resolve(), below): (path, below) for path, below in found}.values())
+    # Not by resolve(), which fails on links in a circle.
+    return list({(os.path.realpath(path), below): (path, below) for path, below in found}.values())
 
 
 def names_a_file(output: Path) -> bool:
@@ -95,17 +101,18 @@ def find(text: str, output: Path) -> list[tuple[Path, Path]]:
     with disk_errors(f"cannot look for {text}"):
         if path.is_dir():
             root, files = path, list_images(path)
-        elif path.exists():
+        elif path.exists() or path.is_symlink():
             return [(path, Path(path.name))]
         elif glob.has_magic(text):
-            root = fixed_part(path)
-            files = [Path(match) for match in glob.glob(text, recursive=True)]
-            files = [p for p in files if p.suffix.lower() in READABLE and p.is_file()]
+            root, rest = fixed_part(path)
+            pattern = os.path.join(glob.escape(str(root)), *rest)
+            files = [Path(match) for match in glob.glob(pattern, recursive=True)]
+            files = [p for p in files if p.suffix.lower() in READABLE and not p.is_dir()]
         else:
             raise InputError(f"{path} does not exist; check the spelling")
         earlier = output.resolve()
         if root.resolve() in earlier.parents:
-            files = [p for p in files if earlier not in p.resolve().parents]
+            files = [p for p in files if earlier not in Path(os.path.realpath(p)).parents]
         if not files:
             raise InputError(nothing_found(text, root))
     return [(p, p.relative_to(root)) for p in sorted(files, key=natural_key)]
@@ -119,17 +126,20 @@ def nothing_found(text: str, root: Path) -> str:
         return f"no image or video matches {text}"
     if any(map(is_video, root.iterdir())):
         return f"{root} holds videos but no images; name videos by a glob: --input '{root}/*.mp4'"
-    return f"{root} holds no images (.jpg, .png, .webp, .bmp, .tif ...)"
+    more = left_out([root])
+    return f"{root} holds no images (.jpg, .png, .webp, .bmp, .tif ...)" + (more and f"; {more}")
 
 
-def fixed_part(pattern: Path) -> Path:
-    """Return the folder that all matches of a glob are below."""
-    parts = []
-    for part in pattern.parts[:-1]:
-        if glob.has_magic(part):
-            break
-        parts.append(part)
-    return Path(*parts)
+def fixed_part(pattern: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder that all matches of a glob are below, and the parts of the glob in it.
+
+    A folder that exists is meant by its name, such as "[2020]", which is a pattern too.
+    """
+    root = Path(pattern.parts[0] if pattern.anchor else "")
+    rest = pattern.parts[1 if pattern.anchor else 0 :]
+    while len(rest) > 1 and (not glob.has_magic(rest[0]) or (root / rest[0]).is_dir()):
+        root, rest = root / rest[0], rest[1:]
+    return root, rest
 
 
 def to_one_file(found: list[tuple[Path, Path]], out: Path) -> Job:
@@ -167,8 +177,8 @@ def to_folder(
             )
         jobs[target] = Job(source, target)
         # An output that is an input has a message of its own, see `check_targets`.
-        place = target.resolve()
-        if place.parent == source.resolve().parent and place != source.resolve():
+        place, origin = Path(os.path.realpath(target)), Path(os.path.realpath(source))
+        if place.parent == origin.parent and place != origin:
             raise InputError(
                 f"{target} would be beside its input {source}, and the next run would translate it "
                 "again; give another folder as --output"
@@ -186,6 +196,10 @@ def check_place(out: Path) -> None:
     if names_a_file(out):
         if out.is_dir():
             raise InputError(f"--output {out} is a folder with a file's name; give a file in it")
+        if out.suffix.lower() not in OUTPUT_SUFFIXES:
+            raise InputError(
+                f"--output {out}: no {out.suffix} is written; use .png, .jpg or .mp4, or a folder"
+            )
         out = out.parent
     place = next((place for place in (out, *out.parents) if place.exists()), None)
     if place is not None and not place.is_dir():
@@ -205,7 +219,7 @@ def check_targets(sources: Iterable[Path], targets: Sequence[Path], overwrite: b
     if twice:
         raise InputError(f"{twice[0]} would be written twice; rename its inputs")
     existing = [target for target in targets if target.exists()]
-    inputs = {file_id(source) for source in sources}
+    inputs = {file_id(source) for source in sources if source.exists()}
     for target in existing:
         if target.is_dir():
             raise InputError(f"{target} is a folder, where a file would be written; move it away")
@@ -231,9 +245,10 @@ def file_id(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turn an InputError into Unreadable, which distinguishes it from the writer's."""
+    """Turn what is wrong with an input into Unreadable, to tell it from the writer's errors."""
     try:
-        yield
+        with disk_errors("cannot read an input"):  # it may vanish between two looks
+            yield
     except InputError as error:
         raise Unreadable(str(error)) from error
 
@@ -246,21 +261,31 @@ def translate_image(translate: Translate, job: Job) -> tuple[int, int]:
     return image.rgb.shape[1], image.rgb.shape[0]
 
 
+def frames_note(source: Path) -> str:
+    """Say that an animation gives its first frame only; "" for other images."""
+    count = count_frames(source)
+    return f", the first of {count} frames (convert it to .mp4 for all)" if count > 1 else ""
+
+
 def translate_video(
     translate: Translate, job: Job, on_progress: OnProgress, size: tuple[int, int] | None = None
 ) -> tuple[int, int]:
-    """Translate a video frame by frame at its own rate.
+    """Translate a video frame by frame; the result has its duration and shape.
 
     ``size`` is the (width, height) of results, None for the video's own. ``on_progress`` is called
-    after each frame. Returns how many frames were written, and how many the header promises.
+    after each frame. Returns how many frames were read, and how many the header promises.
     """
     with reading():
         reader = VideoReader(job.source)
     with reader, VideoWriter(job.target, reader.fps, size or reader.size) as writer:
-        for frame in reader:
-            writer.write(translate(frame))
-            on_progress(writer.frames, reader.frames)
-    return writer.frames, reader.frames or writer.frames
+        frames = 0
+        for frame, count in reader.timed():
+            frames += 1
+            result = translate(frame) if count else frame
+            for _ in range(count):
+                writer.write(result)
+            on_progress(frames, reader.frames)
+    return frames, reader.frames or frames
 
 
 def save_generated(images: list[np.ndarray], output: str, overwrite: bool = False) -> list[Path]:

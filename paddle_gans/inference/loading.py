@@ -12,13 +12,16 @@ import numpy as np
 
 from data_reader.domains import Domains
 from data_reader.errors import InputError
+from data_reader.output import say
 from data_reader.photos import Photos
 from paddle_gans import models
 from paddle_gans.fast_cpu import accelerate
+from paddle_gans.training.checkpoint import read_json
 from paddle_gans.training.experiment import choose_device
+from paddle_gans.training.mixed_precision import check_amp
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import Option, options_of, resolve
-from paddle_gans.weights import formats
+from paddle_gans.weights import formats, pretrained
 from paddle_gans.weights.arrays import load_state_strict
 
 from .domains import DomainTranslator
@@ -32,13 +35,16 @@ TRANSLATORS = {Domains: DomainTranslator, Photos: PhotoTranslator}
 FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "step": int}
 
 
-def load(weights: str | os.PathLike, *, device: str = "auto") -> Translator:
+def load(weights: str | os.PathLike, *, device: str = "auto", amp: str = "off") -> Translator:
     """Open trained weights for inference.
 
     Args:
-        weights: a ``.pdparams`` or ``.safetensors`` file, or a run folder. Networks that belong
-            together (StarGAN v2 has three) are found beside the file. No code in a file is run.
+        weights: a ``.pdparams`` or ``.safetensors`` file, a run folder, a checkpoint of a run
+            (``runs/x/checkpoints/000500``) or a file in it, or the name of trained weights that
+            come with the package. Networks that belong together (StarGAN v2 has three) are found
+            beside the file. No code in a file is run.
         device: "auto", "cpu", "gpu" or "gpu:K". Weights saved on a GPU open on a CPU.
+        amp: "off", or "bf16" and, on a GPU, "fp16": mixed precision.
 
     Returns:
         A callable that maps an image, uint8 RGB [H, W, 3], or a list of images, to the translated
@@ -49,7 +55,7 @@ def load(weights: str | os.PathLike, *, device: str = "auto") -> Translator:
         InputError: a file is missing, damaged, or does not fit this version of the package, or
             the machine has no such device.
     """
-    return build(read(weights), device)
+    return build(read(weights), device, amp)
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,11 @@ def read(weights: str | os.PathLike) -> Weights:
     Raises:
         InputError: as of ``load``.
     """
-    path = Path(weights)
-    found = in_folder(path) if path.is_dir() else [open_network(path)]
+    path = pretrained.locate(weights)
+    if path.is_dir():
+        found = in_checkpoint(path) if is_checkpoint(path) else in_folder(path)
+    else:
+        found = [open_network(path)]
     try:
         model_class = models.find(found[0].model)
     except InputError as error:
@@ -114,7 +123,7 @@ def read(weights: str | os.PathLike) -> Weights:
     return Weights(model_class, complete(found, model_class))
 
 
-def build(weights: Weights, device: str = "auto") -> Translator:
+def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translator:
     """Build the model and load its networks.
 
     Raises:
@@ -122,6 +131,8 @@ def build(weights: Weights, device: str = "auto") -> Translator:
     """
     first = weights.networks[0]
     choose_device(device)
+    for warning in check_amp(amp):
+        say(f"note: {warning}", error=True)
     try:
         options = resolve(weights.model_class, first.options, first.model)
         model = weights.model_class(**options)
@@ -138,6 +149,7 @@ def build(weights: Weights, device: str = "auto") -> Translator:
         translate_options=weights.translate_options,
         covered=[saved.translate for saved in weights.networks],
         path=first.path,
+        amp=amp,
     )
 
 
@@ -147,7 +159,67 @@ def open_network(path: Path) -> Saved:
     Raises:
         InputError: there is no such file, it is damaged, or it does not say what it is of.
     """
-    return described(path, *formats.read_network(path))
+    arrays, entry = formats.read_network(path)
+    if not entry and is_checkpoint(path.parent):
+        entry = checkpoint_entry(path)
+    return described(path, arrays, entry)
+
+
+AVERAGE = "_ema"  # ends the name of a network's moving average in a checkpoint
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Return whether a folder is a checkpoint in its run folder."""
+    folder = folder.resolve()
+    run = folder.parent.parent
+    return folder.parent.name == "checkpoints" and (run / "config.json").is_file()
+
+
+def run_of(folder: Path) -> tuple[type[GANModel], dict[str, Any]]:
+    """Return the model and the configuration of a checkpoint's run.
+
+    Raises:
+        InputError: the configuration is damaged, or of an unknown model.
+    """
+    path = folder.resolve().parent.parent / "config.json"
+    config = read_json(path)
+    if not isinstance(config.get("model"), str) or not isinstance(config.get("options"), dict):
+        raise InputError(f"{path} is damaged: model or options are missing; copy it again")
+    return models.find(config["model"]), config
+
+
+def checkpoint_entry(path: Path) -> dict[str, Any]:
+    """What a network's file in a checkpoint would say of itself, from the run's configuration.
+
+    Raises:
+        InputError: as of ``run_of``.
+    """
+    model_class, config = run_of(path.parent)
+    options = resolve(model_class, config["options"], config["model"])
+    network = path.stem.removesuffix(AVERAGE)
+    translate = model_class.inference_for(options).get(network, {})
+    return {
+        "model": config["model"],
+        "options": options,
+        "network": network,
+        "translate": dict(translate),
+        "step": int(path.parent.resolve().name),
+    }
+
+
+def in_checkpoint(folder: Path) -> list[Saved]:
+    """Read the networks in a checkpoint that its model translates with, averages where they are.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    model_class, config = run_of(folder)
+    options = resolve(model_class, config["options"], config["model"])
+    found = []
+    for name in model_class.inference_for(options):
+        average = folder / f"{name}{AVERAGE}.pdparams"
+        found.append(open_network(average if average.is_file() else folder / f"{name}.pdparams"))
+    return found
 
 
 def described(path: Path, arrays: Mapping[str, np.ndarray], entry: Any) -> Saved:
@@ -170,8 +242,8 @@ def described(path: Path, arrays: Mapping[str, np.ndarray], entry: Any) -> Saved
 def without_entry(path: Path) -> str:
     """The sentence for weights that do not say which model they belong to."""
     if path.resolve().parent.parent.name == "checkpoints":
-        own = os.path.normpath(path.parent / ".." / ".." / path.name)
-        return f"{path} is part of a checkpoint and names no model; give the run folder's own {own}"
+        config = os.path.normpath(path.parent / ".." / ".." / "config.json")
+        return f"{path} is part of a checkpoint, and its run's {config} is missing; copy it there"
     return (
         f"{path} does not say which model it is of: another program wrote it (python -m "
         "paddle_gans.convert brings such weights here), or a plain paddle.save; --weights takes "
@@ -251,7 +323,11 @@ def beside(network: Saved, partner: str) -> Saved:
     Raises:
         InputError: it is not there, or another network.
     """
-    path = network.path.with_name(f"{partner}{network.path.suffix}")
+    stem = network.path.stem
+    ending = AVERAGE if stem == network.network + AVERAGE else ""
+    if ending and not network.path.with_name(f"{partner}{ending}.pdparams").is_file():
+        ending = ""  # a network that is not trained has no average
+    path = network.path.with_name(f"{partner}{ending}{network.path.suffix}")
     others = [path, *(path.with_suffix(suffix) for suffix in formats.NATIVE)]
     path = next((file for file in others if file.is_file()), path)
     if not path.is_file():

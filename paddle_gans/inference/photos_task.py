@@ -141,7 +141,7 @@ def open_compared(
             raise InputError(f"--compare {place} belongs to {first.model}, not {translate.name}")
         path = first.path.resolve()
         if path not in opened:
-            opened[path] = (first.path, loading.build(weights, translate.device))
+            opened[path] = (first.path, loading.build(weights, translate.device, translate.amp))
         named.append(path)
     order = dict.fromkeys(named if translate.path.resolve() in named else [*opened, *named])
     names = [path.parent.name if path.stem == "generator" else path.stem for path in order]

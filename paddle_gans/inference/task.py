@@ -63,7 +63,9 @@ class Task:
             Unreadable: the input is not an image or video; the command skips it.
             InputError: an output cannot be written, or the image cannot be translated.
         """
-        return self.video(job, on_progress) if job.is_video else self.image(job)
+        if job.is_video:
+            return self.video(job, on_progress)
+        return self.image(job) + files.frames_note(job.source)
 
     def image(self, job: Job) -> str:
         """Process an image."""

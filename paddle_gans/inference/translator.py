@@ -13,6 +13,7 @@ import numpy as np
 import paddle
 
 from data_reader.errors import InputError, did_you_mean
+from paddle_gans.training.mixed_precision import autocast
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import Option, checked
 
@@ -35,9 +36,9 @@ class Translator:
     """``translate(image)`` returns the translated image at the same size.
 
     ``name`` is the model's name, ``options`` its constructor arguments, ``step`` the training step
-    of the weights, ``path`` the (first) weights file, ``model`` the model itself. ``defaults``
-    are the keyword arguments of a call with their values; ``covered`` the combinations of them
-    that the loaded networks were trained for.
+    of the weights, ``path`` the (first) weights file, ``model`` the model itself, ``amp`` its
+    precision. ``defaults`` are the keyword arguments of a call with their values; ``covered`` the
+    combinations of them that the loaded networks were trained for.
     """
 
     own_options: Mapping[str, Option] = {}  # of a call, besides those of the model's translate()
@@ -52,13 +53,20 @@ class Translator:
         translate_options: Mapping[str, Option],
         covered: Sequence[Mapping[str, Any]] = ({},),
         path: Path | None = None,
+        amp: str = "off",
     ):
         self.model, self.name, self.options, self.step = model, name, dict(options), step
-        self.path = path
+        self.path, self.amp = path, amp
         self.translate_options = dict(translate_options)
         self.defaults = {key: option.default for key, option in translate_options.items()}
         self.covered = [dict(choice) for choice in covered]
         model.eval()
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """The context of all calls of the model: no gradients, and the chosen precision."""
+        with paddle.no_grad(), autocast(self.amp):
+            yield
 
     def __repr__(self) -> str:
         return f"<Translator: {self.name}, step {self.step}>"
@@ -142,9 +150,9 @@ class Translator:
     def _run(self, inputs, settings) -> np.ndarray:
         """Call the model's translate(): [1, 3, h, w] in [-1, 1], or None, to [N, 3 or 1, h, w]."""
         options = {key: x for key, x in settings.items() if key not in self.own_options}
-        with paddle.no_grad():
+        with self.computing():
             x = None if inputs is None else paddle.to_tensor(inputs)
-            return self.model.translate(x, **options).numpy()
+            return self.model.translate(x, **options).astype("float32").numpy()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from data_reader.errors import InputError
 from paddle_gans.training.checkpoint import read_json, write_json
+from paddle_gans.weights import pretrained
 
 COLUMNS = {  # digits after the point, and which direction is better
     "fid": (2, "lower"),
@@ -46,10 +47,15 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def output_file(weights: str, output: str | None) -> Path:
-    """Return where the metrics are written: ``output``, or metrics.json beside the weights."""
-    given = Path(weights)
+    """Return where the metrics are written: ``output``, or metrics.json beside the weights.
+
+    For weights that come with the package it is NAME_metrics.json in the working directory.
+    """
+    given = pretrained.locate(weights)
     folder = given if given.is_dir() else given.parent
     path = folder / "metrics.json" if output is None else Path(output)
+    if output is None and pretrained.is_pretrained(given):
+        path = Path(f"{folder.name}_metrics.json")
     if path.suffix.lower() != ".json":
         raise InputError(f"--output {path} must end in .json, e.g. {path}.json")
     if path.is_dir() or path.parent.is_file():

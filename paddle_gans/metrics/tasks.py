@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import paddle
 
-from data_reader import colour, transforms
+from data_reader import colour
 from data_reader.datasets import ImageDataset, Paired, Unpaired, without_randomness
 from data_reader.domains import Domains
 from data_reader.errors import InputError
@@ -142,7 +143,7 @@ def identity(dataset: ImageDataset) -> dict[str, Any]:
     known = dataset.fingerprint()
     digest = hashlib.sha256()
     for name, path in sorted(dataset.paths()):
-        digest.update(f"{name}\t{path.stat().st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{name}\t{path.stat().st_mtime_ns}\n"))
     settings = {
         name: value
         for name, value in sorted(vars(dataset).items())
@@ -159,8 +160,9 @@ def real_part(dataset: ImageDataset, part: str) -> RealImages:
 
 def run(translate: Translator, batch: np.ndarray, **options: Any) -> np.ndarray:
     """Return the model's output for a batch, float32 both."""
-    with paddle.no_grad():
-        return translate.model.translate(paddle.to_tensor(batch), **options).numpy()
+    with translate.computing():
+        result = translate.model.translate(paddle.to_tensor(batch), **options)
+        return result.astype("float32").numpy()
 
 
 def all_rgb(outputs: np.ndarray) -> np.ndarray:
@@ -180,8 +182,7 @@ def paired_tasks(translate, sources, reals, config) -> list[EvalTask]:
     source, target = sides_of(translate.model.direction)
     labels = reals.labels
     if labels == "auto" and len(reals):
-        flat = transforms.looks_like_labels(reals.read(0)["ab".index(target)])
-        labels = target if flat else "none"
+        labels = target if target in reals.label_sides() else "none"
     return [
         EvalTask(
             f"{source} to {target}",
@@ -211,7 +212,7 @@ def unpaired_tasks(translate, sources, reals, config) -> list[EvalTask]:
         check_partners(sources)
     tasks = []
     for options in translate.covered:
-        source, target = sides_of(options.get("direction", "a2b"))
+        source, target = sides_of(options.get("direction", translate.model.direction))
         inputs, truth = one_side(sources, source), target if config.paired else None
         tasks.append(
             EvalTask(
@@ -306,8 +307,8 @@ def domain_tasks(translate, sources, reals, config) -> list[EvalTask]:
     if outputs < 2:
         raise InputError(f"--outputs {outputs}: the diversity needs 2 outputs or more")
     # The references of a domain serve several tasks.
-    styles_of = cache(partial(reference_styles, translate.model, sources, config))
-    restyle = partial(restyled, translate.model, sources, styles_of, outputs, config)
+    styles_of = cache(partial(reference_styles, translate, sources, config))
+    restyle = partial(restyled, translate, sources, styles_of, outputs, config)
     names = sources.domains
     return [
         EvalTask(
@@ -325,14 +326,14 @@ def domain_tasks(translate, sources, reals, config) -> list[EvalTask]:
     ]
 
 
-def reference_styles(model, dataset, config, domain) -> np.ndarray:
+def reference_styles(translate, dataset, config, domain) -> np.ndarray:
     """Return the styles [R, style_dim] of the test set's references of a domain."""
     y, references = dataset.domains.index(domain), dataset.references[domain]
     parts = []
     for indices in config.batches(len(references)):
         x = paddle.to_tensor(np.stack([view(dataset, y, references[i]) for i in indices]))
-        with paddle.no_grad():
-            parts.append(model.copied_styles(x, y).numpy())
+        with translate.computing():
+            parts.append(translate.model.copied_styles(x, y).astype("float32").numpy())
     return np.concatenate(parts)
 
 
@@ -348,21 +349,25 @@ def view(dataset: Domains, y: int, path: Any) -> np.ndarray:
     return dataset.view(y, path, np.random.default_rng(0))
 
 
-def restyled(model, dataset, styles_of, outputs, config, guide, source, target) -> Iterator[Batch]:
+def restyled(
+    translate, dataset, styles_of, outputs, config, guide, source, target
+) -> Iterator[Batch]:
     """Yield each image of the source domain in ``outputs`` styles of the target domain."""
     y_org, y_trg = (dataset.domains.index(name) for name in (source, target))
     for i, path in enumerate(dataset.sources[source]):
         rng = np.random.default_rng([config.seed, y_org, y_trg, i])
         if guide == "latent":
-            z = rng.standard_normal((outputs, model.latent_dim), dtype=np.float32)
-            with paddle.no_grad():
-                styles = model.drawn_styles(paddle.to_tensor(z), y_trg).numpy()
+            z = rng.standard_normal((outputs, translate.model.latent_dim), dtype=np.float32)
+            with translate.computing():
+                styles = translate.model.drawn_styles(paddle.to_tensor(z), y_trg)
+                styles = styles.astype("float32").numpy()
         else:
             known = styles_of(target)
             styles = known[rng.choice(len(known), outputs, replace=len(known) < outputs)]
         x = paddle.to_tensor(view(dataset, y_org, path)[None])
         parts = []
         for indices in config.batches(outputs):
-            with paddle.no_grad():
-                parts.append(model.render(x, paddle.to_tensor(styles[list(indices)])).numpy())
+            with translate.computing():
+                result = translate.model.render(x, paddle.to_tensor(styles[list(indices)]))
+                parts.append(result.astype("float32").numpy())
         yield Batch(all_rgb(np.concatenate(parts)))

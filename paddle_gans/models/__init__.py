@@ -5,6 +5,7 @@ To add a model, add a file. Files that start with ``_`` are parts of models.
 
 from __future__ import annotations
 
+import ast
 import importlib
 from pathlib import Path
 
@@ -14,6 +15,15 @@ from data_reader.errors import InputError, did_you_mean
 def names() -> list[str]:
     """Return the names of all models, which are their file names; imports nothing."""
     return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
+
+
+def descriptions() -> dict[str, str]:
+    """Return what each model does, the first line of its file; imports nothing."""
+    folder, found = Path(__file__).parent, {}
+    for name in names():
+        text = ast.get_docstring(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8")))
+        found[name] = (text or "").partition("\n")[0].partition(": ")[2].rstrip(".")
+    return found
 
 
 def find(name: str) -> type:

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from paddle_gans.weights import pretrained
+
 from .model_tab import ModelTab
 from .tabs import tab_class
 from .uploads import Limits
@@ -44,11 +46,17 @@ def make_tabs(translators: Sequence, limits: Limits, folder: Path, pool) -> list
 
 
 def titles(translators: Sequence) -> list[str]:
-    """Return the tabs' titles: the model, with its folder if several are of the same model."""
+    """Return the tabs' titles: the model, with its folder if several are of the same model.
+
+    Trained weights that come with the package have their name instead.
+    """
     counts = Counter(translate.name for translate in translators)
     found = []
     for translate in translators:
         folder = translate.path.resolve().parent.name
+        if pretrained.is_pretrained(translate.path):
+            found.append(folder)
+            continue
         several = counts[translate.name] > 1 and folder != translate.name
         found.append(f"{translate.name} ({folder})" if several else translate.name)
     counts = Counter(found)

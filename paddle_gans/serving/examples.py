@@ -12,12 +12,20 @@ from data_reader.errors import InputError
 from data_reader.images import write_image
 from data_reader.transforms import resize
 from paddle_gans.training.checkpoint import read_json
+from paddle_gans.weights import pretrained
 
 MAX_SIDE = 512  # pixels
 
 
 def config_of(translate) -> dict[str, Any]:
-    """Return the run's config.json; {} for weights without one."""
+    """Return the run's config.json; {} for weights without one.
+
+    Trained weights that come with the package have their examples beside them instead.
+    """
+    if pretrained.is_pretrained(translate.path):
+        folder = translate.path.parent
+        is_demo = pretrained.card(folder.name)["data"] == "demo"
+        return {"data_path": None if is_demo else str(folder / "examples")}
     try:
         return read_json(translate.path.parent / "config.json")
     except InputError:

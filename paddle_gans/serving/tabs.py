@@ -117,11 +117,11 @@ class UnpairedTab(ModelTab):
                 return names
         return EMBEDDED_SIDES if "data_path" in config and path is None else "AB"
 
-    def example_images(self, direction: str = "a2b"):
-        """Return images of the side where a direction starts."""
+    def example_images(self, direction: str | None = None):
+        """Return images of the side where a direction, or the model's only one, starts."""
         if self.data is None:
             return []
-        side = direction[0]
+        side = (direction or self.translate.model.direction)[0]
         count = len(getattr(self.data, side))
         return examples.first(count, lambda i: self.data.read(side, i), MAX_EXAMPLES)
 

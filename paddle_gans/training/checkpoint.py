@@ -35,8 +35,9 @@ STATE_TYPES = {
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically."""
-    with atomic_write(path) as file:
-        file.write((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with atomic_write(path) as file:  # names that are not UTF-8 become JSON's own escapes
+        file.write(text.encode(errors="backslashreplace"))
 
 
 # Paddle names an optimizer's accumulators by automatic names (conv2d_0.w_0_moment1_0) that depend
@@ -90,10 +91,12 @@ def save_checkpoint(
     keep: int = 0,
     spare: int | None = None,
     others: Mapping[str, Mapping[str, np.ndarray]] = NONE,
+    keep_every: int | None = None,
 ) -> Path:
     """Write ``folder/<step>/`` atomically, remove all but the newest ``keep``, and return it.
 
-    ``state`` must contain ``step``. The checkpoint of step ``spare`` is kept and not counted.
+    ``state`` must contain ``step``. The checkpoints of step ``spare`` and of every
+    ``keep_every``-th step are kept and not counted; ``keep`` 0 keeps all.
     ``others`` as in ``write_checkpoint``.
 
     Raises:
@@ -102,7 +105,9 @@ def save_checkpoint(
     final = folder / f"{state['step']:06d}"
     write_checkpoint(final, model, state, others=others)
     if keep > 0:
-        for old in [p for p in checkpoints(folder) if int(p.name) != spare][:-keep]:
+        steps = {p: int(p.name) for p in checkpoints(folder)}
+        kept = {p for p, n in steps.items() if n == spare or (keep_every and n % keep_every == 0)}
+        for old in [p for p in steps if p not in kept][:-keep]:
             remove_folder(old)
     return final
 

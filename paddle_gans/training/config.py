@@ -12,6 +12,19 @@ from data_reader.errors import InputError
 from .options import checked, options_of, plain
 
 
+class Keep(int):
+    """A number of checkpoints, or "all", which is 0."""
+
+    def __new__(cls, value: int | str = 0):
+        number = 0 if value == "all" else int(value)
+        if number < 0:
+            raise ValueError(value)
+        return super().__new__(cls, number)
+
+
+KEEP = Keep(3)
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """The settings of a training run.
@@ -29,10 +42,15 @@ class RunConfig:
     # a folder or list file in a layout that the model reads (CycleGAN: or two folders); without
     # it, or with `demo`: the embedded drawings, small images and few steps
     data: str | list[str] | None = None
+    data_root: str | None = None  # what the lines of a list file in --data are relative to
     limit: int | None = None  # use only the first N items
     batch_size: int = 1  # images in a batch, over all processes
     accumulate: int = 1  # process each batch in N parts, to save memory
     workers: int = 2  # threads that read images; 0: none
+
+    # quick: instead of the paper's settings, about an hour or two on a V100-class GPU (an estimate,
+    # see docs/usage.md)
+    preset: Literal["paper", "quick"] = "paper"
 
     # length (one of the two; learning-rate schedules do not depend on it)
 
@@ -45,14 +63,15 @@ class RunConfig:
     # auto: resume if the run folder contains a run; never: fail if it does; PATH: resume from that
     # run folder or checkpoint
     resume: str = "auto"
-    init_from: str | None = None  # start from the weights in a file or a run folder
+    init_from: str | None = None  # start from the weights in a file, a run folder or of a name
     log_every: int = 50  # steps between logged losses
     sample_every: int = 500  # steps between sample grids
     # also write losses, learning rates, metrics and sample grids for VisualDL or TensorBoard, into
     # folders of the run; needs the extra `log`
     log: list[Literal["visualdl", "tensorboard"]] | None = None
     save_every: int = 1000  # steps between checkpoints
-    keep: int = 3  # how many checkpoints to keep
+    keep: Keep = KEEP  # how many checkpoints to keep, or all
+    keep_every: int | None = None  # besides, save and keep the checkpoint of every N-th step
     format: Literal["pdparams", "safetensors"] = "pdparams"  # of the networks for inference
 
     # validation (on a test set)
@@ -80,7 +99,7 @@ class RunConfig:
     # machine
 
     device: str = "auto"  # auto, cpu, gpu or gpu:K
-    amp: Literal["off", "bf16", "fp16"] = "off"  # mixed precision
+    amp: Literal["off", "bf16", "fp16"] = "off"  # mixed precision; bf16 also on CPUs that have it
     seed: int = 0  # of all random numbers
 
     def __post_init__(self):
@@ -100,6 +119,8 @@ OPTIONS = options_of(RunConfig)
 PATHS = ("data", "out", "resume", "init_from")
 METAVARS = {  # what stands for a value in the help, where TEXT would say too little
     "data": "PATH",
+    "data_root": "DIR",
+    "keep": "N|all",
     "out": "DIR",
     "resume": "auto|never|PATH",
     "init_from": "PATH",

@@ -18,23 +18,30 @@ def average_of(network: nn.Layer) -> nn.Layer:
     return average
 
 
-def soft_update(target: nn.Layer, source: nn.Layer, decay: float) -> None:
-    """Update the moving average: target = decay * target + (1 - decay) * source.
+def soft_update(
+    target: nn.Layer, source: nn.Layer, decay: float | None = None, *, tau: float | None = None
+) -> None:
+    """Update the moving average: target = decay * target + tau * source, with decay + tau = 1.
 
-    Trainable parameters are averaged; running statistics and buffers are copied. ``decay`` is the
-    weight of the average, e.g. 0.999. It must be at least 0.5, because in the tutorial's function
-    of this name it is the weight of the source.
+    Give either ``decay``, the weight of the average (0.999), or ``tau``, the weight of the new
+    weights (0.001). The tutorial's third argument is called decay and is tau. Trainable parameters
+    are averaged; running statistics and buffers are copied.
 
     Raises:
-        InputError: ``decay`` is below 0.5 or above 1.
+        InputError: both or neither are given, or one has a value that only the other can mean:
+            ``decay`` is in [0.5, 1], ``tau`` in [0, 0.5].
         ValueError: the networks have different parameters.
     """
-    if not 0.5 <= decay <= 1:
+    if (decay is None) == (tau is None):
+        raise InputError("soft_update takes either decay, e.g. 0.999, or tau, e.g. 0.001")
+    name, value, other = ("decay", decay, "tau") if decay is not None else ("tau", tau, "decay")
+    average = decay if decay is not None else 1 - (tau or 0.0)
+    if not 0.5 <= average <= 1:
         raise InputError(
-            f"soft_update expects the weight of the moving average, e.g. 0.999, not {decay}; the "
-            f"tutorial's decay is that of the new weights: give {1 - decay:g} instead of {decay:g}"
+            f"{name}={value} gives the average the weight {average:g}; as the weight of the "
+            f"{'new weights' if other == 'tau' else 'average'} it is {other}={value}"
         )
-    move_average(target, source, decay)
+    move_average(target, source, average)
 
 
 @paddle.no_grad()

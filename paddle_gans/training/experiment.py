@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 import paddle
 
-from data_reader.datasets import ImageDataset
+from data_reader import layout
+from data_reader.datasets import ImageDataset, Paired
 from data_reader.errors import InputError
+from data_reader.images import left_out
 from data_reader.loader import Loader
+from data_reader.reader import PairLoader, PairReader, data_reader
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.weights import formats
 
 from . import parallel
 from .config import RunConfig, split_settings
 from .loggers import check_installed
+from .mixed_precision import check_amp
 from .model import GANModel
 from .options import resolve
 from .run_folder import versions
@@ -49,41 +53,57 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     Raises:
         InputError: an option, a value or the data cannot be used.
     """
+    name = model_name(model_class)
+    reader, settings = reader_in(model_class, settings)
     run, given = split_settings(settings)
     is_demo = run.get("data") in (None, "demo")
-    config = replace(model_class.demo_config if is_demo else model_class.paper_config, **run)
+    is_quick = run.get("preset") == "quick"
+    if is_quick and is_demo:
+        raise InputError("--preset quick is for your own data; the embedded data has its own")
+    quick = model_class.quick_config if is_quick else {}
+    config = replace(
+        model_class.demo_config if is_demo else model_class.paper_config, **{**quick, **run}
+    )
     choose_device(config.device)
     parallel.start()
-    check_amp(config.amp)
+    amp_warnings = check_amp(config.amp)
     check_installed(config.log or [])
     if config.format == "safetensors":
         formats.safetensors("--format safetensors cannot be written")
-    root = None if is_demo else config.data
-    name = model_name(model_class)
-    usual = {**(model_class.demo_options if is_demo else {}), **model_class.options_from_data(root)}
+    root: Any = None if is_demo else config.data
+    if config.data_root is not None:
+        check_reads_pairs(model_class, "--data-root is for list files of pairs")
+        root = layout.ListFile(layout.one_path(config.data or "demo"), config.data_root)
+    changed = model_class.demo_options if is_demo else model_class.quick_options if is_quick else {}
+    usual = {**changed, **model_class.options_from_data(root)}
     options = resolve(model_class, {**usual, **given}, name)
     paddle.seed(config.seed)
     model = model_class(**options)
-    warnings = parallel.synchronise_batch_norm(model)
+    warnings = [*amp_warnings, *parallel.synchronise_batch_norm(model)]
     accelerate(model)
 
     bad_files: dict[str, None] | None = {} if config.on_bad_file == "skip" else None
-    dataset = model.dataset(root, train=True)
+    dataset = reader.dataset if reader else model.dataset(root, train=True)
     if dataset is None:
         raise InputError(f"--data {config.data} contains nothing to train on")
     if config.limit is not None:
         dataset = dataset.limited(config.limit)
-    loader = Loader(
-        dataset,
-        config.batch_size,
-        seed=config.seed,
-        workers=config.workers,
-        rank=parallel.rank(),
-        world_size=parallel.world_size(),
-        bad=bad_files,
-    )
+    if reader:
+        loader: Loader = PairLoader(reader, world_size=parallel.world_size())
+    else:
+        loader = Loader(
+            dataset,
+            config.batch_size,
+            seed=config.seed,
+            workers=config.workers,
+            rank=parallel.rank(),
+            world_size=parallel.world_size(),
+            bad=bad_files,
+        )
     check_accumulate(config.accumulate, loader)
-    test_set = model.dataset(root, train=False)
+    test_set = None if reader else model.dataset(root, train=False)
+    if reader and reader.test:
+        test_set = reader.test.dataset
     validation_set = make_validation_set(
         model,
         dataset,
@@ -101,7 +121,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         "model": name,
         "options": options,
         "data_path": config.data,
-        "data": dataset.fingerprint(),
+        "data": dataset.fingerprint(bad_files),
         **{k: v for k, v in asdict(config).items() if k not in ("data", "out", "resume")},
         "log": config.log or [],
         "device": paddle.get_device(),
@@ -127,6 +147,48 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     )
 
 
+def reader_in(
+    model_class: type[GANModel], settings: Mapping[str, Any]
+) -> tuple[PairReader | None, dict[str, Any]]:
+    """Return the reader given as ``data``, or None, and settings with what follows from it.
+
+    Raises:
+        InputError: the model does not train on pairs, or a setting contradicts the reader.
+    """
+    reader = settings.get("data")
+    if isinstance(reader, data_reader):
+        reader = reader.make_data()[0]
+    if not isinstance(reader, PairReader):
+        if callable(reader):
+            raise InputError(
+                "data takes a path, or a reader of data_reader(cfg).make_data(), not another "
+                "function"
+            )
+        return None, dict(settings)
+    check_reads_pairs(model_class, "data=reader is for pairs")
+    fixed = {
+        "batch_size": reader.batch_size,
+        "load_size": reader.dataset.load_size,
+        "crop_size": reader.dataset.crop_size,
+        "flip": reader.dataset.flip,
+        "limit": None,
+        "data_root": None,
+    }
+    for name, value in fixed.items():
+        if settings.get(name) not in (None, value):
+            raise InputError(
+                f"{name} {settings[name]} differs from the reader's {value}; set it in the "
+                "reader's configuration only"
+            )
+    return reader, {**settings, **fixed, "data": reader.dataset.what.removeprefix("list ")}
+
+
+def check_reads_pairs(model_class: type[GANModel], use: str) -> None:
+    """Raise InputError unless the model trains on pairs of images."""
+    if not issubclass(model_class.data_class, Paired):
+        raise InputError(f"{use}; {model_name(model_class)} reads folders")
+
+
 def sample_batch(
     model: GANModel, items: ImageDataset, seed: int, bad_files: dict[str, None] | None = None
 ) -> dict[str, np.ndarray]:
@@ -149,12 +211,17 @@ def data_warnings(
         if bad_files is None:
             raise
         bad_files[str(error)], found = None, []
-    return ([embedded] if root is None else []) + found
+    if root is None:
+        return [embedded, *found]
+    more = left_out(path.parent for _, path in dataset.paths() if path.parent.is_dir())
+    return [f"data: {dataset.describe()}; {len(dataset)} items", *filter(None, [more]), *found]
 
 
 def model_name(model_class: type[GANModel]) -> str:
-    """The name of a model: that of its file."""
-    return model_class.__module__.rsplit(".", 1)[-1]
+    """The name of a model: that of its file; a subclass defined elsewhere has its model's."""
+    homes = [c.__module__ for c in model_class.__mro__ if issubclass(c, GANModel)]
+    home = next((m for m in homes if m.startswith("paddle_gans.models.")), homes[0])
+    return home.rsplit(".", 1)[-1]
 
 
 def check_accumulate(parts: int, loader: Loader) -> None:
@@ -185,12 +252,6 @@ def choose_device(device: str) -> None:
     if device == "gpu" and parallel.world_size() > 1:
         device = f"gpu:{paddle.distributed.ParallelEnv().device_id}"
     paddle.set_device(device)
-
-
-def check_amp(amp: str) -> None:
-    """Raise InputError for mixed precision on a CPU."""
-    if amp != "off" and paddle.get_device().startswith("cpu"):
-        raise InputError(f"--amp {amp} needs a GPU, and this run is on the CPU; leave it out")
 
 
 def run_folder_of(model_class: type[GANModel], config: RunConfig) -> Path:

@@ -203,7 +203,10 @@ class BadFiles:
         self.reported += len(new)
         for text in new:
             self.say(f"warning: {text}; another item is used")
-        with disk_errors(f"cannot write {self.path}"), self.path.open("a+") as file:
+        with (
+            disk_errors(f"cannot write {self.path}"),
+            self.path.open("a+", encoding="utf-8", errors="surrogateescape") as file,
+        ):
             file.seek(0)
             known = set(file.read().splitlines())
             file.write("".join(f"{text}\n" for text in new if text not in known))

@@ -20,6 +20,7 @@ from . import parallel
 from .config import RunConfig
 from .ema import average_of, move_average, warm_up_decay
 from .guards import NONE, FiniteGuard
+from .mixed_precision import autocast
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,17 @@ class GANModel(nn.Layer):
     paper_config: RunConfig  # for the user's own data: the paper's or its tutorial's schedule
     demo_config: RunConfig  # for the embedded data: a few minutes of training
     demo_options: Mapping[str, Any] = NONE  # options that differ from the tutorial's there
+    # For --preset quick: settings of `paper_config`, and options, that differ. The estimates beside
+    # them are 3 x 2 x the multiplications of a forward pass, at 6e12 operations a second.
+    quick_config: Mapping[str, Any] = NONE
+    quick_options: Mapping[str, Any] = NONE
     optimizers: dict[str, Optimizer]
     sample_grid = SampleGrid()
     # The class of what `dataset` returns: Paired, Unpaired, Domains or Photos, which say how the
     # model is translated with, evaluated, exported and served; ImageDataset: images from noise.
     data_class: type[ImageDataset] = ImageDataset
-    direction: str = "a2b"  # Paired: which side of a pair is translated, "a2b" or "b2a"
+    # Paired, and Unpaired with one network: which side is translated, "a2b" or "b2a".
+    direction: str = "a2b"
     size_multiple: int = 1  # what the sides of an input image must divide by
 
     # The networks that inference loads, each with its `translate` options; networks with the same
@@ -237,8 +243,7 @@ class Update:
 
     def autocast(self):
         """The context in which a training step runs."""
-        dtype = "float16" if self.amp == "fp16" else "bfloat16"
-        return paddle.amp.auto_cast(enable=self.amp != "off", dtype=dtype)
+        return autocast(self.amp)
 
     def parts(self, batch: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
         """The parts of a batch in turn; the whole batch without accumulation."""

@@ -43,7 +43,7 @@ def options_of(target: Any) -> dict[str, Option]:
         hints = typing.get_type_hints(target)
         defaults = {field.name: field.default for field in fields(target)}
     else:
-        source = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+        source = constructor_of(target) if inspect.isclass(target) else target
         hints = typing.get_type_hints(source)
         parameters = inspect.signature(source).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -57,6 +57,17 @@ def options_of(target: Any) -> dict[str, Option]:
         default = None if default is MISSING else default
         found[name] = Option(name, kind, default, choices, *comments.get(name, ("", "")))
     return found
+
+
+def constructor_of(target: type) -> Any:
+    """The constructor that has the options; a subclass's ``__init__(self, **options)`` has none."""
+    for cls in target.__mro__:
+        found = vars(cls).get("__init__")
+        if inspect.isfunction(found):
+            kinds = {p.kind for p in inspect.signature(found).parameters.values()}
+            if inspect.Parameter.VAR_KEYWORD not in kinds:
+                return found
+    return target.__init__  # type: ignore[misc]
 
 
 def kind_of(hint: Any) -> tuple[type, tuple]:
@@ -131,6 +142,11 @@ def checked(option: Option, value: Any) -> Any:
         value = float(value)
     if option.kind is int and isinstance(value, float) and value.is_integer():  # 1e5
         value = int(value)
+    if option.kind not in (int, bool) and issubclass(option.kind, int):
+        try:
+            value = option.kind(value)
+        except (TypeError, ValueError):
+            raise InputError(f"{option.flag} cannot be {value!r}; {option.help}") from None
     if option.kind is list and isinstance(value, str):
         value = [value]
     if not isinstance(value, option.kind) or (option.kind is int and isinstance(value, bool)):

@@ -70,14 +70,16 @@ class Progress:
         if self.bar is not None:
             self.bar.update(1)
 
-    def report(self, step: int, losses: Mapping[str, float], rate: float, left: float) -> None:
+    def report(
+        self, step: int, epoch: int, losses: Mapping[str, float], rate: float, left: float
+    ) -> None:
         """Show a logged step: ``rate`` in images/s, ``left`` in seconds."""
         terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
         if self.bar is not None:
-            self.bar.set_postfix_str(f"{terms}  {rate:.1f} images/s", refresh=False)
+            self.bar.set_postfix_str(f"epoch {epoch}  {terms}  {rate:.1f} images/s", refresh=False)
         else:
             width = len(str(self.total))
             self.say(
-                f"step {step:{width}d}/{self.total}  {terms}  {rate:.1f} images/s  "
+                f"step {step:{width}d}/{self.total}  epoch {epoch}  {terms}  {rate:.1f} images/s  "
                 f"{duration(left)} left"
             )

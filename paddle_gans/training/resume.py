@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from paddle import nn
 
 from data_reader.errors import InputError
-from paddle_gans.weights import formats
+from paddle_gans.weights import formats, pretrained
 from paddle_gans.weights.arrays import load_state_strict
 
 from . import checkpoint
@@ -42,7 +44,8 @@ def restore(experiment: Experiment, folder: RunFolder) -> tuple[dict[str, Any], 
     if source is None:
         model.load_pretrained()
         if experiment.config.init_from:
-            warnings.append(init_from(model, Path(experiment.config.init_from)))
+            options = record["options"]
+            warnings.append(init_from(model, experiment.config.init_from, options))
         return {}, warnings
     checkpoint.load_checkpoint(source, model)
     if state["world_size"] != record["world_size"]:
@@ -68,12 +71,18 @@ def find(folder: RunFolder, resume: str):
     return source, state, warnings
 
 
-def init_from(model: nn.Layer, path: Path) -> str:
+def init_from(
+    model: nn.Layer, weights: str | os.PathLike[str], options: Mapping[str, Any] = {}
+) -> str:
     """Load weights from one file, or those of a run's newest checkpoint; returns a message.
 
+    ``weights`` is a path, or the name of trained weights that come with the package; ``options``
+    are those of the model.
+
     Raises:
-        InputError: no weights are found, or they do not fit.
+        InputError: no weights are found, or they do not fit; the message names options that differ.
     """
+    path = pretrained.locate(weights)
     networks = dict(model.named_children())
     if path.is_dir():
         source, _, _ = checkpoint.newest(path / "checkpoints")
@@ -99,8 +108,22 @@ def init_from(model: nn.Layer, path: Path) -> str:
                 f"--init-from {file} contains the network {name!r}; this model has "
                 f"{', '.join(networks)}"
             )
-        load_state_strict(networks[name], arrays, str(file))
+        try:
+            load_state_strict(networks[name], arrays, str(file))
+        except InputError as error:
+            raise InputError(f"{error}{other_options(options, entry)}") from error
         # An average starts from its network's weights; a file <name>_ema comes later.
         if f"{name}_ema" in networks:
             load_state_strict(networks[f"{name}_ema"], arrays, str(file))
     return f"weights from {', '.join(map(str, files))}"
+
+
+def other_options(options: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """The end of an error: the options that the weights' run had and this one has not."""
+    saved = entry.get("options", {})
+    flags = " ".join(
+        f"--{name.replace('_', '-')} {saved[name]}"
+        for name, value in options.items()
+        if name in saved and saved[name] != value
+    )
+    return f", here without {flags}" if flags else ""

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from .run_folder import RunFolder
 from .signals import Stopped, StopSignals
 from .validation import Validation, as_json, evaluating
 
+CLOCK = "%Y-%m-%d %H:%M:%S"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -43,10 +45,22 @@ class Result:
     losses: dict[str, float]
 
 
-def train(model_class: type[GANModel], **settings: Any) -> Result:
+OnLog = Callable[[dict[str, Any]], None]
+OnSample = Callable[[int, np.ndarray], None]
+
+
+def train(
+    model_class: type[GANModel],
+    *,
+    on_log: OnLog | None = None,
+    on_sample: OnSample | None = None,
+    **settings: Any,
+) -> Result:
     """Train a model, or resume its run.
 
-    ``settings`` are fields of ``RunConfig`` and the model's own options.
+    ``settings`` are fields of ``RunConfig`` and the model's own options. ``on_log(line)`` is called
+    with each logged line, a dict as in ``log.jsonl``; ``on_sample(step, image)`` with each sample
+    grid, uint8 RGB [H, W, 3].
 
     Raises:
         InputError: data, options or folder cannot be used, or a loss is not finite.
@@ -67,6 +81,7 @@ def train(model_class: type[GANModel], **settings: Any) -> Result:
         parallel.require_same_start(start, experiment.out)
         progress = stack.enter_context(Progress(start, experiment.steps, verbose=is_rank0))
         trainer = Trainer(experiment, folder, progress, state)
+        trainer.on_log, trainer.on_sample = on_log, on_sample
         data = experiment.loader.dataset.describe()
         for line in (
             experiment.model.information(data, experiment.config.batch_size, experiment.steps)
@@ -79,7 +94,10 @@ def train(model_class: type[GANModel], **settings: Any) -> Result:
             progress.say(f"{experiment.out} is already at step {start}; --steps N trains longer")
             trainer.run_missed_validation()
             return Result(experiment.out, start, folder.losses())
-        return trainer.run()
+        progress.say(f"start time: {time.strftime(CLOCK)}")
+        result = trainer.run()
+        progress.say(f"end time: {time.strftime(CLOCK)}")
+        return result
 
 
 def training_step(
@@ -128,14 +146,15 @@ class Trainer:
         self.signals = StopSignals(patient=parallel.world_size() > 1)
         self.is_rank0 = parallel.rank() == 0
         self.saved_not_finite = False  # in this session
+        self.on_log: OnLog | None = None
+        self.on_sample: OnSample | None = None
         self.not_drawn: set[str] = set()  # images that a warning was printed for
         self.on_cpu = paddle.get_device().startswith("cpu")
 
     def run(self) -> Result:
         """Train to the end; a signal saves and stops."""
         if self.is_rank0:
-            kept = self.config.keep + (self.validation.best_by is not None)
-            self.folder.need_space(checkpoint.bytes_needed(self.model, kept + 1))
+            self.folder.need_space(checkpoint.bytes_needed(self.model, self.most_checkpoints()))
             self.folder.write_config(self.experiment.record)
             self.folder.truncate_log(self.start)
             self.folder.loggers = Loggers(
@@ -161,6 +180,14 @@ class Trainer:
         if self.bad_files.reported:
             self.progress.say(f"{self.bad_files.path} lists {self.bad_files.reported} bad files")
         return Result(self.folder.path, self.steps, self.guard.losses)
+
+    def most_checkpoints(self) -> int:
+        """How many checkpoints are on the disk at most, one of them being written."""
+        config, steps = self.config, self.steps - self.start
+        count = config.keep or -(-steps // config.save_every)
+        if config.keep_every:
+            count += steps // config.keep_every
+        return count + (self.validation.best_by is not None) + 1
 
     # One step
 
@@ -194,6 +221,7 @@ class Trainer:
         logs = last or done == 1 or done % self.config.log_every == 0
         samples = last or done % self.config.sample_every == 0
         saves = last or done % self.config.save_every == 0
+        saves |= self.config.keep_every is not None and done % self.config.keep_every == 0
         validates = self.validation.is_due(done)
         # On GPUs, checking losses and asking the other ranks would wait for the device.
         if not (self.on_cpu or logs or samples or saves or validates):
@@ -233,19 +261,22 @@ class Trainer:
         rate = (done - self.logged) * self.config.batch_size / training
         left = (self.steps - done) * training / max(done - self.logged, 1)
         self.logged_at, self.logged, self.pause = now, done, 0.0
-        self.progress.report(done, self.guard.losses, rate, left)
-        if self.is_rank0:
-            self.folder.append(
-                {
-                    "step": done,
-                    "epoch": (done - 1) // self.loader.steps_per_epoch,
-                    "losses": self.guard.losses,
-                    "learning_rates": {n: o.get_lr() for n, o in self.model.optimizers.items()},
-                    "images_per_second": round(rate, 3),
-                    "seconds": round(self.seconds + now - self.clock, 3),
-                    **({"validation": as_json(metrics)} if metrics else {}),
-                }
-            )
+        epoch = (done - 1) // self.loader.steps_per_epoch
+        self.progress.report(done, epoch, self.guard.losses, rate, left)
+        if not self.is_rank0:
+            return
+        line = {
+            "step": done,
+            "epoch": epoch,
+            "losses": self.guard.losses,
+            "learning_rates": {n: o.get_lr() for n, o in self.model.optimizers.items()},
+            "images_per_second": round(rate, 3),
+            "seconds": round(self.seconds + now - self.clock, 3),
+            **({"validation": as_json(metrics)} if metrics else {}),
+        }
+        self.folder.append(line)
+        if self.on_log is not None:
+            self.on_log(line)
 
     # Validation
 
@@ -299,8 +330,8 @@ class Trainer:
 
     # Samples and checkpoints
 
-    def sample(self, done: int) -> None:
-        """Draw the sample grid."""
+    def sample(self, done: int) -> np.ndarray:
+        """Draw the sample grid, uint8 [H, W, 3]."""
         paddle.seed(self.config.seed)  # the same noise in every grid
         batch = {name: from_numpy(array) for name, array in self.experiment.sample_batch.items()}
         with evaluating(self.model):
@@ -311,6 +342,7 @@ class Trainer:
         write_image(path, image)
         if self.folder.loggers is not None:
             self.folder.loggers.add_samples(done, image)
+        return image
 
     def draw_curves(self, done: int) -> None:
         """Draw the loss curves."""
@@ -323,9 +355,10 @@ class Trainer:
         Raises:
             InputError: an image cannot be written; --on-full-disk decides what follows.
         """
+        drawn: dict[str, Any] = {}
         for what, draw in (("sample grid", self.sample), ("loss curves", self.draw_curves)):
             try:
-                draw(done)
+                drawn[what] = draw(done)
             except InputError:
                 raise
             except Exception as error:  # of matplotlib, or of a model's own drawing
@@ -335,6 +368,8 @@ class Trainer:
                         "without"
                     )
                 self.not_drawn.add(what)
+        if self.on_sample is not None and "sample grid" in drawn:
+            self.on_sample(done, drawn["sample grid"])
 
     def save(self, done: int, *, required: bool = True) -> None:
         """Save the networks for inference and a checkpoint, each whole or not at all.
@@ -367,7 +402,9 @@ class Trainer:
             self.config.keep,
             spare=best.step if best else None,
             others=pools,
+            keep_every=self.config.keep_every,
         )
+        self.progress.say(f"model saved: {self.folder.checkpoints / f'{done:06d}'}")
 
     def state(self, done: int) -> dict[str, Any]:
         """What a checkpoint holds besides networks and optimizers."""

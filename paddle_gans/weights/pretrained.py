@@ -1,0 +1,53 @@
+"""The trained weights that come with the package: a folder for each name, with its model card."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from data_reader.errors import InputError, did_you_mean
+
+FOLDER = Path(__file__).resolve().parent.parent / "pretrained"
+CARD = "card.json"
+LIST = "python -m paddle_gans.weights lists the trained weights"
+
+
+def names() -> list[str]:
+    """The names that ``load`` and ``--weights`` take instead of a path."""
+    return sorted(path.parent.name for path in FOLDER.glob(f"*/{CARD}"))
+
+
+def card(name: str) -> dict[str, Any]:
+    """Return a model card: what the weights were trained on, how, and how well they do.
+
+    Raises:
+        InputError: there are no weights of this name.
+    """
+    if name not in names():
+        raise InputError(
+            f"there are no trained weights {name!r}; {did_you_mean(name, names())}{LIST}"
+        )
+    return json.loads((FOLDER / name / CARD).read_text(encoding="utf-8"))
+
+
+def is_pretrained(path: Path) -> bool:
+    """Whether a path is, or is in, the folder of trained weights that come with the package."""
+    return FOLDER in path.resolve().parents
+
+
+def locate(weights: str | os.PathLike[str]) -> Path:
+    """Return the path of weights given as a path, or by the name of trained weights.
+
+    A file or folder of that name in the working directory comes first.
+
+    Raises:
+        InputError: it looks like a name, and there is none.
+    """
+    path = Path(weights)
+    if path.exists() or path.suffix or path.name != str(weights):
+        return path
+    if path.name in names():
+        return FOLDER / path.name
+    raise InputError(f"{path} does not exist; {did_you_mean(path.name, names())}{LIST}")
