@@ -126,4 +126,4 @@ def other_options(options: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
         for name, value in options.items()
         if name in saved and saved[name] != value
     )
-    return f", here without {flags}" if flags else ""
+    return f"; its run had {flags}" if flags else ""
