@@ -15,6 +15,7 @@ from data_reader.images import read_image, write_image
 from paddle_gans.infer import main
 from paddle_gans.models.dcgan import DCGAN, Discriminator, Generator, walk
 from paddle_gans.training.model import Update
+from paddle_gans.train_command import main as train_main
 
 
 @pytest.mark.parametrize("size", [28, 32, 64])
@@ -117,6 +118,12 @@ def test_mnist_is_found_in_any_folder_that_holds_it(tmp_path, packed):
     test = read_digits(root, train=False, size=32, channels=3)
     assert len(test) == 3
     assert test.item(0, np.random.default_rng(0))["image"].shape == (3, 32, 32)
+
+
+def test_idx_files_are_not_said_to_be_left_out(tmp_path, capsys):
+    root, _ = mnist_folder(tmp_path)
+    train_main(["--model", "dcgan", "--data", str(root), "--dry-run", "--batch-size", "2"])
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_damaged_idx_files_are_named(tmp_path):

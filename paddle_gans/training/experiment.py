@@ -13,7 +13,7 @@ import paddle
 from data_reader import layout
 from data_reader.datasets import ImageDataset, Paired
 from data_reader.errors import InputError
-from data_reader.images import left_out
+from data_reader.images import is_image, left_out
 from data_reader.loader import Loader
 from data_reader.reader import PairLoader, PairReader, data_reader
 from paddle_gans.fast_cpu import accelerate
@@ -213,7 +213,8 @@ def data_warnings(
         bad_files[str(error)], found = None, []
     if root is None:
         return [embedded, *found]
-    more = left_out(path.parent for _, path in dataset.paths() if path.parent.is_dir())
+    images = (path for _, path in dataset.paths() if is_image(path))  # idx files hold many
+    more = left_out(path.parent for path in images if path.parent.is_dir())
     return [f"data: {dataset.describe()}; {len(dataset)} items", *filter(None, [more]), *found]
 
 
