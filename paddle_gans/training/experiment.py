@@ -26,7 +26,7 @@ from .mixed_precision import check_amp
 from .model import GANModel
 from .options import resolve
 from .run_folder import versions
-from .validation import ValidationSet, make_validation_set, metrics_of
+from .validation import Validation, make_validation
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Experiment:
     model: GANModel
     loader: Loader
     sample_batch: dict[str, np.ndarray]  # shown in every sample grid
-    validation_set: ValidationSet | None  # None: no validation
+    validation: Validation
     steps: int  # total
     record: dict[str, Any]  # the content of config.json
     warnings: list[str]  # what the user should know before the first step
@@ -104,7 +104,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     test_set = None if reader else model.dataset(root, train=False)
     if reader and reader.test:
         test_set = reader.test.dataset
-    validation_set = make_validation_set(
+    validation = make_validation(
         model,
         dataset,
         test_set,
@@ -130,9 +130,9 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         "versions": versions(),
     }
     warnings = data_warnings(dataset, root, bad_files) + warnings
-    if validation_set:
-        warnings.append(validation_set.describe())
-    elif metrics_of(model) and config.validate_every != 0:
+    if validation.items:
+        warnings.append(validation.describe())
+    elif validation.metrics and config.validate_every != 0:
         warnings.append("no validation: the data has no test set")
     return Experiment(
         config=config,
@@ -140,7 +140,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         model=model,
         loader=loader,
         sample_batch=sample_batch(model, test_set or dataset, config.seed, bad_files),
-        validation_set=validation_set,
+        validation=validation,
         steps=steps,
         record=record,
         warnings=warnings,

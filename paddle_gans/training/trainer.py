@@ -31,7 +31,7 @@ from .progress import Progress
 from .resume import restore
 from .run_folder import RunFolder
 from .signals import Stopped, StopSignals
-from .validation import Validation, as_json, evaluating
+from .validation import as_json, evaluating
 
 CLOCK = "%Y-%m-%d %H:%M:%S"
 
@@ -80,6 +80,7 @@ def train(
         start = state.get("step", 0)
         parallel.require_same_start(start, experiment.out)
         progress = stack.enter_context(Progress(start, experiment.steps, verbose=is_rank0))
+        warnings += experiment.validation.resume(folder, start, experiment.steps)
         trainer = Trainer(experiment, folder, progress, state)
         trainer.on_log, trainer.on_sample = on_log, on_sample
         data = experiment.loader.dataset.describe()
@@ -87,7 +88,6 @@ def train(
             experiment.model.information(data, experiment.config.batch_size, experiment.steps)
             + experiment.warnings
             + warnings
-            + trainer.validation.warnings
         ):
             progress.say(line)
         if start >= experiment.steps:
@@ -140,9 +140,7 @@ class Trainer:
         self.update.load_state(state.get("scaler", {}))
         self.disk = FullDisk(self.config.on_full_disk == "go-on", progress.say)
         self.bad_files = BadFiles(self.loader.bad, folder.path, progress.say)
-        self.validation = Validation(
-            self.model, experiment.validation_set, folder, start=self.start, total=self.steps
-        )
+        self.validation = experiment.validation
         self.signals = StopSignals(patient=parallel.world_size() > 1)
         self.is_rank0 = parallel.rank() == 0
         self.saved_not_finite = False  # in this session
