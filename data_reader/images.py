@@ -78,7 +78,7 @@ def _decoded(path: Path, data: bytes, header: Header) -> DecodedImage:
         pixels = np.dstack([pixels, pixels, pixels, opaque.astype(pixels.dtype)])
     if header.associated and not header.with_pillow and pixels.ndim == 3:
         pixels = _without_alpha_in_colours(pixels)
-    pixels = _to_8_bits(path, pixels, header.white)
+    pixels = _to_8_bits(path, pixels)
     pixels = 255 - pixels if header.inverted else pixels
     if pixels.ndim == 3 and pixels.shape[2] == 2:  # Pillow's grey with alpha
         grey = pixels[..., :1]
@@ -360,13 +360,15 @@ def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
             f"{path} is a {header.kind} that Pillow {PIL.__version__} cannot decode; {advice}, or "
             "convert it to PNG"
         ) from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: {error}; resize or split it") from error
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise anything on damaged files
         raise InputError(
             f"{path} is a damaged {header.kind}: {error}; copy it again or convert it to PNG"
         ) from error
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)
     if image.mode in ("P", "PA"):
         image = image.convert(
@@ -387,8 +389,8 @@ def _without_alpha_in_colours(pixels: np.ndarray) -> np.ndarray:
     return np.dstack([np.minimum(colours, most).astype(pixels.dtype), pixels[..., 3]])
 
 
-def _to_8_bits(path: Path, pixels: np.ndarray, white: int | None) -> np.ndarray:
-    """Scale so that white is 255 and round; 16-bit values are divided by 257."""
+def _to_8_bits(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Divide 16-bit values by 257 and round."""
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(
             f"{path} holds {pixels.dtype} values without a known white; convert it to 8 or "
@@ -396,5 +398,4 @@ def _to_8_bits(path: Path, pixels: np.ndarray, white: int | None) -> np.ndarray:
         )
     if pixels.ndim == 3 and pixels.shape[2] not in (2, 3, 4):
         raise InputError(f"{path} has {pixels.shape[2]} channels; convert it to grey, RGB or RGBA")
-    white = white or np.iinfo(pixels.dtype).max
-    return pixels if white == 255 else cv2.convertScaleAbs(pixels, alpha=255 / white)
+    return pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels, alpha=1 / 257)
