@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ._fetching import Unusable, retry_advice
-from ._progress import check_room, format_size, progress
+from ._fetching import Unusable, check_room, format_size, progress, retry_advice
 from .errors import disk_errors
 
 CHUNK = 1 << 20  # bytes per read

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ._pairing import test_lists
 from .datasets import Paired
 from .errors import InputError
-from .layout import read_list
+from .layout import read_list, test_lists
 from .loader import Loader
 
 CROP_TYPES = {
