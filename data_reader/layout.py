@@ -78,7 +78,7 @@ def paired(
     if not root.exists():
         raise InputError(f"{root} does not exist; --data takes a folder, a list file, or `demo`")
     if root.is_dir():
-        root = data_folder(root, _is_paired)
+        root = data_folder(root, lambda inner: _has_pairs(inner) or bool(train_lists(inner)))
         lists = [] if _has_pairs(root) else train_lists(root)
         root = lists[0] if lists else root
     if root.is_file():
@@ -122,11 +122,6 @@ def _has_pairs(root: Path) -> bool:
     if any((root / a).is_dir() and (root / b).is_dir() for a, b in (("a", "b"), ("A", "B"))):
         return True
     return any((root / split).is_dir() and list_images(root / split) for split in SPLITS)
-
-
-def _is_paired(root: Path) -> bool:
-    """Return whether folders of pairs, or a list of them, are in ``root``."""
-    return _has_pairs(root) or bool(train_lists(root))
 
 
 def unpaired(
@@ -264,7 +259,7 @@ def domains(
 
 def domain_folders(root: Path) -> dict[str, list[Path]]:
     """Return the images of every folder in ``root`` by its name, in natural order."""
-    found = {folder.name: list_images(folder) for folder in _subfolders(root)}
+    found = {folder.name: list_images(folder) for folder in subfolders(root)}
     if len(found) < 2:
         wanted = (
             "two folders or more, one a domain (in the folder itself, in train/ and test/ or "
@@ -287,7 +282,7 @@ def domain_folders(root: Path) -> dict[str, list[Path]]:
 
 def require_same_domains(first: Path, second: Path) -> None:
     """Raise InputError unless two folders have subfolders of the same names."""
-    names = [{folder.name for folder in _subfolders(root)} for root in (first, second)]
+    names = [{folder.name for folder in subfolders(root)} for root in (first, second)]
     for here, there, extra in (
         (first, second, names[0] - names[1]),
         (second, first, names[1] - names[0]),
@@ -426,14 +421,6 @@ def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
     return root
 
 
-def _subfolders(root: Path) -> list[Path]:
-    """Return the folders in ``root``, without those of ``is_system_folder``, in natural order."""
-    if not root.is_dir():
-        raise InputError(f"{root} is missing, but there are folders of domains next to it")
-    folders = (path for path in root.iterdir() if path.is_dir() and not is_system_folder(path.name))
-    return sorted(folders, key=natural_key)
-
-
 # Lists of pairs as others write them, and files whose names differ.
 
 
@@ -533,8 +520,10 @@ def data_folder(root: Path, fits: Callable[[Path], bool]) -> Path:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, in natural order, without hidden ones."""
-    found = (p for p in folder.iterdir() if p.name[0] not in "._" and p.is_dir())
+    """Return the folders in a folder, without those of ``is_system_folder``, in natural order."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is missing, but there are folders of domains next to it")
+    found = (path for path in folder.iterdir() if path.is_dir() and not is_system_folder(path.name))
     return sorted(found, key=natural_key)
 
 
@@ -548,7 +537,7 @@ def match(a: dict[str, Path], b: dict[str, Path]) -> tuple[dict[str, Path], dict
         return a, b
     for first, second in KNOWN_ENDINGS:
         sides = _renamed(a, _without_ending(first)), _renamed(b, _without_ending(second))
-        if _fit(*sides):
+        if sides[0].keys() & sides[1].keys():
             return sides
     cuts = [(_endings, _without_ending), (_beginnings, _without_beginning)]
     pairs = [
@@ -558,8 +547,8 @@ def match(a: dict[str, Path], b: dict[str, Path]) -> tuple[dict[str, Path], dict
         for second in parts(list(b))
     ]
     pairs += [(_renamed(a, numbers), _renamed(b, numbers)) for numbers in (_numbers, _last_number)]
-    best = max(pairs, key=lambda sides: _fit(*sides))
-    return best if _fit(*best) else (a, b)
+    best = max(pairs, key=lambda sides: len(sides[0].keys() & sides[1].keys()))
+    return best if best[0].keys() & best[1].keys() else (a, b)
 
 
 def halves(images: Sequence[Path]) -> tuple[list[tuple[Path, Path]], str]:
@@ -589,10 +578,6 @@ def _renamed(side: dict[str, Path], rename: Callable[[str], str | None]) -> dict
     return new if len(new) == sum(name is not None for name, _ in found) else {}
 
 
-def _fit(a: dict[str, Path], b: dict[str, Path]) -> int:
-    return len(a.keys() & b.keys())
-
-
 def _without_ending(ending: str) -> Callable[[str], str | None]:
     return lambda name: name.removesuffix(ending) if name.endswith(ending) else None
 
@@ -603,21 +588,15 @@ def _without_beginning(start: str) -> Callable[[str], str | None]:
 
 def _endings(names: list[str]) -> list[str]:
     """Return what all names end in, from a separator on, longest first; the last is empty."""
-    common = _common([name[::-1] for name in names])[::-1]
+    common = os.path.commonprefix([name[::-1] for name in names])[::-1]  # noqa: RUF071
     return [common[at.start() :] for at in re.finditer(r"[-_. ]", common)] + [""]
 
 
 def _beginnings(names: list[str]) -> list[str]:
     """Return what all names begin with, up to a separator or number; the last is empty."""
-    common = _common(names)
+    common = os.path.commonprefix(names)  # noqa: RUF071
     ends = {at.end() for at in re.finditer(r"[-_. /]", common)} | {len(common.rstrip("0123456789"))}
     return [common[:end] for end in sorted(ends - {0}, reverse=True)] + [""]
-
-
-def _common(names: list[str]) -> str:
-    first, last = min(names), max(names)
-    at = next((i for i, (x, y) in enumerate(zip(first, last)) if x != y), len(first))
-    return first[:at]
 
 
 def _numbers(name: str) -> str | None:
