@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class File:
-    """One published file."""
-
     url: str
     size: int  # bytes; exact if there is a checksum, else rounded; 0 if unknown
     checksum: str = ""  # "sha256:..." or "md5:..."; empty if none is published

@@ -223,8 +223,6 @@ def format_size(count: int) -> str:
 
 
 class _Lines(io.StringIO):
-    """Prints what tqdm draws as plain lines."""
-
     def write(self, text: str) -> int:
         if text.strip():
             say(text.strip())

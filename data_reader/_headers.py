@@ -70,7 +70,6 @@ _JPEG_MARK = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 
 
 def _png(kind: str, data: bytes) -> Header:
-    """Walk the chunks to IEND."""
     width = height = depth = colour = 0
     clear = None
     orientation, position, name = 1, 8, b""

@@ -55,8 +55,6 @@ class _Gzip(gzip.GzipFile):
 
 @contextmanager
 def _tar(path: Path) -> Iterator[Iterator[Member]]:
-    """Open a tar file, plain or gzipped."""
-
     def members() -> Iterator[Member]:
         for info in tar:
             if info.size < 0:  # would send tarfile back to an earlier member
@@ -87,8 +85,6 @@ def _tar(path: Path) -> Iterator[Iterator[Member]]:
 
 @contextmanager
 def _zip(path: Path) -> Iterator[Iterator[Member]]:
-    """Open a zip file."""
-
     def members() -> Iterator[Member]:
         for info in archive.infolist():
             mode = stat.S_IFMT(info.external_attr >> 16)

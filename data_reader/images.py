@@ -190,7 +190,6 @@ def list_images(folder: PathLike) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file has the suffix of an image that can be read."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
@@ -342,7 +341,6 @@ def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
 
 
 def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
-    """Decode as ``_decode`` does, upright, and grey with alpha to [H, W, 2]."""
     with suppress(ImportError):
         import pillow_heif  # an extra
 

@@ -115,7 +115,6 @@ def paired(
 
 
 def _has_pairs(root: Path) -> bool:
-    """Return whether folders of a known layout of pairs are in ``root``."""
     sides = [pair for split in SPLITS for pair in _sides(split)]
     if any((root / a).is_dir() or (root / b).is_dir() for a, b in sides):
         return True

@@ -74,7 +74,6 @@ class Photos(ImageDataset):
         return read_image(self.items[index])
 
     def colour_stats(self, index: int) -> ColourStats | None:
-        """Return the statistics of an image; None if it is unreadable."""
         return read_colour_stats(self.items[index])
 
     def item(self, index, rng):

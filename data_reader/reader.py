@@ -50,7 +50,6 @@ class PairReader:
         return np.stack([x["a"] for x in items]), np.stack([x["b"] for x in items])
 
     def indices(self, number: int, i: int) -> list[int]:
-        """Return the numbers of the pairs in a batch."""
         order = np.arange(len(self.dataset))
         if self.shuffle:
             order = self.dataset.order(np.random.default_rng([self.seed, number]))

@@ -164,7 +164,6 @@ def denormalise(image: np.ndarray) -> np.ndarray:
 
 
 def is_blank(image: np.ndarray) -> bool:
-    """Return whether all pixels of an image are equal."""
     return bool((image == image[0, 0]).all())
 
 

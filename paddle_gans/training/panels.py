@@ -110,7 +110,6 @@ class Curves:
             self.add(line)
 
     def add(self, line: dict) -> None:
-        """Add the next line of the log."""
         if "validation" in line:
             self._validations.append({"step": line["step"], "validation": line["validation"]})
         if "losses" not in line:
@@ -124,7 +123,6 @@ class Curves:
             self._stride *= 2
 
     def lines(self) -> list[dict]:
-        """Return the log for ``draw_curves``."""
         latest = [mean_line(self._latest)] if self._latest else []
         return self._lines + latest + self._validations
 
@@ -203,7 +201,6 @@ def plot(log: list[dict], title: str):
 
 
 def draw_loss(axis, steps: np.ndarray, values: np.ndarray, name: str) -> None:
-    """Plot a loss, raw (faint) and smoothed."""
     smooth = running_mean(values, max(1, len(values) // 40))
     (line,) = axis.plot(steps, smooth, label=name)
     axis.plot(steps, values, color=line.get_color(), alpha=0.25, lw=0.7)

@@ -190,7 +190,6 @@ class Trainer:
     # One step
 
     def train_step(self, step: int, batch: Mapping[str, np.ndarray]) -> None:
-        """Train on a batch."""
         # All random numbers follow from (seed, rank, step), so no generator state is saved.
         paddle.seed(step_seed(self.config.seed, parallel.rank(), step))
         scale = self.model.lr_scale(step, self.loader.steps_per_epoch)
@@ -458,7 +457,6 @@ class Trainer:
         )
 
     def files(self, step: int) -> str:
-        """The files of a step's batch."""
         return ", ".join(self.loader.files(step)[:8])
 
     def save_not_finite(self, step: int) -> str:
