@@ -177,12 +177,6 @@ def _tiff_values(data: bytes) -> dict[int, tuple[int, ...]]:
     return values
 
 
-def _tiff_tags(data: bytes) -> dict[int, int]:
-    """Return the integers in the first directory of a TIFF; EXIF data is a TIFF."""
-    _, places, _ = tiff_places(data)
-    return {tag: struct.unpack_from(form, data, at)[0] for tag, (form, at) in places.items()}
-
-
 def tiff_places(
     data: bytes, start: int | None = None
 ) -> tuple[str | None, dict[int, tuple[str, int]], int]:
@@ -208,8 +202,8 @@ def tiff_places(
 
 def _orientation(exif: bytes) -> int:
     """Return EXIF's orientation, 1 if it is missing, unknown or damaged."""
-    with suppress(struct.error):
-        orientation = _tiff_tags(exif).get(274)
+    with suppress(struct.error, KeyError, IndexError):
+        orientation = _tiff_values(exif)[274][0]
         if orientation in UPRIGHT:
             return orientation
     return 1

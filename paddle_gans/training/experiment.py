@@ -15,7 +15,7 @@ from data_reader.datasets import ImageDataset, Paired
 from data_reader.errors import InputError
 from data_reader.images import is_image, left_out
 from data_reader.loader import Loader
-from data_reader.reader import PairLoader, PairReader, data_reader
+from data_reader.reader import PairReader, data_reader
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.weights import formats
 
@@ -147,7 +147,14 @@ def make_loader(
     """
     size = parallel.world_size()
     if reader:
-        loader: Loader = PairLoader(reader, world_size=size)
+        if size > 1:
+            raise InputError("data=reader trains in one process; give --data a list file instead")
+        if reader.batch_num == 0:
+            raise InputError(
+                f"the reader has {len(reader.dataset)} pairs, fewer than a batch of "
+                f"{reader.batch_size}; lower batch_size, or set drop_last to False"
+            )
+        loader: Loader = reader
     else:
         dataset = model.dataset(root, train=True)
         if dataset is None:
