@@ -189,8 +189,13 @@ def plot(log: list[dict], title: str):
     axes = figure.subplots(len(charts), 1, sharex=True, squeeze=False)
     for axis, (kind, names) in zip(axes[:, 0], charts):
         for name in names:
-            draw = draw_loss if kind == "losses" else draw_metric
-            draw(axis, *curve(log, kind, name), name)
+            steps, values = curve(log, kind, name)
+            if kind == "validation":  # few points; NaN leaves a gap
+                axis.plot(steps, values, label=name, marker="o", markersize=3)
+                continue
+            smooth = running_mean(values, max(1, len(values) // 40))
+            (line,) = axis.plot(steps, smooth, label=name)
+            axis.plot(steps, values, color=line.get_color(), alpha=0.25, lw=0.7)
         axis.legend(loc="upper right" if kind == "losses" else "best", fontsize=8)
         axis.grid(alpha=0.3)
         axis.set_ylabel("loss" if kind == "losses" else "validation")
@@ -198,17 +203,6 @@ def plot(log: list[dict], title: str):
     axes[-1, 0].set_xlabel("step")
     figure.tight_layout()
     return figure
-
-
-def draw_loss(axis, steps: np.ndarray, values: np.ndarray, name: str) -> None:
-    smooth = running_mean(values, max(1, len(values) // 40))
-    (line,) = axis.plot(steps, smooth, label=name)
-    axis.plot(steps, values, color=line.get_color(), alpha=0.25, lw=0.7)
-
-
-def draw_metric(axis, steps: np.ndarray, values: np.ndarray, name: str) -> None:
-    """Plot a metric, with markers since there are few points; NaN leaves a gap."""
-    axis.plot(steps, values, label=name, marker="o", markersize=3)
 
 
 def curve(log: list[dict], kind: str, name: str) -> tuple[np.ndarray, np.ndarray]:
