@@ -9,7 +9,7 @@ import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +18,17 @@ import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ._headers import UPRIGHT, Header, read_header
-from ._opencv import cv2, pixel_errors
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .metadata import Metadata, add_metadata
+
+try:
+    import cv2
+except ImportError as error:
+    raise ImportError(
+        f"OpenCV cannot be imported ({error}): `pip install opencv-python-headless`, or for "
+        "opencv-python the system package libgl1"
+    ) from error
 
 JPEG_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp"))
 ALPHA_SUFFIXES = frozenset((".png", ".webp", ".tif", ".tiff"))  # write_image keeps alpha in these
@@ -45,6 +52,19 @@ MAX_BYTES = 2**31 + 2**20  # MAX_PIXELS of 8 bytes, and a header
 PathLike = str | os.PathLike
 
 
+@contextmanager
+def pixel_errors(failure: str) -> Iterator[None]:
+    """Turn an error of OpenCV or of the memory into an InputError that starts with ``failure``."""
+    try:
+        yield
+    except cv2.error as error:
+        raise InputError(f"{failure}: OpenCV reports: {' '.join(error.err.split())}") from error
+    except MemoryError as error:
+        raise InputError(
+            f"{failure}: there is not enough memory; make the image smaller"
+        ) from error
+
+
 class DecodedImage(NamedTuple):
     """A decoded image, upright."""
 
@@ -54,7 +74,7 @@ class DecodedImage(NamedTuple):
 
 
 def decode_image(path: PathLike) -> DecodedImage:
-    """Decode an image of any kind that OpenCV reads; the first frame of an animation.
+    """Decode an image of any kind that OpenCV or Pillow reads; the first frame of an animation.
 
     16-bit values are rounded to 8 bits, palettes and grey become RGB, the EXIF orientation is
     applied, CMYK JPEGs are converted by OpenCV.

@@ -13,11 +13,10 @@ from tqdm import tqdm
 
 from . import transforms
 from ._headers import read_header
-from ._opencv import cv2
 from .colour import encode, rgb_to_lab
 from .datasets import ImageDataset
 from .errors import InputError
-from .images import MAX_PIXELS, read_file, read_image
+from .images import MAX_PIXELS, cv2, read_file, read_image
 from .output import STDERR
 
 MAX_SCANNED = 200  # images that the statistics of a set are computed from

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_reader._opencv import cv2
 from data_reader.atomic import atomic_path
 from data_reader.errors import disk_errors
+from data_reader.images import cv2
 from data_reader.transforms import denormalise
 
 CAPTION = 18  # height of a caption in pixels

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import paddle
 
-from data_reader._opencv import cv2
 from data_reader.atomic import atomic_write, remove_stale
 from data_reader.errors import InputError, disk_errors
+from data_reader.images import cv2
 from paddle_gans import __version__
 
 from .checkpoint import read_json, write_json
