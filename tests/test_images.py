@@ -167,16 +167,6 @@ def test_luma_is_itu_601(save):
     assert luma.tolist() == [[[76], [150], [29], [77]]]  # 0.299, 0.587, 0.114 of 255
 
 
-def test_cmyk_tiff_has_no_alpha(save):
-    tags = [(256, 3, 1, 2), (257, 3, 1, 1), (258, 3, 4, "data"), (259, 3, 1, 1), (262, 3, 1, 5)]
-    pixels = 8 + 2 + 12 * 9 + 4 + 8
-    tags += [(273, 4, 1, pixels), (277, 3, 1, 4), (278, 3, 1, 1), (279, 4, 1, 8)]
-    data = tiff("<", tags, struct.pack("<4H", 8, 8, 8, 8) + bytes([0, 0, 0, 0, 255, 0, 0, 0]))
-    image = decode_image(save("cmyk.tif", data))
-    assert image.rgb.tolist() == [[[255, 255, 255], [0, 255, 255]]]  # paper, cyan
-    assert image.alpha is None
-
-
 STORED = {  # the letters as the file holds them; upright, each of these reads ABC over DEF
     1: ["ABC", "DEF"],
     2: ["CBA", "FED"],

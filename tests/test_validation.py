@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY, noise_image
+from conftest import ROOT, TINY, log_of, noise_image
 
 import paddle_gans
 from data_reader import InputError
@@ -89,10 +89,6 @@ def train(data, out, model_class=Measured, **settings):
         "workers": 0,
     }
     return trainer.train(model_class, data=str(data), out=str(out), **{**defaults, **settings})
-
-
-def log_of(out):
-    return [json.loads(line) for line in (Path(out) / "log.jsonl").read_text().splitlines()]
 
 
 def validations(out):
