@@ -69,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     good = {path: image for path, image in found.items() if isinstance(image, Checked)}
 
     report = {"damaged, left out": [str(found[path]) for path in paths if path not in good]}
+    small = [path for path in good if given.square and min(good[path].size) < given.square]
+    report["smaller than --square, enlarged"] = [str(path) for path in small]
     named = [by_name(folder, [p for p in images if p in good]) for folder, images in sides]
     if len(named) == 2 and not given.unpaired:
         parts = [pairs(*named, good, report)]

@@ -119,18 +119,20 @@ def test_damaged_duplicate_and_grey_images_are_found(tmp_path, capsys):
     assert "grey: 1" in (tmp_path / "few/report.txt").read_text()
 
 
-def test_every_domain_is_split(tmp_path):
+def test_every_domain_is_split(tmp_path, capsys):
     for i, name in enumerate(("cat", "dog")):
         folder_of(tmp_path / "animals" / name, 10, first=100 * i)
     run(tmp_path / "animals", "--square", 32, "--out", tmp_path / "out", "--val", 0.2)
+    assert "enlarged" not in capsys.readouterr().out
     assert len(list((tmp_path / "out/val/cat").iterdir())) == 2
     assert len(list((tmp_path / "out/val/dog").iterdir())) == 2
 
 
-def test_images_that_differ_in_the_suffix_only_are_both_written(tmp_path):
+def test_images_that_differ_in_the_suffix_only_are_both_written(tmp_path, capsys):
     folder_of(tmp_path / "photos", 1)
     folder_of(tmp_path / "photos", 1, first=5, suffix="jpg")
-    run(tmp_path / "photos", "--square", 16, "--out", tmp_path / "out", "--val", 0)
+    run(tmp_path / "photos", "--square", 36, "--out", tmp_path / "out", "--val", 0)
+    assert "smaller than --square, enlarged: 2" in capsys.readouterr().out
     assert len(names(tmp_path / "out/train")) == 2
 
 
