@@ -14,8 +14,8 @@ from data_reader.digits import read_digits, read_idx
 from data_reader.images import read_image, write_image
 from paddle_gans.infer import main
 from paddle_gans.models.dcgan import DCGAN, Discriminator, Generator, walk
-from paddle_gans.training.model import Update
 from paddle_gans.train_command import main as train_main
+from paddle_gans.training.model import Update
 
 
 @pytest.mark.parametrize("size", [28, 32, 64])

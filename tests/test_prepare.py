@@ -31,7 +31,7 @@ def test_one_folder_is_split_and_copied_byte_for_byte(tmp_path, capsys):
     before = {path: path.read_bytes() for path in photos.iterdir()}
     assert run(photos, "--out", tmp_path / "out", "--val", 0.2) == 0
     assert "16 to train on, 4 held out" in capsys.readouterr().out
-    written = [p for p in (tmp_path / "out").rglob("*.jpg")]
+    written = list((tmp_path / "out").rglob("*.jpg"))
     assert sorted(p.name for p in written) == sorted(p.name for p in before)
     assert all(p.read_bytes() == before[photos / p.name] for p in written)
     assert {path: path.read_bytes() for path in photos.iterdir()} == before
@@ -49,7 +49,8 @@ def test_pairs_come_by_number_and_strays_and_two_sizes_are_reported(tmp_path, ca
     assert run(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out", "--val", 0.2) == 0
     text = capsys.readouterr().out
     assert "without a partner, left out: 2" in text
-    assert "0.png" in text and "label_006.png" in text
+    assert "0.png" in text
+    assert "label_006.png" in text
     assert "pairs of two sizes: 1" in text
     pairs = Pix2Pix(load_size=0, crop_size=16).dataset(tmp_path / "out", train=True)
     a, b = pairs.read(0)
@@ -105,8 +106,10 @@ def test_damaged_duplicate_and_grey_images_are_found(tmp_path, capsys):
 
     assert run(photos, "--dry-run") == 0
     text = capsys.readouterr().out
-    assert "damaged, left out: 1" in text and "bad.png" in text
-    assert "first.png = " in text and "second.jpg" in text
+    assert "damaged, left out: 1" in text
+    assert "bad.png" in text
+    assert "first.png = " in text
+    assert "second.jpg" in text
     assert "grey: 1" in text
     assert not (tmp_path / "out").exists()
 
@@ -152,7 +155,7 @@ def test_faces_are_found_in_photographs(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "flags, message",
+    ("flags", "message"),
     [
         (["photos"], "--out DIR is missing"),
         (["photos", "--out", "photos"], "exists"),
