@@ -159,11 +159,12 @@ def write_image(
     )
     if alpha is not None and suffix in ALPHA_SUFFIXES:
         pixels = np.dstack([pixels, alpha])
-    # OpenCV 4 reads WebP's quality only from the first option.
-    of_format = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
-    options = [of_format, quality]
-    if fine_colour and suffix in JPEG_SUFFIXES:
-        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    # OpenCV 4 reads WebP's quality only from the first option; OpenCV 5 warns of those of others.
+    options = [cv2.IMWRITE_WEBP_QUALITY, quality] if suffix == ".webp" else []
+    if suffix in JPEG_SUFFIXES:
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        if fine_colour:
+            options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     try:
         kind = ".jpg" if suffix in JPEG_SUFFIXES else suffix
         done, encoded = cv2.imencode(kind, pixels, options)

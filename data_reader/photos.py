@@ -187,10 +187,10 @@ def colour_stats(rgb: np.ndarray) -> ColourStats:
     )
 
 
-def in_threads(function: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
+def in_threads(
+    function: Callable[[Any], Any], values: Sequence[Any], what: str = "looking for grey"
+) -> list[Any]:
     """Map a function over values in threads; shows a bar on a terminal after a second."""
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         done = pool.map(function, values)
-        return list(
-            tqdm(done, "looking for grey", len(values), False, STDERR, disable=None, delay=1)
-        )
+        return list(tqdm(done, what, len(values), False, STDERR, disable=None, delay=1))

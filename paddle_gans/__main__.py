@@ -27,6 +27,7 @@ commands:
   paddle-gans serve RUN [RUN ...]                    a page in the browser to try models
   paddle-gans weights [NAME]                         trained weights that come with the package
   python -m data_reader.download NAME                download a published data set
+  python -m data_reader.prepare FOLDER --out DIR     make a data set from folders of images
   python -m data_reader.write_demo DIR               copy embedded images into a folder
 
 `python -m paddle_gans.train` is the same as `paddle-gans train`, and so on. Each command has a

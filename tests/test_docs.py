@@ -19,7 +19,7 @@ import pytest
 from conftest import ROOT, TINY, noise_image
 from test_contract import EXTRAS
 
-from data_reader import download
+from data_reader import download, prepare
 from data_reader.images import write_image
 from paddle_gans import __version__, models
 from paddle_gans.infer import find_task
@@ -122,7 +122,7 @@ def known_flags():
     """Every flag of the commands, of each model, and of the page's sixth one."""
     names = ("train_command", "infer", "convert", "evaluate", "export", "serve")
     commands = [importlib.import_module(f"paddle_gans.{name}") for name in names]
-    parsers = [*(command.build_parser() for command in commands), download.parser()]
+    parsers = [*(command.build_parser() for command in [*commands, prepare]), download.parser()]
     flags = {flag for parser in parsers for flag in parser._option_string_actions}
     classes = [models.find(name) for name in models.names()] + [module_of(EXAMPLE).MODEL]
     functions = [f for c in classes for f in (c, c.translate)]
@@ -273,7 +273,7 @@ def pictures(tmp_path_factory):
     root = tmp_path_factory.mktemp("work")
     for folder, count, width in (
         ("photos", 6, 64), ("paintings", 6, 64), ("faces", 2, 64),
-        ("references/cat", 2, 64), ("references/dog", 2, 64),
+        ("references/cat", 2, 64), ("references/dog", 2, 64), ("scans", 3, 64), ("drawings", 3, 64),
         ("data/facades/train", 4, 128), ("data/facades/val", 2, 128),
         *((f"data/afhq/{split}/{kind}", 3, 64)
           for split in ("train", "val") for kind in ("cat", "dog", "wild")),
