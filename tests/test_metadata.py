@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import noise_image
+from test_images import chunk
 
 from data_reader.images import decode_image, write_image
 from data_reader.metadata import Metadata, add_metadata, inflate, only_srgb, read_metadata
@@ -77,11 +78,6 @@ def photoshop(*resources):
 
 def segment(code, body):
     return struct.pack(">BBH", 0xFF, code, len(body) + 2) + body
-
-
-def chunk(name, body):
-    crc = struct.pack(">I", zlib.crc32(name + body))
-    return struct.pack(">I", len(body)) + name + body + crc
 
 
 def encoded(suffix):
