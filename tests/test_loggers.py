@@ -1,13 +1,12 @@
 """--log: what VisualDL's and TensorBoard's own readers find in the files of a run."""
 
 import importlib.util
-import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, TINY, small_disk
+from conftest import ROOT, TINY, log_of, small_disk
 
 import paddle_gans
 from data_reader import InputError
@@ -39,14 +38,10 @@ def train(out, steps, **more):
     return paddle_gans.train("colorization", out=str(out), steps=steps, **{**settings, **more})
 
 
-def lines_of(out):
-    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-
-
 def expected(out):
     """The points of every curve by log.jsonl, as (step, value)."""
     points = {}
-    for line in lines_of(out):
+    for line in log_of(out):
         for group in ("losses", "learning_rates", "validation"):
             for key, value in line.get(group, {}).items():
                 points.setdefault(f"{group}/{key}", []).append((line["step"], value))
@@ -74,14 +69,8 @@ def read(out, name):
             for x in reader.get_data("image", "samples")
         ]
         texts = [x.text.encoded_text_string for x in reader.get_data("text", "configuration")]
-        (compared,) = reader.get_data("hyper_parameters", "hparam")
-        assert "lambda_l1" in [x.name for x in compared.hparam.hparamInfos]
-        assert {x.name for x in compared.hparam.metricInfos} <= points.keys()
         return points, panels, texts
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    settings = accumulator.EventAccumulator(str(out / "tensorboard" / "settings"))
-    settings.Reload()
-    assert "hparams" in settings.summary_metadata["_hparams_/experiment"].plugin_data.plugin_name
     events = accumulator.EventAccumulator(str(out / "tensorboard"), {"images": 0, "scalars": 0})
     events.Reload()
     points = {
@@ -157,8 +146,8 @@ def test_a_full_disk_of_a_logger_neither_stops_nor_blocks_the_run(tmp_path, name
     code = FULL.format(path=[str(ROOT), str(ROOT / "tests")], out=str(out), name=name)
     with small_disk(out / name, "16k"):  # a process of its own: its exit must not wait either
         subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
-    assert [line["step"] for line in lines_of(out)][-1] == 40
-    assert len(lines_of(out)) == 40
+    assert [line["step"] for line in log_of(out)][-1] == 40
+    assert len(log_of(out)) == 40
 
 
 def test_a_logger_that_breaks_is_dropped_with_a_warning(tmp_path, name, capsys):
@@ -193,4 +182,4 @@ def test_the_flag_knows_the_loggers():
 def test_a_run_folder_without_loggers_writes_its_log_alone(tmp_path):
     with RunFolder(tmp_path / "run") as folder:
         folder.append({"step": 1, "losses": {}})
-    assert [line["step"] for line in lines_of(tmp_path / "run")] == [1]
+    assert [line["step"] for line in log_of(tmp_path / "run")] == [1]

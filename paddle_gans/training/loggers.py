@@ -67,7 +67,7 @@ class Loggers:
     def __init__(
         self, record: Mapping[str, Any], run: Path, start: int, say: Callable[[str], None]
     ):
-        self.writers, self.record, self.say, self.has_settings = {}, record, say, False
+        self.writers, self.say = {}, say
         for name in record["log"]:
             folder = run / name
             try:
@@ -96,19 +96,12 @@ class Loggers:
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         values = scalars(line)
-        settings = {} if self.has_settings else comparable(self.record)
 
         def write(name: str, writer: Any) -> None:
-            if not self.has_settings:  # they name the curves by which runs are compared
-                if name == "visualdl":
-                    writer.add_hparams(settings, list(values))
-                else:  # in a folder of their own, since they come with a point of each curve
-                    writer.add_hparams(settings, values, name="settings", global_step=line["step"])
             for tag, value in values.items():
                 writer.add_scalar(tag, value, line["step"])
 
         self.each(write)
-        self.has_settings = True
 
     def add_samples(self, step: int, image: np.ndarray) -> None:
         """Add a sample grid, uint8 [H, W, 3]."""
@@ -132,13 +125,3 @@ def scalars(line: Mapping[str, Any]) -> dict[str, float]:
     if "images_per_second" in line:
         found["speed/images_per_second"] = line["images_per_second"]
     return found
-
-
-def comparable(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that runs are compared by: numbers and words by name."""
-    settings = {**record, **record["options"]}
-    return {
-        name: int(x) if isinstance(x, bool) else x
-        for name, x in settings.items()
-        if isinstance(x, (bool, int, float, str))
-    }
