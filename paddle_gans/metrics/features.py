@@ -14,8 +14,8 @@ import paddle
 import paddle.nn.functional as F
 
 from data_reader import transforms
-from data_reader._opencv import cv2
 from data_reader.errors import InputError
+from data_reader.images import cv2
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.weights import formats
 
