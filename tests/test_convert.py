@@ -14,7 +14,7 @@ import paddle_gans
 from data_reader.errors import InputError
 from paddle_gans import convert, models
 from paddle_gans.conversion import from_others
-from paddle_gans.conversion.networks import network_of
+from paddle_gans.conversion.networks import blur_filters, network_of
 from paddle_gans.networks.fan import FAN
 from paddle_gans.training import fan_weights, resume
 from paddle_gans.training.options import resolve
@@ -26,6 +26,7 @@ RESNET = {
     "generator": "resnet_9blocks", "discriminator": "patch_gan", "base_dim": 4, "residual_num": 2
 }  # fmt: skip
 ARTICLE = {"base_dim": 4, "residual_num": 2}
+CUT = {"base_dim": 4, "residual_num": 3}
 STAR = {**TINY["stargan_v2"], "domains": "cat,dog,wild"}
 NETS = ("generator", "mapping_network", "style_encoder")
 
@@ -36,7 +37,7 @@ def theirs(model: str, part: str, options: dict, seed: int = 0) -> dict[str, np.
     random = np.random.default_rng(seed)
     for x in layer.state_dict().values():
         x.set_value(random.uniform(0.1, 1, x.shape).astype("float32"))
-    return name_maps.to_reference(layer, rename)
+    return {**name_maps.to_reference(layer, rename), **blur_filters(layer)}
 
 
 def save(path: Path, state: dict) -> Path:
@@ -60,7 +61,8 @@ def refused(*words) -> str:
 def assert_arrays(folder: Path, part: str, model: str, options: dict, seed: int = 0) -> None:
     """The network in the folder is the one that ``theirs`` made."""
     layer, rename = network_of(model, part, resolve(models.find(model), options, model))
-    expected = name_maps.to_ours(theirs(model, part, options, seed), layer, rename)
+    given = without(theirs(model, part, options, seed), ".filt")
+    expected = name_maps.to_ours(given, layer, rename)
     found = paddle_file.load(folder / f"{part}.pdparams")
     assert set(found) - {"__paddle_gans__"} == set(expected)
     for name, x in expected.items():
@@ -82,6 +84,8 @@ def assert_arrays(folder: Path, part: str, model: str, options: dict, seed: int 
         ("horse2zebra.pth", "cyclegan", "generator_ab", RESNET),
         ("G_AB_199.pth", "cyclegan", "generator_ab", ARTICLE),
         ("D_B_199.pth", "cyclegan", "discriminator_b", ARTICLE),
+        ("latest_net_G.pth", "cut", "generator", CUT),
+        ("latest_net_D.pth", "cut", "discriminator", CUT),
     ],
 )
 def test_a_file_becomes_its_network(tmp_path, file, model, part, options):
@@ -91,7 +95,7 @@ def test_a_file_becomes_its_network(tmp_path, file, model, part, options):
     if part.startswith("generator"):
         translate = paddle_gans.load(tmp_path / "run")
         assert translate.name == model
-        known = {k: v for k, v in options.items() if k != "discriminator"}
+        known = without(options, "discriminator")
         assert {k: translate.options[k] for k in known} == known
         photo = noise_image(0, 128, 128)
         assert translate(photo).shape == photo.shape
@@ -119,6 +123,33 @@ def test_a_folder_is_converted_whole_and_its_newest_epoch(tmp_path):
     discriminator = layer_arrays(model.discriminator_a)
     written = paddle_file.load(tmp_path / "run" / "discriminator_a.pdparams")
     np.testing.assert_array_equal(discriminator["layers.0.weight"], written["layers.0.weight"])
+
+
+def test_cut_without_its_projections(tmp_path, capsys):
+    """netF only trains. ``--direction`` is that of the training data."""
+    for name, part in {"G": "generator", "D": "discriminator"}.items():
+        weights = theirs("cut", part, CUT)
+        save(
+            tmp_path / "cut" / f"latest_net_{name}.pth",
+            {f"module.{k}": x for k, x in weights.items()},
+        )
+    heads = save(tmp_path / "cut" / "latest_net_F.pth", {"mlp_0.0.weight": zeros(8, 3)})
+    run(tmp_path / "cut", "--to", tmp_path / "run", "--direction", "b2a")
+    assert_arrays(tmp_path / "run", "generator", "cut", CUT)
+    assert paddle_gans.load(tmp_path / "run").options["direction"] == "b2a"
+    out = capsys.readouterr().out
+    assert "latest_net_F.pth is CUT's netF, which only training uses" in out
+    assert "skipped: a blur, whose weights are fixed" in out
+    run(tmp_path / "run", "--to-torch", tmp_path / "back")
+    weights, back = (
+        theirs("cut", "generator", CUT),
+        torch_file.load(tmp_path / "back" / "latest_net_G.pth"),
+    )
+    assert {name: x.tolist() for name, x in back.items()} == {
+        n: x.tolist() for n, x in weights.items()
+    }
+    assert "--netG resnet_3blocks --ngf 4" in capsys.readouterr().out
+    assert "which only training uses; give netG" in refused(heads, "--to", tmp_path / "heads")
 
 
 def test_a_direction_is_taken_where_no_name_says_it(tmp_path):
@@ -325,6 +356,11 @@ def strangers() -> dict[str, tuple[dict, str]]:
             "has batch norm",
         ),
         "resnet without norm": (without(resnet, ".1.bias", ".4.bias", ".7.bias"), "has no norm"),
+        "CUT with other blurs": (
+            changed(theirs("cut", "generator", CUT), model__7__filt=zeros(8, 1, 3, 3)),
+            "is nearly a ResNet generator of taesungp/contrastive-unpaired-translation, 3 blocks, "
+            "but differs; unexpected: model.7.filt",
+        ),
         "discriminator of 4 channels": (
             changed(judge, model__0__weight=zeros(2, 4, 4, 4)), "has batch norm and takes 4"
         ),

@@ -145,6 +145,28 @@ def test_resnet(tmp_path, norm, upsample, dropout):
     assert_equal(ours(paddle.to_tensor(x)), theirs(network, x))
 
 
+def test_cut(tmp_path):
+    """Blurs instead of strides; netF is left out. The file has a wrapper of a compiled network."""
+    nets = {
+        "G": reference.ResNet(4, 2, blur=True),
+        "D": reference.PatchGAN(4, 3, "instance", blur=True),
+    }
+    for name, network in nets.items():
+        reference.shaken(network)
+        state = {f"_orig_mod.{key}": x for key, x in network.state_dict().items()}
+        save(state, tmp_path / "horse2zebra_CUT" / f"latest_net_{name}.pth")
+    heads = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8))
+    state = {f"mlp_0.{key}": x for key, x in heads.state_dict().items()}
+    save(state, tmp_path / "horse2zebra_CUT" / "latest_net_F.pth")
+    ours, x = layers(tmp_path / "horse2zebra_CUT"), random_images(side=48)
+    assert_equal(ours["generator"](paddle.to_tensor(x)), theirs(nets["G"], x))
+    assert_equal(ours["discriminator"](paddle.to_tensor(x)), theirs(nets["D"], x))
+    found = back(tmp_path, tmp_path / "horse2zebra_CUT")
+    for path in found:
+        assert_loads(nets[path.stem[-1]], path)
+    assert len(found) == 2
+
+
 @pytest.mark.parametrize("even", [False, True], ids=["authors", "PyTorch-GAN"])
 def test_discriminators_of_cyclegan_judge_their_own_domain(tmp_path, even):
     network = reference.shaken(reference.PatchGAN(4, 3, "instance", even=even))

@@ -112,6 +112,14 @@ def junyanz_resnet(layer: str, *, num_blocks: int) -> str:
     return path if part != "blocks" else f"{path}.conv_block.{rest[-1]}"
 
 
+# CUT in taesungp/contrastive-unpaired-translation, models/networks.py.
+
+
+def cut_generator(layer: str) -> str:
+    """``layers.12.layers.1`` is ``model.12.conv_block.1``."""
+    return layer.replace("layers", "model", 1).replace("layers", "conv_block")
+
+
 # CycleGAN in eriklindernoren/PyTorch-GAN.
 
 
