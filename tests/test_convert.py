@@ -263,20 +263,23 @@ def test_pix2pix_of_paddlegan(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5])
-def test_cyclegan_of_paddlegan_has_norms_that_do_nothing(tmp_path, scale):
+def test_cyclegan_whose_norms_have_parameters(tmp_path, scale):
+    """PaddleGAN's do nothing, and are left out."""
     weights = theirs("cyclegan", "generator_ab", RESNET)
-    for name in ("model.2", "model.5", "model.10.conv_block.2"):
-        weights[f"{name}.scale"] = np.full(4, scale, "float32")
-        weights[f"{name}.bias"] = np.zeros(4, "float32")
+    for name, x in theirs("cyclegan", "generator_ab", {**RESNET, "affine": True}).items():
+        if name not in weights:
+            value = scale if name.endswith("weight") else 0
+            weights[name.replace("weight", "scale")] = np.full_like(x, value)
     path = tmp_path / "CycleGAN.pdparams"
     paddle.save({"netG_A": weights, "netG_B": weights}, str(path))
-    if scale != 1:
-        assert "has affine instance norm" in refused(path, "--to", tmp_path / "run")
-        assert not (tmp_path / "run").exists()
-        return
     run(path, "--to", tmp_path / "run")
+    translate = paddle_gans.load(tmp_path / "run")
+    assert translate.options["affine"] == (scale != 1)
     for part in ("generator_ab", "generator_ba"):
-        assert_arrays(tmp_path / "run", part, "cyclegan", RESNET)
+        if scale == 1:
+            assert_arrays(tmp_path / "run", part, "cyclegan", RESNET)
+        else:
+            assert set(getattr(translate.model, part).encoder[2].scale.tolist()) == {scale}
 
 
 @pytest.mark.parametrize("by_paddle", [True, False], ids=["PaddleGAN", "PyTorch's names"])

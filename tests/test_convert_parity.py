@@ -10,6 +10,7 @@ import pytest
 from conftest import noise_image
 
 import paddle_gans
+from data_reader.errors import InputError
 from data_reader.transforms import normalise
 from paddle_gans import convert
 from paddle_gans.conversion import detect, from_others, networks, state_dicts
@@ -131,11 +132,17 @@ def test_discriminator_of_pix2pix(tmp_path):
 # CycleGAN: instance norm without parameters.
 
 
-@pytest.mark.parametrize("norm", ["instance", "old"])
-@pytest.mark.parametrize(("upsample", "dropout"), [(False, False), (False, True), (True, False)])
-def test_resnet(tmp_path, norm, upsample, dropout):
-    network = reference.ResNet(4, 2, norm, upsample=upsample, dropout=dropout)
+@pytest.mark.parametrize("norm", ["instance", "old", "affine"])
+@pytest.mark.parametrize(
+    "how", [{}, {"dropout": True}, {"upsample": True}, {"name": "block"}], ids=str
+)
+def test_resnet(tmp_path, norm, how):
+    network = reference.ResNet(4, 2, norm, **how)
     path = save(reference.shaken(network), tmp_path / "horse2zebra.pth")
+    if norm == "affine" and "upsample" in how:
+        with pytest.raises(InputError, match="has affine instance norm"):
+            layers(path)
+        return
     ours = layers(path)["generator_ab"]
     if norm == "old":  # the authors throw these statistics away
         for layer in network.modules():

@@ -92,7 +92,7 @@ def of_cyclegan(part: str, options: Mapping[str, Any]) -> Network:
     if kind != "article":  # which always resizes
         refuse_resize(options)
     rename = name_maps.pytorch_gan_generator if kind == "article" else name_maps.junyanz_resnet
-    layer = cyclegan.GENERATORS[kind](d, blocks, "deconv")
+    layer = cyclegan.GENERATORS[kind](d, blocks, "deconv", options["affine"])
     return Network(layer, partial(rename, num_blocks=blocks))
 
 
@@ -175,7 +175,7 @@ def load_into(network: Network, state: StateDict, match: Match) -> list[Row]:
     def rename(name: str) -> str:
         name = original(name)
         if match.dropout:  # the fifth entry of a ResNet's blocks
-            name = re.sub(r"(\.conv_block)\.5$", r"\1.6", name)
+            name = re.sub(r"(\.conv_block)\.([56])$", lambda m: f"{m[1]}.{int(m[2]) + 1}", name)
         return name.replace("conv_block", match.block)
 
     ours_of = {theirs: ours for ours, theirs in name_maps.reference_names(layer, rename).items()}

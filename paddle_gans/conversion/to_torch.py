@@ -136,7 +136,8 @@ def class_of(kind: str, options: Mapping[str, Any]) -> str:
         "unet_128": f"UnetGenerator(3, 3, 7, ngf={d}), norm batch",
     }
     blocks = options.get("residual_num")
-    resnet = f"ResnetGenerator(3, 3, ngf={d}, n_blocks={blocks}), norm instance"
+    affine = " with affine=True" if options.get("affine") else ""
+    resnet = f"ResnetGenerator(3, 3, ngf={d}, n_blocks={blocks}), norm instance{affine}"
     return f"{JUNYANZ}: {classes.get(kind, resnet)}"
 
 
