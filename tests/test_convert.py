@@ -27,6 +27,7 @@ RESNET = {
 }  # fmt: skip
 ARTICLE = {"base_dim": 4, "residual_num": 2}
 CUT = {"base_dim": 4, "residual_num": 3}
+DCGAN = {"generator": "paper", "crop_size": 64, "channels": 3, "base_dim": 4, "noise": "normal"}
 STAR = {**TINY["stargan_v2"], "domains": "cat,dog,wild"}
 NETS = ("generator", "mapping_network", "style_encoder")
 
@@ -86,6 +87,9 @@ def assert_arrays(folder: Path, part: str, model: str, options: dict, seed: int 
         ("D_B_199.pth", "cyclegan", "discriminator_b", ARTICLE),
         ("latest_net_G.pth", "cut", "generator", CUT),
         ("latest_net_D.pth", "cut", "discriminator", CUT),
+        ("netG_epoch_24.pth", "dcgan", "generator", DCGAN),
+        ("netG_epoch_24.pth", "dcgan", "generator", {**DCGAN, "crop_size": 32, "channels": 1}),
+        ("netD_epoch_24.pth", "dcgan", "discriminator", DCGAN),
     ],
 )
 def test_a_file_becomes_its_network(tmp_path, file, model, part, options):
@@ -97,6 +101,9 @@ def test_a_file_becomes_its_network(tmp_path, file, model, part, options):
         assert translate.name == model
         known = without(options, "discriminator")
         assert {k: translate.options[k] for k in known} == known
+        if model == "dcgan":
+            assert translate(count=2)[0].shape[:2] == (options["crop_size"],) * 2
+            return
         photo = noise_image(0, 128, 128)
         assert translate(photo).shape == photo.shape
     else:
@@ -378,6 +385,10 @@ def strangers() -> dict[str, tuple[dict, str]]:
         "pixel discriminator": ({"net.0.weight": zeros(4, 3, 1, 1)}, "ours judge patches"),
         "discriminator of 2 layers": (
             {f"model.{i}.weight": zeros(4, 3, 4, 4) for i in (0, 2, 5, 8)}, "has 2 layers"
+        ),
+        "DCGAN of 128 pixels": (
+            {f"main.{3 * i}.weight": zeros(4, 4, 4, 4) for i in range(6)},
+            "has images of 128 pixels and 4 channels",
         ),
         "another network": ({"features.0.weight": zeros(3, 3)}, "unknown network"),
         "one network of three": (

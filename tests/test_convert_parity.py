@@ -205,6 +205,23 @@ def test_a_whole_cyclegan_is_loaded_and_trained_on(tmp_path):
         np.testing.assert_array_equal(layer_arrays(after)[name], x)
 
 
+@pytest.mark.parametrize(("size", "channels"), [(64, 3), (32, 1)])
+def test_dcgan_and_back(tmp_path, size, channels):
+    nets = {
+        "netG": reference.DCGAN(4, 10, size=size, channels=channels),
+        "netD": reference.DCGAN(4, size=size, channels=channels),
+    }
+    state = {f"{name}_state_dict": reference.shaken(net).state_dict() for name, net in nets.items()}
+    path = save({**state, "epoch": 7}, tmp_path / "weights.tar")
+    ours = layers(path)
+    z = np.random.default_rng(0).standard_normal((2, 10)).astype("float32")
+    x = random_images(channels, size)
+    assert_equal(ours["generator"](paddle.to_tensor(z)), theirs(nets["netG"], z))
+    assert_equal(ours["discriminator"](paddle.to_tensor(x)), theirs(nets["netD"], x))
+    for file in back(tmp_path, path):
+        assert_loads(nets[file.stem], file)
+
+
 # Spectral norm: what inference divides by.
 
 

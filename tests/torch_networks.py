@@ -140,6 +140,29 @@ class PatchGAN(nn.Module):
         return self.model(x)
 
 
+class DCGAN(nn.Module):
+    """The generator of PyTorch's tutorial: [N, z] to images of ``size`` pixels; or its judge."""
+
+    def __init__(self, d, z=None, *, size=64, channels=3):
+        super().__init__()
+        layers, width = [], d * size // 8
+        conv = nn.ConvTranspose2d if z else nn.Conv2d
+        steps = [(z, width, 1, 0)] if z else [(channels, d, 2, 1)]
+        widths = [d * 2**i for i in range((size // 8).bit_length())]
+        widths = widths[::-1] if z else widths
+        steps += [(a, b, 2, 1) for a, b in zip(widths, widths[1:])]
+        steps += [(d, channels, 2, 1)] if z else [(width, 1, 1, 0)]
+        for i, (a, b, stride, padding) in enumerate(steps):
+            norm = [nn.BatchNorm2d(b)] if i > 0 or z else []
+            last = [nn.ReLU() if z else nn.LeakyReLU(0.2)]
+            layers += [conv(a, b, 4, stride, padding, bias=False)]
+            layers += [*norm, *last] if i < len(steps) - 1 else [nn.Tanh() if z else nn.Flatten()]
+        self.main = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.main(x[..., None, None] if x.ndim == 2 else x)
+
+
 class ResBlk(nn.Module):
     def __init__(self, a, b, norm=False, down=False):
         super().__init__()

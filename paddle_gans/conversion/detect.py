@@ -11,14 +11,14 @@ import numpy as np
 
 from data_reader.errors import InputError
 
-from .networks import CLOVAAI, DEPTHS, JUNYANZ, PYTORCH_GAN, TAESUNGP
+from .networks import CLOVAAI, DEPTHS, JUNYANZ, PYTORCH_GAN, TAESUNGP, TUTORIAL
 from .state_dicts import Match, StateDict
 
 LEVEL = "model.model.1.model"  # the second level of a U-Net; the next ones follow with .3.model
 KINDS = (
     f"known are generators (unet_256, unet_128, resnet) and PatchGANs of {JUNYANZ} and PaddleGAN, "
     f"CycleGAN's networks of {PYTORCH_GAN}, CUT's of {TAESUNGP}, and StarGAN v2's of {CLOVAAI} "
-    "and PaddleGAN"
+    f"and PaddleGAN, and those of {TUTORIAL}"
 )
 STARGAN_PARTS = ("generator", "mapping_network", "style_encoder")
 STARGAN_MAX_CHANNELS = 512  # assumed if no network reaches its limit
@@ -32,7 +32,7 @@ def detect(state: StateDict) -> Match:
     """
     if any(".spectral_norm." in name for name in [*state.arrays, *state.vectors]):
         raise InputError(f"{state} is a discriminator with spectral norm; ours have none")
-    for detector in (unet, resnet, stargan, patch_gan):
+    for detector in (unet, resnet, stargan, patch_gan, dcgan):
         match = detector(state)
         if match is not None:
             if state.vectors and "discriminator" in match.part:
@@ -179,6 +179,26 @@ def patch_gan(state: StateDict) -> Match | None:
         f"has {norm} norm and takes {first[1]} channels, where pix2pix's here has batch norm and "
         "takes 6, CycleGAN's instance norm without parameters and 3",
     )
+
+
+def dcgan(state: StateDict) -> Match | None:
+    """DCGAN's networks, each a list; the number of convolutions gives the size of the images."""
+    places = [i for i in range(32) if conv_shape(state, f"main.{i}.weight", 4)]
+    size = 2 ** (len(places) + 1)
+    is_generator = places[:2] == [0, 3]
+    if places != [max(0, 3 * i - (not is_generator)) for i in range(len(places))] or size < 16:
+        return None
+    first, last = (state.shape(f"main.{places[i]}.weight") for i in (0, -1))
+    channels, base_dim = (last[1], last[0]) if is_generator else (first[1], first[0])
+    part = "generator" if is_generator else "discriminator"
+    what = f"{part} of {TUTORIAL}, {size} pixels"
+    if size not in (32, 64) or channels not in (1, 3):
+        why = f"has images of {size} pixels and {channels} channels, where dcgan's here have 32 or "
+        raise unsupported(state, what, f"{why}64 and 1 or 3")
+    options = {"generator": "paper", "crop_size": size, "channels": channels, "base_dim": base_dim}
+    if is_generator:
+        options.update(noise_dim=first[0], noise="normal")
+    return Match(what, "dcgan", part, options)
 
 
 def stargan(state: StateDict) -> Match | None:

@@ -31,6 +31,7 @@ HINTS = {  # what the user may say about each model
     "pix2pix": ("direction", "norm_mode"),
     "cyclegan": ("direction",),
     "cut": ("direction",),
+    "dcgan": (),
     "stargan_v2": ("domains", "w_hpf"),
 }
 
@@ -263,6 +264,8 @@ def assumptions(result: Conversion, hints: Hints) -> list[str]:
         mode = result.options["norm_mode"]
         whose = {"running": "of training, as with test.py --eval", "instance": "of each image"}
         notes.append(f"batch norm uses the statistics {whose[mode]}; --norm-mode {others[mode]}")
+    if result.options.get("noise") == "normal":
+        notes.append("images are drawn from normal noise, as in the tutorial")
     if any(one.match.dropout for one in result.networks):
         notes.append("dropout is skipped, which affects training only")
     if any(one.source.vectors for one in result.networks):

@@ -12,7 +12,7 @@ from paddle import nn
 
 from data_reader.errors import InputError
 from paddle_gans.models import _stargan_v2_networks as stargan
-from paddle_gans.models import cut, cyclegan, pix2pix
+from paddle_gans.models import cut, cyclegan, dcgan, pix2pix
 from paddle_gans.networks.fan import FAN
 from paddle_gans.weights import name_maps
 from paddle_gans.weights.arrays import difference, load_state_strict
@@ -23,6 +23,7 @@ from .state_dicts import Match, StateDict
 JUNYANZ = "junyanz/pytorch-CycleGAN-and-pix2pix"
 PYTORCH_GAN = "eriklindernoren/PyTorch-GAN"
 TAESUNGP = "taesungp/contrastive-unpaired-translation"
+TUTORIAL = "PyTorch's DCGAN tutorial"
 CLOVAAI = "clovaai/stargan-v2"
 
 DEPTHS = {"unet_256": 8, "unet_128": 7}
@@ -31,6 +32,7 @@ DISCRIMINATORS = {
     "pix2pix": ["discriminator"],
     "cyclegan": ["discriminator_a", "discriminator_b"],
     "cut": ["discriminator"],
+    "dcgan": ["discriminator"],
     "stargan_v2": ["discriminator"],
 }
 
@@ -118,6 +120,16 @@ def blur_filters(layer: nn.Layer) -> dict[str, np.ndarray]:
 CUT_NETWORKS = (cut.Generator, cut.Discriminator)
 
 
+def of_dcgan(part: str, options: Mapping[str, Any]) -> Network:
+    if options["generator"] != "paper":
+        raise InputError("dcgan has no counterpart to convert, except with --generator paper")
+    size, channels, d = options["crop_size"], options["channels"], options["base_dim"]
+    if part == "discriminator":
+        return Network(dcgan.PaperDiscriminator(size, channels, d), name_maps.dcgan)
+    layer = dcgan.PaperGenerator(size, channels, options["noise_dim"], d)
+    return Network(layer, name_maps.dcgan)
+
+
 def of_stargan_v2(part: str, options: Mapping[str, Any]) -> Network:
     if part == "fan":  # needs no options
         return Network(FAN(), name_maps.fan)
@@ -138,7 +150,8 @@ def of_stargan_v2(part: str, options: Mapping[str, Any]) -> Network:
 
 
 BUILDERS = {
-    "pix2pix": of_pix2pix, "cyclegan": of_cyclegan, "cut": of_cut, "stargan_v2": of_stargan_v2,
+    "pix2pix": of_pix2pix, "cyclegan": of_cyclegan, "cut": of_cut, "dcgan": of_dcgan,
+    "stargan_v2": of_stargan_v2,
 }  # fmt: skip
 
 
@@ -152,6 +165,8 @@ def min_parameters(model: str, part: str, options: Mapping[str, Any]) -> int:
         dims = stargan.channels(options["crop_size"], options["base_dim"], options["max_channels"])
         return sum(9 * a * b for a, b in zip(dims, dims[1:]))
     d = options["base_dim"]
+    if model == "dcgan":
+        return 8 * (d * options["crop_size"] // 8) ** 2
     if part.startswith("discriminator"):
         return 16 * (4 * d) * (8 * d)
     if options.get("generator") in DEPTHS:

@@ -22,6 +22,7 @@ from .networks import (
     JUNYANZ,
     PYTORCH_GAN,
     TAESUNGP,
+    TUTORIAL,
     Row,
     blur_filters,
     network_of,
@@ -111,6 +112,8 @@ def discriminators(folder: Path, model: str) -> dict[str, np.ndarray]:
 def file_of(model: str, part: str, options: Mapping[str, Any]) -> tuple[str, str]:
     """The name of a network's file, and whose code loads it."""
     is_discriminator = part.startswith("discriminator")
+    if model == "dcgan":
+        return "netD" if is_discriminator else "netG", TUTORIAL
     if model == "cut":
         generator = f"--netG resnet_{options['residual_num']}blocks --ngf"
         kind = "--netD basic --ndf" if is_discriminator else generator

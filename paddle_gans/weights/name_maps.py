@@ -136,6 +136,14 @@ def pytorch_gan_discriminator(layer: str) -> str:
     return layer.replace("layers", "model")
 
 
+# DCGAN in PyTorch's tutorial and examples.
+
+
+def dcgan(layer: str) -> str:
+    """``layers.3`` is ``main.3``."""
+    return layer.replace("layers", "main")
+
+
 # StarGAN v2 in clovaai/stargan-v2, core/model.py. Its mapping network has our names.
 
 
