@@ -20,7 +20,7 @@ examples:
   python -m paddle_gans.evaluate --weights runs/pix2pix --data facades
       PSNR, SSIM, CIEDE2000, chroma and grid artefacts (lattice) of the test pairs; accuracies if
       the truth is label maps
-  ... --features pt_inception-2015-12-05-6726825d.pth --lpips alexnet-owt-7be5be79.pth alex.pth
+  ... --features pt_inception-2015-12-05-6726825d.pth --lpips alexnet-owt-7be5be79.pth
       adds FID, KID and LPIPS; for StarGAN v2 of each ordered pair of domains, latent-guided and
       reference-guided, 10 outputs a source, and their diversity
   python -m paddle_gans.evaluate --weights runs/dcgan --data mnist --features features/digits
@@ -67,8 +67,9 @@ def build_parser() -> Parser:
     what.add_argument(
         "--lpips",
         metavar=("BACKBONE", "LINEAR"),
-        nargs=2,
-        help="for lpips: AlexNet or VGG-16 of torchvision, and the authors' linear weights",
+        nargs="+",
+        help="for lpips: AlexNet or VGG-16 of torchvision, and a file of linear weights (those of "
+        "LPIPS 0.1, which come with the package)",
     )
     what.add_argument(
         "--palette",
@@ -173,6 +174,8 @@ def check(given: Mapping[str, Any], program: str) -> None:
         if given.get(name, number) < number:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} must be at least {number}, not {given[name]}")
+    if len(given.get("lpips", [])) > 2:
+        raise InputError(f"--lpips takes one or two files, not {len(given['lpips'])}")
     if given.get("no_cache") and "cache" in given:
         raise InputError("--cache and --no-cache exclude each other; give one of them")
 
