@@ -35,9 +35,7 @@ def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
     parser.add_argument(
         "--model", metavar="NAME", required=True, help=f"one of {', '.join(models.names())}"
     )
-    for heading in dict.fromkeys(option.heading for option in OPTIONS.values()):
-        group = {name: o for name, o in OPTIONS.items() if o.heading == heading}
-        add_options(parser, heading, group, defaults, METAVARS)
+    add_options(parser, "", OPTIONS, defaults, METAVARS)
     parser.add_argument(
         "--dry-run",
         action="store_true",

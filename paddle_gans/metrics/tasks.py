@@ -21,6 +21,8 @@ from data_reader.photos import Photos
 from paddle_gans.inference.tiling import to_rgb
 from paddle_gans.inference.translator import Translator, by_data
 
+from . import EvalConfig
+
 MAX_GENERATED = 10_000  # images from noise, unless --outputs says otherwise
 GENERATED_BATCH = 64  # of these, from one seed
 DOMAIN_OUTPUTS = 10  # of each source and domain, as in the paper of StarGAN v2
@@ -31,23 +33,6 @@ class Batch(NamedTuple):
 
     images: np.ndarray
     truths: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class EvalConfig:
-    """The user's choices."""
-
-    limit: int | None = None  # sources, and real images
-    batch_size: int = 16
-    seed: int = 0
-    real: str | None = None  # "train" or "test"; None: the default of the task
-    outputs: int | None = None  # of a source, or from noise; None: 10, or as many as real images
-    paired: bool = False  # the test folders of unpaired data hold partners of equal names
-
-    def batches(self, count: int) -> Iterator[range]:
-        """Split the indices below ``count`` into batches."""
-        for start in range(0, count, self.batch_size):
-            yield range(start, min(start + self.batch_size, count))
 
 
 @dataclass(frozen=True)
