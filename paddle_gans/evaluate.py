@@ -27,7 +27,6 @@ examples:
 
 
 def build_parser() -> Parser:
-    """Return the command's parser."""
     parser = Parser(
         prog="python -m paddle_gans.evaluate",
         description="Measure a trained model on images that it was not trained on.",

@@ -26,7 +26,6 @@ examples:
 
 
 def build_parser() -> Parser:
-    """Return the parser of the flags that every model has."""
     parser = Parser(
         prog="python -m paddle_gans.infer",
         description="Translate images and videos with a trained model.",
@@ -168,7 +167,6 @@ def require_files(weights, given: Mapping[str, Any]) -> None:
 
 
 def noun_for(jobs) -> str:
-    """Return what the inputs are called."""
     kinds = {job.is_video for job in jobs}
     return "file" if len(kinds) > 1 else "video" if kinds == {True} else "image"
 

@@ -45,7 +45,6 @@ def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, train, report."""
     argv = list(sys.argv[1:] if argv is None else argv)
     name = named_model(argv)
     if name is None:  # --help, or an error

@@ -43,7 +43,6 @@ class Program:
 
     @property
     def any_size(self) -> bool:
-        """Whether height and width are free."""
         return any("height" in field.shape for field in self.inputs)
 
     def cases(self) -> list[dict[str, int]]:
@@ -112,7 +111,6 @@ def image_to_image(translate: Translator) -> list[Program]:
 
 
 def lightness_to_colours(translate: Translator) -> list[Program]:
-    """Return the program from lightness to colours."""
     model = translate.model
     ab = Field("y", ("batch", 2, "height", "width"), "float32", "uniform", None,
                "a and b of CIE Lab, each / 110")  # fmt: skip

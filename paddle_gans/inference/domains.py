@@ -39,7 +39,6 @@ class DomainTranslator(translator.Translator):
 
     @property
     def domains(self) -> list[str]:
-        """The names of the domains."""
         return list(self.model.domains)
 
     @property
@@ -55,11 +54,7 @@ class DomainTranslator(translator.Translator):
         align: bool = False,  # crop the face as the training faces were cropped
         fan_weights: str | None = None,  # face-alignment network, if the run has none
     ) -> np.ndarray:
-        """Crop and resize a photograph, uint8 [H, W, C], to the generator's input [S, S, C].
-
-        Raises:
-            InputError: no face is found to align, or there is no network to find it with.
-        """
+        """Crop and resize a photograph, uint8 [H, W, C], to the generator's input [S, S, C]."""
         if native_size:
             return image
         if align:
@@ -160,11 +155,7 @@ class DomainTranslator(translator.Translator):
         tile: int | None = None,
         overlap: int | None = None,
     ) -> Iterator[np.ndarray]:
-        """Render the result of ``prepare``, uint8 [H, W, 3 or 4], in each style [K, style_dim].
-
-        Raises:
-            InputError: the image does not fit into memory.
-        """
+        """Render the result of ``prepare``, uint8 [H, W, 3 or 4], in each style [K, style_dim]."""
         rgb, alpha = image[..., :3], image[..., 3:]
         is_training_size = rgb.shape[:2] == (self.size, self.size)
         single = partial(self._render_single, tile=tile, overlap=overlap)

@@ -171,13 +171,11 @@ class DomainTask(task.Task):
 
     @property
     def overview(self) -> Path:
-        """The file that shows all inputs together."""
         if files.names_a_file(self.out):
             return self.out
         return self.out / ("reference.png" if self.references else "latent.png")
 
     def has_overview(self, jobs: Sequence[Job]) -> bool:
-        """Whether such a file is written."""
         if self.interpolate or self.one_video:
             return self.makes_one_file
         return not all(job.is_video for job in jobs)
@@ -218,7 +216,6 @@ class DomainTask(task.Task):
         return f"{width} x {height}, {counted(len(self.names), 'style')}{note}"
 
     def prepared(self, path: Path) -> np.ndarray:
-        """Return the generator's input from a file."""
         own = {key: self.chosen[key] for key in self.translate.own_options}
         with files.reading(), naming(path):
             rgb, alpha, _ = decode_image(path)
@@ -266,12 +263,10 @@ class DomainTask(task.Task):
         return next(self.rendered(image, self.styles))
 
     def rendered(self, image: np.ndarray, styles: np.ndarray) -> Iterator[np.ndarray]:
-        """Render the image in each style."""
         tiles = (self.settings.get("tile"), self.settings.get("overlap"))
         return self.translate.render(image, styles, *tiles)
 
     def small(self, image: np.ndarray) -> np.ndarray:
-        """Return the image as grids show it."""
         return thumbnail(image, self.translate.size)
 
     # After the work.
@@ -301,7 +296,6 @@ def counted_of(shown: int, count: int, noun: str) -> str:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Add the file's name to an InputError."""
     try:
         yield
     except InputError as error:
@@ -399,7 +393,6 @@ def find_references(place: str, domain: str | None, domains: Sequence[str]) -> l
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return the images in a folder of references."""
     found = list_images(folder)
     if not found:
         raise InputError(f"{folder} holds no images to copy a style from")
@@ -407,7 +400,6 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def file_names(references: Sequence[Reference]) -> list[str]:
-    """Name results after their references: unique names, with the domain where needed."""
     stems = [safe_name(path.stem) for _, path in references]
     uses = Counter(stem.casefold() for stem in stems)
     names = [

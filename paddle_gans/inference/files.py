@@ -50,12 +50,10 @@ class Job(NamedTuple):
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file has a video's suffix."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def usual_suffix(source: Path) -> str:
-    """Return the suffix of a result in a folder."""
     return ".mp4" if is_video(source) else ".png"
 
 
@@ -68,10 +66,6 @@ def plan(
     is a file if it has the suffix of an image or video, else a folder, which gets ``<name>.png``
     and ``<name>.mp4`` in the subfolders of the input. Where two inputs would share a name, both
     keep their suffix: ``a_jpg.png`` and ``a_png.png``. ``suffix`` gives a source's suffix.
-
-    Raises:
-        InputError: an input is missing or a folder empty; two inputs would have one output, or
-            it cannot be written there.
     """
     out = Path(output)
     found = find_all(inputs, out)
@@ -88,7 +82,6 @@ def find_all(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
 
 
 def names_a_file(output: Path) -> bool:
-    """Whether ``--output`` names a file rather than a folder."""
     return output.suffix.lower() in READABLE
 
 
@@ -119,7 +112,6 @@ def find(text: str, output: Path) -> list[tuple[Path, Path]]:
 
 
 def nothing_found(text: str, root: Path) -> str:
-    """Return the message for a folder or glob without images."""
     if not root.is_dir():
         return f"no file matches {text}: folder {root} does not exist; check the spelling"
     if Path(text) != root:
@@ -143,7 +135,6 @@ def fixed_part(pattern: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def to_one_file(found: list[tuple[Path, Path]], out: Path) -> Job:
-    """Return the job for ``--output`` as a file."""
     if len(found) > 1:
         raise InputError(
             f"--output {out} is one file, but --input names {len(found)}; give a folder, e.g. "
@@ -163,7 +154,6 @@ def to_one_file(found: list[tuple[Path, Path]], out: Path) -> Job:
 def to_folder(
     found: list[tuple[Path, Path]], out: Path, suffix: Callable[[Path], str] = usual_suffix
 ) -> list[Job]:
-    """Return the jobs for ``--output`` as a folder."""
     targets = [out / relative.with_suffix(suffix(path)) for path, relative in found]
     uses = Counter(map(folded, targets))
     jobs: dict[Path, Job] = {}
@@ -209,12 +199,7 @@ def check_place(out: Path) -> None:
 
 
 def check_targets(sources: Iterable[Path], targets: Sequence[Path], overwrite: bool) -> None:
-    """Check every output before the first is written.
-
-    Raises:
-        InputError: an output is an input, is a folder, would be written twice, or exists and must
-            not be replaced.
-    """
+    """Check every output before the first is written."""
     twice = [target for target, uses in Counter(targets).items() if uses > 1]
     if twice:
         raise InputError(f"{twice[0]} would be written twice; rename its inputs")
@@ -229,7 +214,6 @@ def check_targets(sources: Iterable[Path], targets: Sequence[Path], overwrite: b
 
 
 def refuse_to_replace(existing: list[Path], count: int, overwrite: bool) -> None:
-    """Raise InputError for existing outputs, unless they may be replaced."""
     if existing and not overwrite:
         raise InputError(
             f"{len(existing)} of {count} outputs exist already, {existing[0]} the first; replace "

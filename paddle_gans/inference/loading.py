@@ -80,7 +80,6 @@ class Weights:
 
     @property
     def takes_images(self) -> bool:
-        """Whether the model translates images rather than generating from noise."""
         return takes_images(self.model_class)
 
     @property
@@ -103,11 +102,7 @@ class Weights:
 
 
 def read(weights: str | os.PathLike) -> Weights:
-    """Read a weight file and its partners, or a folder of them, without building a model.
-
-    Raises:
-        InputError: as of ``load``.
-    """
+    """Read a weight file and its partners, or a folder of them, without building a model."""
     path = pretrained.locate(weights)
     if path.is_dir():
         found = in_checkpoint(path) if is_checkpoint(path) else in_folder(path)
@@ -124,11 +119,7 @@ def read(weights: str | os.PathLike) -> Weights:
 
 
 def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translator:
-    """Build the model and load its networks.
-
-    Raises:
-        InputError: options or arrays do not fit this version's model.
-    """
+    """Build the model and load its networks."""
     first = weights.networks[0]
     choose_device(device)
     for warning in check_amp(amp):
@@ -154,11 +145,6 @@ def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translato
 
 
 def open_network(path: Path) -> Saved:
-    """Read one file with its entry.
-
-    Raises:
-        InputError: there is no such file, it is damaged, or it does not say what it is of.
-    """
     arrays, entry = formats.read_network(path)
     if not entry and is_checkpoint(path.parent):
         entry = checkpoint_entry(path)
@@ -176,11 +162,7 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def run_of(folder: Path) -> tuple[type[GANModel], dict[str, Any]]:
-    """Return the model and the configuration of a checkpoint's run.
-
-    Raises:
-        InputError: the configuration is damaged, or of an unknown model.
-    """
+    """Return the model and the configuration of a checkpoint's run."""
     path = folder.resolve().parent.parent / "config.json"
     config = read_json(path)
     if not isinstance(config.get("model"), str) or not isinstance(config.get("options"), dict):
@@ -189,11 +171,6 @@ def run_of(folder: Path) -> tuple[type[GANModel], dict[str, Any]]:
 
 
 def checkpoint_entry(path: Path) -> dict[str, Any]:
-    """What a network's file in a checkpoint would say of itself, from the run's configuration.
-
-    Raises:
-        InputError: as of ``run_of``.
-    """
     model_class, config = run_of(path.parent)
     options = resolve(model_class, config["options"], config["model"])
     network = path.stem.removesuffix(AVERAGE)
@@ -208,11 +185,7 @@ def checkpoint_entry(path: Path) -> dict[str, Any]:
 
 
 def in_checkpoint(folder: Path) -> list[Saved]:
-    """Read the networks in a checkpoint that its model translates with, averages where they are.
-
-    Raises:
-        InputError: a file is missing or damaged.
-    """
+    """Read the networks in a checkpoint that its model translates with, averages where they are."""
     model_class, config = run_of(folder)
     options = resolve(model_class, config["options"], config["model"])
     found = []
@@ -223,11 +196,7 @@ def in_checkpoint(folder: Path) -> list[Saved]:
 
 
 def described(path: Path, arrays: Mapping[str, np.ndarray], entry: Any) -> Saved:
-    """Join a file's arrays to what its entry says of them.
-
-    Raises:
-        InputError: it says nothing, or not enough.
-    """
+    """Join a file's arrays to what its entry says of them."""
     if not entry:
         raise InputError(without_entry(path))
     for field, kind in FIELDS.items():
@@ -252,11 +221,7 @@ def without_entry(path: Path) -> str:
 
 
 def in_folder(folder: Path) -> list[Saved]:
-    """Read the networks in a folder, each from the file of its name; other files do not matter.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Read the networks in a folder, each from the file of its name; other files do not matter."""
     files = formats.network_files(folder)
     if not files:
         raise InputError(
@@ -277,11 +242,7 @@ def in_folder(folder: Path) -> list[Saved]:
 
 
 def complete(found: list[Saved], model_class: type[GANModel]) -> list[Saved]:
-    """Add the partners of what was found, from beside it, and put all in the model's order.
-
-    Raises:
-        InputError: a partner is missing or of another run, or there is no use for a network.
-    """
+    """Add the partners of what was found, from beside it, and put all in the model's order."""
     saved = {}
     known = needed(found[0], model_class)
     for network in found:
@@ -301,11 +262,6 @@ def complete(found: list[Saved], model_class: type[GANModel]) -> list[Saved]:
 
 
 def needed(saved: Saved, model_class: type[GANModel]) -> Mapping[str, Mapping[str, Any]]:
-    """The networks that a model with these options translates with.
-
-    Raises:
-        InputError: the options are not this version's.
-    """
     try:
         return model_class.inference_for(resolve(model_class, saved.options, saved.model))
     except InputError as error:
@@ -313,16 +269,10 @@ def needed(saved: Saved, model_class: type[GANModel]) -> Mapping[str, Mapping[st
 
 
 def partners(network: str, known: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The networks that translate together with this one: those with the same options."""
     return (name for name, options in known.items() if options == known[network])
 
 
 def beside(network: Saved, partner: str) -> Saved:
-    """Read a partner from the same folder.
-
-    Raises:
-        InputError: it is not there, or another network.
-    """
     stem = network.path.stem
     ending = AVERAGE if stem == network.network + AVERAGE else ""
     if ending and not network.path.with_name(f"{partner}{ending}.pdparams").is_file():
@@ -342,11 +292,6 @@ def beside(network: Saved, partner: str) -> Saved:
 
 
 def same_run(one: Saved, other: Saved) -> None:
-    """Check that two networks were built alike.
-
-    Raises:
-        InputError: they are of different models, or options; the message names both values.
-    """
     if one.model != other.model:
         difference = f"{one.model} and {other.model}"
     else:
@@ -363,7 +308,6 @@ def same_run(one: Saved, other: Saved) -> None:
 
 
 def version_error(saved: Saved, reason: str) -> InputError:
-    """The error for weights that this version's model does not fit."""
     return InputError(
         f"{saved.path} does not fit this version's {saved.model}: {reason}; use the version of "
         "paddle_gans that wrote it, or train again"

@@ -103,9 +103,6 @@ class PhotoTranslator(translator.Translator):
 
         ``stabilise`` maps L [h, w] and the predicted ab [h, w, 2] to the ab that is used; videos
         smooth colours over time with it.
-
-        Raises:
-            InputError: the image does not fit into memory.
         """
         full = settings["full_resolution"]
         if tile is None and not full:

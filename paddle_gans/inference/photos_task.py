@@ -83,7 +83,6 @@ class PhotoTask(task.Task):
         return jobs
 
     def compare_file(self, target: Path) -> Path:
-        """Return where a comparison is written."""
         if files.names_a_file(Path(self.output)):
             return target
         return target.with_name(f"{target.stem}_compare.png")
@@ -112,7 +111,6 @@ class PhotoTask(task.Task):
         return self.colorize(self.translate, rgb, stabilise=self.stabilise)
 
     def colorize(self, translate: PhotoTranslator, rgb: np.ndarray, **more: Any) -> np.ndarray:
-        """Colorize an image as the flags say."""
         return translate.colorize(rgb, *self.tiles, **self.chosen, **more)
 
     def comparison(self, rgb: np.ndarray) -> np.ndarray:

@@ -49,11 +49,9 @@ class Task:
         return jobs
 
     def suffix(self, source: Path) -> str:
-        """Return the suffix of a source's result in an output folder."""
         return files.usual_suffix(source)
 
     def outputs(self, jobs: Sequence[Job]) -> list[Path]:
-        """Return every file that will be written."""
         return [job.target for job in jobs]
 
     def process(self, job: Job, on_progress: OnProgress) -> str:
@@ -68,12 +66,10 @@ class Task:
         return self.image(job) + files.frames_note(job.source)
 
     def image(self, job: Job) -> str:
-        """Process an image."""
         width, height = files.translate_image(self.convert, job)
         return f"{width} x {height}"
 
     def video(self, job: Job, on_progress: OnProgress) -> str:
-        """Process a video."""
         frames, promised = files.translate_video(self.convert, job, on_progress, self.video_size)
         lost = f" (its header promises {promised})" if frames < promised else ""
         return counted(frames, "frame") + lost

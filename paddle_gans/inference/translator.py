@@ -21,7 +21,6 @@ from . import tiling
 
 
 def takes_images(model: Any) -> bool:
-    """Whether a model, or its class, translates images rather than generating from noise."""
     parameter = inspect.signature(model.translate).parameters["inputs"]
     return parameter.default is parameter.empty
 
@@ -73,12 +72,10 @@ class Translator:
 
     @property
     def device(self) -> str:
-        """The device that computes: cpu, gpu:0 ..."""
         return paddle.get_device()
 
     @property
     def takes_images(self) -> bool:
-        """Whether the model translates images rather than generating from noise."""
         return takes_images(self.model)
 
     def __call__(
@@ -115,12 +112,7 @@ class Translator:
     def check(
         self, tile: int | None = None, overlap: int | None = None, **options: Any
     ) -> dict[str, Any]:
-        """Check the arguments of a call; return the model's own options, defaults included.
-
-        Raises:
-            InputError: an option is unknown or invalid, or asks for what the loaded networks
-                were not trained for.
-        """
+        """Check the arguments of a call; return the model's own options, defaults included."""
         tiling.tile_size(tile, overlap, self.model.size_multiple)
         settings = dict(self.defaults)
         for key, value in options.items():

@@ -68,7 +68,6 @@ class Cache:
         return known[:count]
 
     def save(self, name: str) -> None:
-        """Write known features to the folder, atomically."""
         if self.folder is None:
             return
         try:

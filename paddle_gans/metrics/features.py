@@ -70,7 +70,6 @@ class Features:
         return found.astype(np.float32)
 
     def embed(self, images: np.ndarray) -> paddle.Tensor:
-        """Return the network's output for images, uint8 [N, H, W, 3]."""
         raise NotImplementedError
 
 
@@ -142,11 +141,7 @@ def program_errors(path: Path):
 
 
 def open_features(path: PathLike) -> Features:
-    """Open a feature network: FID's Inception weights, or a program by its prefix or a file of it.
-
-    Raises:
-        InputError: the file does not exist or holds something else.
-    """
+    """Open FID's Inception weights, or a program by its prefix or a file of it."""
     path = Path(path)
     if path.suffix.lower() in formats.SUFFIXES:
         return InceptionFeatures(path)

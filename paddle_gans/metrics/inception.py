@@ -73,7 +73,6 @@ class Block(nn.Layer):
         return paddle.concat([*parts, self.pooled(x)], axis=1)
 
     def pooled(self, x):
-        """Compute the last path."""
         if self.pool == "reduce":
             return F.max_pool2d(x, 3, stride=2)
         pool = F.avg_pool2d if self.pool == "average" else F.max_pool2d

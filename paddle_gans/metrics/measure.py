@@ -58,9 +58,6 @@ def choose(tasks: Sequence[EvalTask], tools: Tools) -> tuple[list[str], list[str
 
     Unless the user asked for some, all that are possible; meaningless ones are then omitted
     without a note.
-
-    Raises:
-        InputError: a metric that was asked for is not possible, or none is.
     """
     asked = tools.config.metrics
     chosen, notes = [], []
@@ -98,7 +95,6 @@ def has_meaning(metric: str, task: EvalTask, tools: Tools, is_asked: bool) -> bo
 
 
 def why_meaningless(task: EvalTask) -> str:
-    """Return why a metric says nothing about the task."""
     if not task.has_truth:
         return f"{task.name} has no truth to compare with{task.hint}"
     return "the truth is not a label map (flat areas of a few colours); name classes by --palette"
@@ -176,7 +172,6 @@ class Accumulator:
         self.counts: np.ndarray | None = None  # of pixels, by class
 
     def add(self, batch: Batch) -> None:
-        """Evaluate a batch."""
         images, truths = batch
         if "fid" in self.metrics or "kid" in self.metrics:
             self.features.append(self.tools.features(images))
@@ -190,7 +185,6 @@ class Accumulator:
                 self.add_values(f"{name}_truth", map(metric, [] if truths is None else truths))
 
     def compare(self, images: np.ndarray, truths: np.ndarray) -> None:
-        """Compare images with their truths."""
         if truths.shape != images.shape:
             raise InputError(
                 f"images of {list(images.shape[1:3])} pixels have truths of "
@@ -206,7 +200,6 @@ class Accumulator:
             self.counts = counts if self.counts is None else self.counts + counts
 
     def add_values(self, name: str, values: Iterable[float]) -> None:
-        """Add values of a metric, one per image."""
         self.values.setdefault(name, []).extend(values)
 
     def means(self) -> Values:
@@ -220,7 +213,6 @@ class Accumulator:
 
 
 def group_means(rows: dict[str, Values], tasks: Sequence[EvalTask]) -> dict[str, Values]:
-    """Return the means over the rows of each group of tasks."""
     groups: dict[str, list[Values]] = {}
     for task in tasks:
         if task.group:

@@ -66,7 +66,6 @@ def output_file(weights: str, output: str | None) -> Path:
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write the metrics atomically."""
     try:
         os.makedirs(path.parent, exist_ok=True)
     except OSError as error:

@@ -70,9 +70,6 @@ def find_tasks(
     """Return what to evaluate of a model on this data, and notes about it.
 
     ``root`` is the argument of the model's ``dataset``: a path, several, or None for demo data.
-
-    Raises:
-        InputError: the data is missing or has another layout, or the model cannot be evaluated.
     """
     kinds = {
         Paired: (paired_tasks, "test"),
@@ -113,7 +110,6 @@ def open_data(
 
 
 def limited(dataset: ImageDataset, limit: int) -> ImageDataset:
-    """Return the first ``limit`` items; of each domain, if there are domains."""
     count = len(dataset.domains) if isinstance(dataset, Domains) else 1
     return dataset.limited(limit * count)
 
@@ -159,7 +155,6 @@ def all_rgb(outputs: np.ndarray) -> np.ndarray:
 
 
 def sides_of(direction: str) -> tuple[str, str]:
-    """Return the keys of source and target: "a2b" goes from a to b."""
     return ("a", "b") if direction == "a2b" else ("b", "a")
 
 
@@ -245,7 +240,6 @@ def photo_tasks(translate, sources, reals, config) -> list[EvalTask]:
 
 
 def photograph(x: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return an item's image, uint8 [H, W, 3]."""
     return colour.lab_to_rgb(colour.decode(x["l"], x["ab"]))
 
 
@@ -323,7 +317,6 @@ def reference_styles(translate, dataset, config, domain) -> np.ndarray:
 
 
 def real_domain(dataset: Domains, domain: str) -> RealImages:
-    """Return the images of one domain."""
     y, paths = dataset.domains.index(domain), dataset.sources[domain]
     key = {**identity(dataset.select([domain])), "domain": domain}
     return RealImages(key, len(paths), lambda i: to_rgb(view(dataset, y, paths[i])))

@@ -64,7 +64,6 @@ def titles(translators: Sequence) -> list[str]:
 
 
 def build(gr, tabs: Sequence[ModelTab]):
-    """Build the page."""
     # Uploads and results are deleted after an hour, and when the page closes.
     settings = {"title": "paddle_gans", "analytics_enabled": False, "delete_cache": (600, 3600)}
     with gr.Blocks(**settings) as page:

@@ -28,7 +28,6 @@ DOMAIN_EXAMPLES = 3
 
 
 def tab_class(translate) -> type[ModelTab]:
-    """Return the class of a model's tab."""
     if not translate.takes_images:
         return GeneratedTab
     kind = translate.model.data_class
@@ -118,7 +117,6 @@ class UnpairedTab(ModelTab):
         return EMBEDDED_SIDES if "data_path" in config and path is None else "AB"
 
     def example_images(self, direction: str | None = None):
-        """Return images of the side where a direction, or the model's only one, starts."""
         if self.data is None:
             return []
         side = (direction or self.translate.model.direction)[0]
@@ -168,7 +166,6 @@ class DomainsTab(ModelTab):
         self.description = f"Show an image as {', '.join(self.domains[:-1])} or {self.domains[-1]}."
 
     def example_images(self, domain: str | None = None):
-        """Return images of a domain, or of each."""
         if self.data is None:
             return []
         if domain is None:
