@@ -125,8 +125,8 @@ def find_task(model_class: type) -> type:
     from data_reader.domains import Domains
     from data_reader.photos import Photos
     from paddle_gans.inference.domains_task import DomainTask
+    from paddle_gans.inference.files import Task
     from paddle_gans.inference.photos_task import PhotoTask
-    from paddle_gans.inference.task import Task
     from paddle_gans.inference.translator import by_data
 
     return by_data(model_class, {Domains: DomainTask, Photos: PhotoTask}, Task)

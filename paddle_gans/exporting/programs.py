@@ -14,8 +14,7 @@ from paddle import Tensor, nn
 from data_reader.domains import Domains
 from data_reader.errors import InputError
 from data_reader.photos import Photos
-from paddle_gans.inference.tiling import round_up
-from paddle_gans.inference.translator import Translator
+from paddle_gans.inference.translator import Translator, round_up
 from paddle_gans.models import _stargan_v2_networks as stargan_v2
 from paddle_gans.models import pix2pix
 from paddle_gans.networks.field import Axis, Field

@@ -17,14 +17,13 @@ from paddle_gans.training.fan_weights import SOURCE, load_fan
 from paddle_gans.training.options import options_of
 
 from . import align as faces
-from . import tiling, translator
-from .translator import split_alpha
+from .translator import Translator, split_alpha, to_rgb
 
 MAX_BATCH = 4  # styles rendered in one pass; bounds the memory
 CHANGE_FRAMES = 48  # of a video, from one style to the next
 
 
-class DomainTranslator(translator.Translator):
+class DomainTranslator(Translator):
     """``translate(image, domain="dog")`` returns the image [S, S, 3] as a dog.
 
     For models whose ``data_class`` is Domains. With several styles (no ``domain``, or
@@ -169,7 +168,7 @@ class DomainTranslator(translator.Translator):
             with self.computing():
                 s = paddle.to_tensor(styles[i : i + MAX_BATCH])
                 results = self.model.render(x, s).astype("float32").numpy()
-            yield from map(tiling.to_rgb, results)
+            yield from map(to_rgb, results)
 
     def _render_single(self, rgb, styles, tile, overlap) -> Iterator[np.ndarray]:
         """Render styles one by one, at any size, padded or in tiles."""

@@ -26,7 +26,7 @@ from data_reader.video import VideoWriter
 from paddle_gans.training.options import resolve
 from paddle_gans.training.panels import grid
 
-from . import files, task
+from . import files
 from .domains import between, round_trip
 from .files import Job, OnProgress
 from .progress import counted
@@ -36,7 +36,7 @@ STRIP_STEPS = 8  # from one style to the next
 FPS = 24
 
 
-class DomainTask(task.Task):
+class DomainTask(files.Task):
     """Renders every input in random styles, or in the styles of references.
 
     In a folder each result is a file, and a grid shows them together; an output that is an image

@@ -1,14 +1,14 @@
-"""Find input images and videos and name their outputs, before any work starts."""
+"""What the infer command does with files: finds inputs, names outputs, translates each."""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from data_reader.images import (
 )
 from data_reader.video import CODECS, VIDEO_SUFFIXES, VideoReader, VideoWriter
 from paddle_gans.training import panels
+
+from .progress import counted
 
 READABLE = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 OUTPUT_SUFFIXES = WRITTEN_SUFFIXES | set(CODECS)
@@ -237,14 +239,6 @@ def reading() -> Iterator[None]:
         raise Unreadable(str(error)) from error
 
 
-def translate_image(translate: Translate, job: Job) -> tuple[int, int]:
-    """Translate an image, keep its alpha if the output format has it; return its size."""
-    with reading():
-        image = decode_image(job.source)
-    write_image(job.target, translate(image.rgb), image.alpha)
-    return image.rgb.shape[1], image.rgb.shape[0]
-
-
 def frames_note(source: Path) -> str:
     """Say that an animation gives its first frame only; "" for other images."""
     count = count_frames(source)
@@ -285,3 +279,75 @@ def save_generated(images: list[np.ndarray], output: str, overwrite: bool = Fals
     for path, image in named.items():
         write_image(path, image)
     return list(named)
+
+
+class Task:
+    """The work of one command: ``plan`` returns jobs, ``process`` does one, ``finish`` ends.
+
+    ``translate`` is the trained model, ``settings`` the arguments to call it with, ``output`` the
+    value of --output, ``overwrite`` whether outputs may be replaced. Keyword-only arguments of a
+    subclass's constructor, each with a default and a comment, are flags of the command.
+    """
+
+    example = ""  # lines of --help that replace the general examples
+    needed = "read"  # completes "could not be ..." for inputs that are skipped
+    video_size: tuple[int, int] | None = None  # (width, height) of results; None: as the input
+    writes_at_once = True  # False if a job's files are written at the finish
+
+    def __init__(
+        self, translate, settings: Mapping[str, Any], output: str, overwrite: bool = False
+    ):
+        self.translate, self.settings = translate, dict(settings)
+        self.output, self.overwrite = output, overwrite
+
+    @classmethod
+    def query(cls, weights, given: Mapping[str, Any]) -> str | None:
+        """Answer flags that only ask about the weights; None if there are none."""
+        return None
+
+    def plan(self, inputs: Sequence[str]) -> list[Job]:
+        """Find the inputs; name and check all outputs. Writes nothing.
+
+        Raises:
+            InputError: an input is missing or a folder empty; an output exists, is one of the
+                inputs, would be written twice, or cannot be written there.
+        """
+        jobs = plan(inputs, self.output, self.suffix)
+        check_targets([job.source for job in jobs], self.outputs(jobs), self.overwrite)
+        return jobs
+
+    def suffix(self, source: Path) -> str:  # of the result in an output folder
+        return usual_suffix(source)
+
+    def outputs(self, jobs: Sequence[Job]) -> list[Path]:
+        return [job.target for job in jobs]
+
+    def process(self, job: Job, on_progress: OnProgress) -> str:
+        """Process one input; return what to print about it.
+
+        Raises:
+            Unreadable: the input is not an image or video; the command skips it.
+            InputError: an output cannot be written, or the image cannot be translated.
+        """
+        if job.is_video:
+            return self.video(job, on_progress)
+        return self.image(job) + frames_note(job.source)
+
+    def image(self, job: Job) -> str:
+        with reading():
+            rgb, alpha, _ = decode_image(job.source)
+        write_image(job.target, self.convert(rgb), alpha)
+        return f"{rgb.shape[1]} x {rgb.shape[0]}"
+
+    def video(self, job: Job, on_progress: OnProgress) -> str:
+        frames, promised = translate_video(self.convert, job, on_progress, self.video_size)
+        lost = f" (its header promises {promised})" if frames < promised else ""
+        return counted(frames, "frame") + lost
+
+    def convert(self, rgb: np.ndarray) -> np.ndarray:
+        """Translate an image or frame, uint8 [H, W, 3]."""
+        return self.translate(rgb, **self.settings)
+
+    def finish(self) -> list[str]:
+        """Write what shows all inputs together; return lines to print."""
+        return []

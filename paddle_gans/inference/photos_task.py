@@ -16,7 +16,7 @@ from data_reader.photos import colour_stats
 from data_reader.transforms import resize
 from paddle_gans.training.panels import grid
 
-from . import files, loading, task
+from . import files, loading
 from .files import Job, OnProgress
 from .photos import PhotoTranslator
 
@@ -28,7 +28,7 @@ MAX_COMPARED = 1024  # pixels of the longer side, in a comparison
 NEW_SHOT = 10.0
 
 
-class PhotoTask(task.Task):
+class PhotoTask(files.Task):
     """Colorizes photographs and videos, or shows what several networks make of the photographs.
 
     A JPEG becomes a JPEG of quality 95 without chroma subsampling, everything else a PNG. Within

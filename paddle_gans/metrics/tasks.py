@@ -18,8 +18,7 @@ from data_reader.datasets import ImageDataset, Paired, Unpaired, without_randomn
 from data_reader.domains import Domains
 from data_reader.errors import InputError
 from data_reader.photos import Photos
-from paddle_gans.inference.tiling import to_rgb
-from paddle_gans.inference.translator import Translator, by_data
+from paddle_gans.inference.translator import Translator, by_data, to_rgb
 
 from . import EvalConfig
 
