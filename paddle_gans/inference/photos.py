@@ -117,3 +117,10 @@ class PhotoTranslator(Translator):
     def _translate(self, rgb, alpha, tile, overlap, settings) -> np.ndarray:
         result = self.colorize(rgb, tile, overlap, **settings)
         return result if alpha is None else np.dstack([result, alpha])
+
+
+def without_colour(rgb: np.ndarray) -> np.ndarray:
+    """Return the lightness of an image as grey, uint8 [H, W, 3] both."""
+    lab = colour.rgb_to_lab(rgb)
+    lab[..., 1:] = 0
+    return colour.lab_to_rgb(lab)

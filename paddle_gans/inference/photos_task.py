@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from data_reader import colour
 from data_reader.errors import InputError
 from data_reader.images import JPEG_SUFFIXES, decode_image, write_image
 from data_reader.metadata import read_metadata
@@ -18,7 +17,7 @@ from paddle_gans.training.panels import grid
 
 from . import files, loading
 from .files import Job, OnProgress
-from .photos import PhotoTranslator
+from .photos import PhotoTranslator, without_colour
 
 MAX_COMPARED = 1024  # pixels of the longer side, in a comparison
 
@@ -146,13 +145,6 @@ def open_compared(
     if len(set(names)) < len(names):
         names = [str(opened[path][0]) for path in order]
     return [(name, opened[path][1]) for name, path in zip(names, order)]
-
-
-def without_colour(rgb: np.ndarray) -> np.ndarray:
-    """Return the lightness of an image as grey, uint8 [H, W, 3] both."""
-    lab = colour.rgb_to_lab(rgb)
-    lab[..., 1:] = 0
-    return colour.lab_to_rgb(lab)
 
 
 class ColourSmoother:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from data_reader.colour import lab_to_rgb, rgb_to_lab
 from data_reader.datasets import Paired, Unpaired
 from data_reader.domains import Domains
 from data_reader.errors import InputError
 from data_reader.photos import Photos
+from paddle_gans.inference.photos import without_colour
 from paddle_gans.training.panels import square_grid
 
 from . import examples
@@ -240,12 +240,14 @@ class PhotosTab(ModelTab):
     image_name = "photograph"
 
     def shown(self, source, image):
-        return grey(source), image
+        return without_colour(source), image
 
     def example_images(self):
         if self.data is None:
             return []
-        return examples.first(len(self.data), lambda i: grey(self.data.read(i)), MAX_EXAMPLES)
+        return examples.first(
+            len(self.data), lambda i: without_colour(self.data.read(i)), MAX_EXAMPLES
+        )
 
     def result_box(self, gr):
         return gr.ImageSlider(
@@ -254,13 +256,6 @@ class PhotosTab(ModelTab):
             format="png",
             elem_id=f"{self.name}-result",
         )
-
-
-def grey(rgb: np.ndarray) -> np.ndarray:
-    """Return an image's lightness alone, uint8 [H, W, 3]."""
-    lab = rgb_to_lab(rgb)
-    lab[..., 1:] = 0
-    return lab_to_rgb(lab)
 
 
 TABS: dict[type, type[ModelTab]] = {
