@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     framework.prepare()
     from paddle_gans.inference import loading
     from paddle_gans.metrics import measure, report, tasks
+    from paddle_gans.training.checkpoint import write_json
 
     path = report.output_file(config.weights, config.output)
     translate = loading.load(config.weights, device=config.device, amp=config.amp)
@@ -63,10 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "fid" in metrics:
         warn_of_few_images(found, tools)
     content = describe(translate, given, tools, metrics)
-    content["counts"] = {
-        task.name: {"made": task.count, "real": task.reals.count} for task in found
-    }
-    report.write(path, {**content, "figures": rows, "means": means})
+    counts = {task.name: {"made": task.count, "real": task.reals.count} for task in found}
+    write_json(path, {**content, "counts": counts, "figures": rows, "means": means})
     say(f"\n{path}")
     return 0
 

@@ -93,9 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     port = free_port(host, given.get("port"))
     gradio = import_gradio()
     framework.prepare()
-    from paddle_gans.serving import app, uploads
+    from paddle_gans.serving import app, images
 
-    limits = uploads.Limits(given.get("max_upload", 10.0), given.get("max_pixels", 1.0))
+    limits = images.Limits(given.get("max_upload", 10.0), given.get("max_pixels", 1.0))
     settings = {"share": given.get("share", False), "queue": queue, "limits": limits}
     # The framework keeps state per thread, so one thread opens and uses the models.
     with ThreadPoolExecutor(1) as pool, tempfile.TemporaryDirectory() as folder, SignalsStop():

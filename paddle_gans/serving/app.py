@@ -11,9 +11,9 @@ from pathlib import Path
 
 from paddle_gans.weights import pretrained
 
+from .images import Limits
 from .model_tab import ModelTab
 from .tabs import tab_class
-from .uploads import Limits
 
 CSS = """
 .gradio-container {width: 100% !important; max-width: 1160px !important; margin: 0 auto !important}

@@ -15,8 +15,7 @@ from data_reader.errors import InputError
 from paddle_gans.training.options import Option
 from paddle_gans.training.panels import square_grid
 
-from . import examples
-from .uploads import Limits, read_upload
+from .images import Limits, read_upload, save_examples, validation_set
 
 MAX_COUNT = 256  # images per click
 # Options of `translate` that have a slider: its lowest and highest value, and its step.
@@ -54,7 +53,7 @@ class ModelTab:
         folder.mkdir(parents=True, exist_ok=True)
         self.data = None
         if translate.takes_images:
-            self.data = examples.validation_set(translate, embedded=self.embedded_examples)
+            self.data = validation_set(translate, embedded=self.embedded_examples)
 
     def result(self, path: str | None, *values: Any) -> tuple[Any, str]:
         """Return the model's image of an image file, and a caption."""
@@ -113,7 +112,7 @@ class ModelTab:
 
         ``also`` is another widget, and the value that it gets.
         """
-        paths = examples.save(images, self.folder, folder)
+        paths = save_examples(images, self.folder, folder)
         if not paths:
             return
         row = gr.Dataset(

@@ -14,10 +14,9 @@ from data_reader.photos import Photos
 from paddle_gans.inference.photos import without_colour
 from paddle_gans.training.panels import square_grid
 
-from . import examples
+from .images import config_of, first_readable, read_upload, save_examples
 from .label_canvas import editor, find_palette, snap
 from .model_tab import MAX_COUNT, Action, ModelTab, caption, timed, upload_box, widget
-from .uploads import read_upload
 
 OPPOSITE = {"a2b": "b2a", "b2a": "a2b"}
 EMBEDDED_SIDES = ("photo", "painting")  # what the embedded unpaired images show
@@ -76,7 +75,7 @@ class PairedTab(ModelTab):
         if self.data is None:
             return []
         side = 1 if self.translate.options.get("direction") == "b2a" else 0
-        return examples.first(len(self.data), lambda i: self.data.read(i)[side], MAX_EXAMPLES)
+        return first_readable(len(self.data), lambda i: self.data.read(i)[side], MAX_EXAMPLES)
 
     def result(self, path, *values):
         if not self.palette:
@@ -90,7 +89,7 @@ class PairedTab(ModelTab):
     def input_boxes(self, gr):
         if not self.palette:
             return super().input_boxes(gr)
-        (start,) = examples.save(self.example_images()[:1], self.folder, "start")
+        (start,) = save_examples(self.example_images()[:1], self.folder, "start")
         source = editor(gr, self.palette, start, f"{self.name}-editor")
         return source, [source]
 
@@ -108,7 +107,7 @@ class UnpairedTab(ModelTab):
 
     def side_names(self):
         """Return what the two sides are called: their folders' names, or A and B."""
-        config = examples.config_of(self.translate)
+        config = config_of(self.translate)
         path = config.get("data_path")
         if isinstance(path, list) and len(path) == 2 and all(isinstance(x, str) for x in path):
             names = [Path(one).name for one in path]
@@ -121,7 +120,7 @@ class UnpairedTab(ModelTab):
             return []
         side = (direction or self.translate.model.direction)[0]
         count = len(getattr(self.data, side))
-        return examples.first(count, lambda i: self.data.read(side, i), MAX_EXAMPLES)
+        return first_readable(count, lambda i: self.data.read(side, i), MAX_EXAMPLES)
 
     def there_and_back(self, path, direction: str) -> tuple[np.ndarray, np.ndarray | None, str]:
         """Return the translated image, that one translated back (or None), and a caption."""
@@ -171,7 +170,7 @@ class DomainsTab(ModelTab):
         if domain is None:
             return [one for name in self.domains for one in self.example_images(name)[:2]]
         y, items = self.domains.index(domain), self.data.references[domain]
-        return examples.first(len(items), lambda i: self.data.read(y, items[i]), DOMAIN_EXAMPLES)
+        return first_readable(len(items), lambda i: self.data.read(y, items[i]), DOMAIN_EXAMPLES)
 
     def latent_guided(self, path, domain: str, num_styles, seed, align: bool = False):
         """Return the image in random styles, [(image, its name)], and a caption."""
@@ -245,7 +244,7 @@ class PhotosTab(ModelTab):
     def example_images(self):
         if self.data is None:
             return []
-        return examples.first(
+        return first_readable(
             len(self.data), lambda i: without_colour(self.data.read(i)), MAX_EXAMPLES
         )
 
