@@ -402,7 +402,7 @@ def test_features_are_kept_whole_and_found_again(program, tmp_path):
     Cache(tmp_path).features_of(other, network, 2)
     assert len(reads) == 15
     path.write_text("in the way")
-    with pytest.raises(InputError, match="cannot write .*Not a directory"):
+    with pytest.raises(InputError, match=r"cannot write .*Not a directory"):
         Cache(path / "in").features_of(RealImages({}, 5, read), network, 2)
 
 

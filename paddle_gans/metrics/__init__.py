@@ -27,7 +27,9 @@ class EvalConfig:
 
     # metrics
 
-    metrics: list[Metric] | None = None  # (all that the model and the files allow)
+    # fid, kid, lpips, psnr, ssim, ciede2000, chroma, labels or lattice (all that the model and the
+    # files allow)
+    metrics: list[Metric] | None = None
     # for fid and kid: the weights of FID's Inception v3 (.pth or .pdparams), or a program of
     # paddle.jit.save that returns features [N, D]
     features: str | None = None
@@ -88,6 +90,7 @@ METAVARS = {
     "weights": "PATH|NAME",
     "data": "PATH",
     "output": "FILE",
+    "metrics": "NAME",
     "features": "FILE",
     "lpips": ("BACKBONE", "LINEAR"),
     "palette": "FILE",
