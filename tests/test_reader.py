@@ -615,3 +615,16 @@ def test_a_run_says_that_label_maps_stored_as_jpeg_are_not_recognised(tmp_path):
     named = Paired(pairs, load_size=32, crop_size=32, labels="b")
     assert "JPEG" not in " ".join(named.warnings())
     assert "JPEG" not in " ".join(Paired(pairs, load_size=0, crop_size=32).warnings())
+
+
+def test_a_folder_around_two_domains_is_enough(tmp_path):
+    for side in ("trainA", "trainB", "testA", "testB"):
+        write_image(tmp_path / "download" / "horse2zebra" / side / "0.png", noise_image(0))
+    for train, split in ((True, "train"), (False, "test")):
+        a, b, what = layout.unpaired([tmp_path], train=train)
+        assert (a[0].parent.name, b[0].parent.name) == (f"{split}A", f"{split}B")
+        assert what == f"{split}A/ and {split}B/"
+    write_image(tmp_path / "download" / "maps" / "a" / "0.png", noise_image(0))
+    write_image(tmp_path / "download" / "maps" / "b" / "0.png", noise_image(0))
+    with pytest.raises(InputError, match="contains 2 data sets"):
+        layout.unpaired([tmp_path], train=True)
