@@ -167,7 +167,6 @@ class Paired(ImageDataset):
         ]
 
     def label_sides(self) -> str:
-        """Return the sides that hold label maps: "a", "b", "ab" or ""."""
         if self.labels != "auto":
             return {"none": ""}.get(self.labels, self.labels)
         return "".join(side for side, (yes, of) in zip("ab", self.label_votes()) if 2 * yes > of)

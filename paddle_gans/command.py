@@ -28,8 +28,7 @@ def add_options(
     """Add flags, one for each `paddle_gans.training.options.Option`.
 
     They are in a group called ``title``; without one, in groups by their own headings.
-    ``defaults`` and ``metavars`` replace what is shown for some defaults and values; a metavar
-    of several words makes a list of as many values.
+    ``defaults`` and ``metavars`` replace what is shown for some defaults and values.
     """
     groups: dict[str, Any] = {}
     for name, option in options.items():
@@ -44,12 +43,12 @@ def add_options(
             settings["action"] = "store_true" if negative else argparse.BooleanOptionalAction
         elif option.choices:
             settings["choices"] = option.choices
+            settings["metavar"] = metavars.get(name)
         else:
             kinds = {int: "N", float: "X", str: "TEXT", list: "TEXT"}
             settings["metavar"] = metavars.get(name) or kinds.get(option.kind, "VALUE")
         if option.kind is list:
-            metavar = settings.get("metavar")
-            settings["nargs"] = len(metavar) if isinstance(metavar, tuple) else "+"
+            settings["nargs"] = "+"
         elif option.kind is not bool:
             settings["type"] = option.kind
         groups[heading].add_argument(option.flag, **settings)

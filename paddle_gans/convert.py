@@ -122,7 +122,8 @@ def from_others(sources: Sequence[Path], given: dict) -> int:
     if result.is_fan_alone:
         say(f"to train on faces with it: --w-hpf 1 --fan-weights {paths[0]}")
     elif any(one.name.startswith("generator") for one in result.networks):
-        say(f"python -m paddle_gans.infer --weights {given['to']} --input PHOTOS --output OUT")
+        source = "--count 64" if result.model == "dcgan" else "--input PHOTOS"
+        say(f"python -m paddle_gans.infer --weights {given['to']} {source} --output OUT")
     return 0
 
 

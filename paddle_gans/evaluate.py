@@ -18,7 +18,7 @@ examples:
   python -m paddle_gans.evaluate --weights runs/pix2pix --data facades
       PSNR, SSIM, CIEDE2000, chroma and grid artefacts (lattice) of the test pairs; accuracies if
       the truth is label maps
-  ... --features pt_inception-2015-12-05-6726825d.pth --lpips alexnet-owt-7be5be79.pth alex.pth
+  ... --features pt_inception-2015-12-05-6726825d.pth --lpips alexnet-owt-7be5be79.pth
       adds FID, KID and LPIPS; for StarGAN v2 of each ordered pair of domains, latent-guided and
       reference-guided, 10 outputs a source, and their diversity
   python -m paddle_gans.evaluate --weights runs/dcgan --data mnist --features features/digits

@@ -1,6 +1,7 @@
 """Prepares the framework once, as the commands do, and offers tiny data."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -102,6 +103,16 @@ def save_lpips(folder, backbone="alex"):
     paddle.save({**trunk, "classifier.1.bias": paddle.zeros([2])}, str(paths[0]))
     paddle.save(linear, str(paths[1]))
     return paths
+
+
+def weights(run) -> dict[str, bytes]:
+    """The files of a run folder that inference loads, by name."""
+    return {p.name: p.read_bytes() for p in sorted(Path(run).glob("*.pdparams"))}
+
+
+def log_of(run) -> list[dict]:
+    """The lines of a run's log."""
+    return [json.loads(line) for line in (Path(run) / "log.jsonl").read_text().splitlines()]
 
 
 # Options that make a model build and train in a moment.

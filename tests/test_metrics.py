@@ -327,9 +327,28 @@ def test_lpips_is_zero_for_equals_and_the_mean_of_pairs_is_that(lpips_files):
     assert opened.diversity(images) == pytest.approx(np.mean(pairs), rel=1e-5)
 
 
-def test_lpips_wants_two_files_of_one_network(lpips_files, tmp_path):
+@pytest.mark.parametrize("backbone", lpips.BACKBONES)
+def test_lpips_needs_its_backbone_only(tmp_path, backbone):
+    """The linear weights are the authors' files of version 0.1; PaddleGAN has other names."""
+    state = {
+        name: x for name, x in lpips.LPIPS(backbone).state_dict().items() if "features" in name
+    }
+    paddle.save(state, str(tmp_path / "trunk.pdparams"))
+    alone = features.open_lpips(tmp_path / "trunk.pdparams")
+    linear = formats.load(lpips.LINEAR / f"{backbone}.pth")
+    assert sorted(linear) == [f"lin{i}.model.1.weight" for i in range(5)]
+    renamed = {name[3:]: paddle.to_tensor(x) for name, x in linear.items()}
+    paddle.save(renamed, str(tmp_path / "lins_0.1.pdparams"))
+    given = features.open_lpips(tmp_path / "trunk.pdparams", tmp_path / "lins_0.1.pdparams")
+    for network in (alone, given):
+        for i, layer in enumerate(network.linear):
+            np.testing.assert_array_equal(layer.weight.numpy(), linear[f"lin{i}.model.1.weight"])
+    assert "Richard Zhang" in (lpips.LINEAR / "LICENSE").read_text()
+
+
+def test_lpips_wants_files_of_one_network(lpips_files, tmp_path):
     trunk, linear = lpips_files
-    with pytest.raises(InputError, match="PerceptualSimilarity"):
+    with pytest.raises(InputError, match="alexnet-owt-7be5be79"):
         features.open_lpips(trunk, tmp_path / "alex.pth")
     with pytest.raises(InputError, match="neither AlexNet nor VGG-16"):
         features.open_lpips(linear, trunk)

@@ -8,8 +8,8 @@ import math
 import numpy as np
 import paddle
 
-from data_reader._opencv import cv2
 from data_reader.errors import InputError
+from data_reader.images import cv2
 from data_reader.transforms import normalise, resize
 from paddle_gans.networks.fan import FAN, LANDMARKS, SIDE, peaks
 

@@ -27,11 +27,14 @@ class EvalConfig:
 
     # metrics
 
-    metrics: list[Metric] | None = None  # (all that the model and the files allow)
+    # fid, kid, lpips, psnr, ssim, ciede2000, chroma, labels or lattice (all that the model and the
+    # files allow)
+    metrics: list[Metric] | None = None
     # for fid and kid: the weights of FID's Inception v3 (.pth or .pdparams), or a program of
     # paddle.jit.save that returns features [N, D]
     features: str | None = None
-    # for lpips: AlexNet or VGG-16 of torchvision, and the authors' linear weights
+    # for lpips: AlexNet or VGG-16 of torchvision, and a file of linear weights (those of LPIPS 0.1,
+    # which come with the package)
     lpips: list[str] | None = None
     palette: str | None = None  # for labels: `R G B name` a line (the colours of the truth)
     kid_subset: int = 1000  # images in each of KID's 100 subsets
@@ -72,6 +75,8 @@ class EvalConfig:
             if value is not None and value < number:
                 flag = f"--{name.replace('_', '-')}"
                 raise InputError(f"{flag} must be at least {number}, not {value}")
+        if self.lpips is not None and len(self.lpips) > 2:
+            raise InputError(f"--lpips takes one or two files, not {len(self.lpips)}")
         if self.no_cache and self.cache is not None:
             raise InputError("--cache and --no-cache exclude each other; give one of them")
 
@@ -85,6 +90,7 @@ METAVARS = {
     "weights": "PATH|NAME",
     "data": "PATH",
     "output": "FILE",
+    "metrics": "NAME",
     "features": "FILE",
     "lpips": ("BACKBONE", "LINEAR"),
     "palette": "FILE",

@@ -11,8 +11,8 @@ import paddle
 import paddle.nn.functional as F
 
 from data_reader import transforms
-from data_reader._opencv import cv2
 from data_reader.errors import InputError
+from data_reader.images import cv2
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.weights import formats
 
@@ -27,9 +27,8 @@ NEEDED = (
     "(tag fid_weights), or your own program, see docs/evaluation.md"
 )
 LPIPS_NEEDED = (
-    "LPIPS needs two files, --lpips BACKBONE LINEAR: alexnet-owt-7be5be79.pth of "
-    "download.pytorch.org/models, and alex.pth of github.com/richzhang/PerceptualSimilarity, "
-    "lpips/weights/v0.1"
+    "LPIPS needs a classification network, --lpips BACKBONE: alexnet-owt-7be5be79.pth or "
+    "vgg16-397923af.pth of download.pytorch.org/models"
 )
 PROGRAMS = (".json", ".pdmodel")  # of Paddle 3 and 2
 PARAMETERS = ".pdiparams"
@@ -157,13 +156,14 @@ def open_features(path: PathLike) -> Features:
     return Program(prefix, program)
 
 
-def open_lpips(backbone: PathLike, linear: PathLike) -> lpips.LPIPS:
-    """Open LPIPS from its two files."""
-    files = [Path(backbone), Path(linear)]
+def open_lpips(backbone: PathLike, linear: PathLike | None = None) -> lpips.LPIPS:
+    """Open LPIPS from a backbone's file, with the authors' linear weights or those of a file."""
+    files = [Path(path) for path in (backbone, linear) if path is not None]
     for path in files:
         if not path.is_file():
             raise InputError(f"--lpips: {path} does not exist. {LPIPS_NEEDED}")
-    network = lpips.build(*map(formats.load, files), f"--lpips {files[0]} {files[1]}")
+    trunk, weights = [*map(formats.load, files), None][:2]
+    network = lpips.build(trunk, weights, f"--lpips {' '.join(map(str, files))}")
     accelerate(network)
     return network
 

@@ -323,7 +323,7 @@ def real_domain(dataset: Domains, domain: str) -> RealImages:
 
 def view(dataset: Domains, y: int, path: Any) -> np.ndarray:
     """Return an image as the model sees it, float32 [3, S, S], without augmentation."""
-    return dataset.view(y, path, np.random.default_rng(0))
+    return dataset.view(path, np.random.default_rng(0))
 
 
 def restyled(

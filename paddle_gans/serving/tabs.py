@@ -10,6 +10,7 @@ import numpy as np
 from data_reader.datasets import Paired, Unpaired
 from data_reader.domains import Domains
 from data_reader.errors import InputError
+from data_reader.images import read_image
 from data_reader.photos import Photos
 from paddle_gans.inference.photos import without_colour
 from paddle_gans.training.panels import square_grid
@@ -169,8 +170,8 @@ class DomainsTab(ModelTab):
             return []
         if domain is None:
             return [one for name in self.domains for one in self.example_images(name)[:2]]
-        y, items = self.domains.index(domain), self.data.references[domain]
-        return first_readable(len(items), lambda i: self.data.read(y, items[i]), DOMAIN_EXAMPLES)
+        items = self.data.references[domain]
+        return first_readable(len(items), lambda i: read_image(items[i]), DOMAIN_EXAMPLES)
 
     def latent_guided(self, path, domain: str, num_styles, seed, align: bool = False):
         """Return the image in random styles, [(image, its name)], and a caption."""
