@@ -68,6 +68,16 @@ RECIPES: dict[str, Recipe] = {
         stages=(f"--base-dim 32 {SHORT} --steps 7786 --decay-start-epoch 13 --decay-end-epoch 25",),
         **DRAWN,
     ),
+    "colorization_demo": Recipe(
+        model="colorization",
+        title="grey drawings of scenes, still lifes and flowers to colour",
+        limits="knows the colours of these drawings, not those of photographs",
+        stages=(
+            "--base-dim 16 --load-size 128 --crop-size 96 --batch-size 4 --learning-rate 4e-4 "
+            f"--pretrain-steps 1500 {SHORT.replace('0.999', '0.995')} --amp bf16 --steps 4000",
+        ),
+        **DRAWN,
+    ),
 }
 
 
@@ -101,7 +111,7 @@ def save(name: str, data: str, runs: Sequence[Path]) -> None:
 
     recipe, run = RECIPES[name], runs[-1]
     config = read_config(str(run), recipe.model)
-    steps = [read_log_end(folder) for folder in runs]
+    steps = [weights_step(folder) for folder in runs]
     minutes = sum(minutes_until(str(folder), step) for folder, step in zip(runs, steps))
     figures = learned(recipe.model, run, data, config["options"])
     folder = pretrained.FOLDER / name
@@ -130,7 +140,7 @@ def save(name: str, data: str, runs: Sequence[Path]) -> None:
     write_card(folder, card)
 
 
-def read_log_end(run: Path) -> int:
+def weights_step(run: Path) -> int:
     """The step of the weights in a run folder."""
     return paddle_gans.load(run).step
 

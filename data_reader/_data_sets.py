@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class File:
-    """One published file."""
-
     url: str
     size: int  # bytes; exact if there is a checksum, else rounded; 0 if unknown
     checksum: str = ""  # "sha256:..." or "md5:..."; empty if none is published
@@ -34,44 +32,18 @@ class DataSet:
 
 
 BERKELEY = "http://efrosgans.eecs.berkeley.edu"
-
-
-def _pix2pix(name: str, size: int, what: str, flags: str = "") -> DataSet:
-    url = f"{BERKELEY}/pix2pix/datasets/{name}.tar.gz"
-    return DataSet("pix2pix", what, (File(url, size),), ("train",), flags)
-
-
-def _cyclegan(name: str, size: int, what: str, sha256: str) -> DataSet:
-    file = File(f"{BERKELEY}/cyclegan/datasets/{name}.zip", size, f"sha256:{sha256}")
-    return DataSet("cyclegan", what, (file,), ("trainA", "trainB"))
-
-
-def _stargan(path: str, what: str) -> DataSet:
-    return DataSet("stargan_v2", what, (File(f"https://www.dropbox.com/s/{path}", 0),), ("train",))
-
-
-def _coco(name: str, size: int, sha256: str) -> File:
-    return File(f"http://images.cocodataset.org/zips/{name}.zip", size, f"sha256:{sha256}")
-
-
-def _mnist(name: str, size: int, md5: str) -> File:
-    return File(f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}.gz", size, f"md5:{md5}")
-
-
 # Sizes and SHA-256 of the CycleGAN and COCO archives and the sizes of MNIST are those that
 # TensorFlow Datasets publishes; the pix2pix sizes are the server's listing, rounded.
 # fmt: off
 _COCO = (
-    _coco("train2017", 19336861798,
-          "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929"),
-    _coco("val2017", 815585330,
-          "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05"),
+    ("train2017", 19336861798, "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929"),
+    ("val2017", 815585330, "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05"),
 )
 _MNIST = (
-    _mnist("train-images-idx3-ubyte", 9912422, "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
-    _mnist("train-labels-idx1-ubyte", 28881, "d53e105ee54ea40749a09fcbcd1e9432"),
-    _mnist("t10k-images-idx3-ubyte", 1648877, "9fb629c4189551a2d022fa330f9573f3"),
-    _mnist("t10k-labels-idx1-ubyte", 4542, "ec29112dd5afa0611ce80d1b7f02629c"),
+    ("train-images-idx3-ubyte.gz", 9912422, "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+    ("train-labels-idx1-ubyte.gz", 28881, "d53e105ee54ea40749a09fcbcd1e9432"),
+    ("t10k-images-idx3-ubyte.gz", 1648877, "9fb629c4189551a2d022fa330f9573f3"),
+    ("t10k-labels-idx1-ubyte.gz", 4542, "ec29112dd5afa0611ce80d1b7f02629c"),
 )
 _PIX2PIX = (
     ("facades", 30_000_000, "400 facades and their label maps", "--direction b2a"),
@@ -100,29 +72,46 @@ _CYCLEGAN = (
     ("iphone2dslr_flower", 339964458, "flowers by telephone, by camera",
      "8fcb5e374d631b107e1d961b8c4cd0a186aa2a4ff3e279923f4c426128de7113"),
 )
-# fmt: on
 DATA_SETS: dict[str, DataSet] = {
-    **{row[0]: _pix2pix(*row) for row in _PIX2PIX},
-    **{row[0]: _cyclegan(*row) for row in _CYCLEGAN},
-    "afhq": _stargan(
-        "t9l9o3vsx2jai3z/afhq.zip?dl=1",
-        "faces of cats, dogs, wild animals (not for commercial use)",
+    **{
+        name: DataSet(
+            "pix2pix", what, (File(f"{BERKELEY}/pix2pix/datasets/{name}.tar.gz", size),),
+            ("train",), *flags,
+        )
+        for name, size, what, *flags in _PIX2PIX
+    },
+    **{
+        name: DataSet(
+            "cyclegan", what,
+            (File(f"{BERKELEY}/cyclegan/datasets/{name}.zip", size, f"sha256:{checksum}"),),
+            ("trainA", "trainB"),
+        )
+        for name, size, what, checksum in _CYCLEGAN
+    },
+    "afhq": DataSet(
+        "stargan_v2", "faces of cats, dogs, wild animals (not for commercial use)",
+        (File("https://www.dropbox.com/s/t9l9o3vsx2jai3z/afhq.zip?dl=1", 0),), ("train",),
     ),
-    "celeba_hq": _stargan(
-        "f7pvjij2xlpff59/celeba_hq.zip?dl=1", "faces of women, men (not for commercial use)"
+    "celeba_hq": DataSet(
+        "stargan_v2", "faces of women, men (not for commercial use)",
+        (File("https://www.dropbox.com/s/f7pvjij2xlpff59/celeba_hq.zip?dl=1", 0),), ("train",),
     ),
     "coco2017": DataSet(
-        "colorization",
-        "123,000 photographs",
-        _COCO,
-        ("train2017", "val2017"),
-        train_on="train2017",
+        "colorization", "123,000 photographs",
+        tuple(
+            File(f"http://images.cocodataset.org/zips/{name}.zip", size, f"sha256:{checksum}")
+            for name, size, checksum in _COCO
+        ),
+        ("train2017", "val2017"), train_on="train2017",
     ),
     "mnist": DataSet(
-        "dcgan",
-        "70,000 digits",
-        _MNIST,
-        tuple(file.name for file in _MNIST),
+        "dcgan", "70,000 digits",
+        tuple(
+            File(f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}", size, f"md5:{checksum}")
+            for name, size, checksum in _MNIST
+        ),
+        tuple(name for name, *_ in _MNIST),
         mirror="https://dataset.bj.bcebos.com/mnist",  # of paddle.vision.datasets
     ),
 }
+# fmt: on

@@ -1,10 +1,12 @@
-"""Download one file over HTTP: resumed, retried, verified."""
+"""Download one file over HTTP: resumed, retried, verified, with its progress shown."""
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import json
+import shutil
 import socket
 import time
 import urllib.error
@@ -14,11 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ._data_sets import File
-from ._progress import check_room, format_size, log, progress
 from .errors import InputError, disk_errors
+from .output import STDERR, say
 
 CHUNK = 1 << 20  # bytes per read
 TIMEOUT_SECONDS = 30
+LINE_SECONDS = 5.0  # between progress lines outside a terminal
 BACKOFF_SECONDS = 1.0  # before the first retry; doubles with each retry that receives nothing
 RETRY_STATUS = (408, 416, 425, 429, 500, 502, 503, 504)
 HEADERS = {"User-Agent": "paddle-gans", "Accept-Encoding": "identity"}
@@ -38,7 +41,7 @@ def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) ->
     """
     by_hand = folder / file.name
     if by_hand.is_file():
-        log(f"using {by_hand} instead of downloading")
+        say(f"using {by_hand} instead of downloading")
         verify(by_hand, file, checked)
         return by_hand
     part = folder / f"{file.name}.part"
@@ -63,7 +66,7 @@ def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) ->
                 f"resume at {format_size(size_of(part))}, or {advice}"
             )
         pause = BACKOFF_SECONDS * 2 ** (failures - 1)
-        log(f"{file.name}: {reason}; retry {failures} of {retries} in {pause:g} s")
+        say(f"{file.name}: {reason}; retry {failures} of {retries} in {pause:g} s")
         time.sleep(pause)
     try:
         verify(part, file, checked)
@@ -128,14 +131,14 @@ def receive(url: str, part: Path, expected: int | None) -> None:
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
         if resuming and response.status == 206:
             check_range(response, part, done, state)
-            log(f"{part.stem}: resuming at {format_size(done)}")
+            say(f"{part.stem}: resuming at {format_size(done)}")
         else:
             total, validator = length_of(response), validator_of(response)
-            log(f"{part.stem}: {format_size(total) if total else 'unknown size'} from {url}")
+            say(f"{part.stem}: {format_size(total) if total else 'unknown size'} from {url}")
             if done:
                 unchanged = resuming and validator == state["validator"]
                 reason = "cannot resume" if unchanged else "may have another version"
-                log(f"{part.stem}: starting over, this server {reason}")
+                say(f"{part.stem}: starting over, this server {reason}")
             done, state = 0, {"url": url, "validator": validator, "total": total}
             if None not in (total, expected) and total != expected:
                 raise InputError(
@@ -189,7 +192,7 @@ def verify(path: Path, file: File, checked: bool) -> None:
     """Raise Unusable unless a file has its published checksum; log if there is none."""
     if not (checked and file.checksum):
         why = "no checksum is published" if checked else "--no-check"
-        log(f"{file.name}: {format_size(size_of(path))}, checksum not verified ({why})")
+        say(f"{file.name}: {format_size(size_of(path))}, checksum not verified ({why})")
         return
     algorithm, _, expected = file.checksum.partition(":")
     digest = hashlib.new(algorithm, usedforsecurity=False)
@@ -202,7 +205,7 @@ def verify(path: Path, file: File, checked: bool) -> None:
             f"{path} has {algorithm} {digest.hexdigest()}, the published file {expected}; "
             f"{retry_advice(path)}, or accept it with --no-check"
         )
-    log(f"{file.name}: {format_size(size_of(path))}, {algorithm} as published")
+    say(f"{file.name}: {format_size(size_of(path))}, {algorithm} as published")
 
 
 def retry_advice(archive: Path) -> str:
@@ -210,3 +213,38 @@ def retry_advice(archive: Path) -> str:
     if archive.suffix == ".part":
         return "it was removed; run the same command again, or name a mirror with --url"
     return "delete it and run the same command again"
+
+
+def format_size(count: int) -> str:
+    """Return a byte count for people: ``30 MB``, ``19.3 GB``."""
+    if count >= 1_000_000_000:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"
+
+
+class _Lines(io.StringIO):
+    def write(self, text: str) -> int:
+        if text.strip():
+            say(text.strip())
+        return len(text)
+
+
+def progress(label: str, total: int | None, done: int = 0):
+    """Return a tqdm bar on a terminal; elsewhere it prints a line every few seconds."""
+    from tqdm import tqdm  # here: --help needs no tqdm
+
+    plain = {"file": STDERR} if STDERR.isatty() else {
+        "file": _Lines(), "mininterval": LINE_SECONDS, "delay": LINE_SECONDS,
+        "bar_format": "{desc}: {n_fmt} ({percentage:.0f} %), {rate_fmt}",
+    }  # fmt: skip
+    return tqdm(desc=label, total=total, initial=done, unit="B", unit_scale=True, **plain)
+
+
+def check_room(folder: Path, needed: int, what: str) -> None:
+    """Raise InputError if the disk has less than ``needed`` bytes free."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"{what} needs {format_size(needed)}, but {folder} has {format_size(free)} free; "
+            "free some space or choose another folder with --to"
+        )

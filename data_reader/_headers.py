@@ -22,7 +22,6 @@ class Header(NamedTuple):
     orientation: int = 1  # EXIF's, 1 to 8, where OpenCV does not apply it
     grey: bool = False  # grey, even if OpenCV decodes it as colour with alpha
     opaque: bool = False  # OpenCV decodes a fourth channel that is not alpha
-    white: int | None = None  # the value of white, if the number type does not tell
     clear: int | None = None  # the grey value that is transparent, which OpenCV ignores
     inverted: bool = False  # OpenCV decodes white as 0
     associated: bool = False  # OpenCV decodes colours that are multiplied by alpha
@@ -71,7 +70,6 @@ _JPEG_MARK = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 
 
 def _png(kind: str, data: bytes) -> Header:
-    """Walk the chunks to IEND."""
     width = height = depth = colour = 0
     clear = None
     orientation, position, name = 1, 8, b""
@@ -89,52 +87,21 @@ def _png(kind: str, data: bytes) -> Header:
     return Header(kind, width, height, name == b"IEND", orientation, grey=grey, clear=clear)
 
 
-def _webp(kind: str, data: bytes) -> Header:
-    """Read EXIF and the larger of the sizes of canvas and image."""
-    if data[8:12] != b"WEBP":
-        return Header()  # audio or video
-    (size,) = struct.unpack_from("<I", data, 4)
-    width = height = 0
-    orientation, position = 1, 12
-    while position + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, position)
-        body = data[position + 8 : position + 8 + length]
-        claim = (0, 0)
-        if name == b"VP8X":
-            claim = tuple(int.from_bytes(body[i : i + 3], "little") + 1 for i in (4, 7))
-        elif name == b"VP8L" and len(body) >= 5:  # lossless: 14 bits each, after a signature
-            bits = int.from_bytes(body[1:5], "little")
-            claim = (1 + bits % 2**14, 1 + (bits >> 14) % 2**14)
-        elif name == b"VP8 " and len(body) >= 10:  # lossy: after a frame's tag and start code
-            claim = tuple(side % 2**14 for side in struct.unpack_from("<HH", body, 6))
-        elif name == b"EXIF":
-            orientation = _orientation(body[6:] if body.startswith(b"Exif\0\0") else body)
-        if claim[0] * claim[1] > width * height:
-            width, height = claim
-        position += 8 + length + length % 2
-    return Header(kind, width, height, len(data) >= 8 + size, orientation)
-
-
-def _bmp(kind: str, data: bytes) -> Header:
-    length, width, height = struct.unpack_from("<Iii", data, 14)
-    if length == 12:  # OS/2's header
-        return Header(kind, *struct.unpack_from("<HH", data, 18))
-    if length > 255:
-        return Header()  # text that begins with BM
-    # The fourth byte of a pixel is alpha if a mask says so; the short header has none.
-    (packing,) = struct.unpack_from("<I", data, 30)
-    alpha = packing == 3 and length >= 56 and struct.unpack_from("<I", data, 66)[0]
-    # A negative height stores the top row first.
-    return Header(kind, abs(width), abs(height), opaque=not alpha)
-
-
-def _gif(kind: str, data: bytes) -> Header:
-    return Header(kind, *struct.unpack_from("<HH", data, 6), with_pillow=True)
-
-
 def _by_pillow(kind: str, data: bytes) -> Header:
     """Leave size and orientation to Pillow."""
     return Header(kind, with_pillow=True)
+
+
+def _bmp(kind: str, data: bytes) -> Header:
+    # Text may begin with BM; the length of the second header is below 256.
+    return _by_pillow(kind, data) if data[15:18] == bytes(3) else Header()
+
+
+def _webp(kind: str, data: bytes) -> Header:
+    if data[8:12] != b"WEBP":
+        return Header()  # audio or video
+    (size,) = struct.unpack_from("<I", data, 4)
+    return Header(kind, complete=len(data) >= 8 + size, with_pillow=True)
 
 
 def _isobmff(kind: str, data: bytes) -> Header:
@@ -210,27 +177,6 @@ def _tiff_values(data: bytes) -> dict[int, tuple[int, ...]]:
     return values
 
 
-def _pnm(kind: str, data: bytes) -> Header:
-    """Read the size and the value of white, which OpenCV applies only in 8-bit text."""
-    match = _PNM.match(data)
-    if match is None:
-        return Header()
-    variant, width, height, white = (int(number) for number in match.groups(default=b"0"))
-    scaled = variant in (1, 4) or (variant in (2, 3) and white < 256)
-    return Header(kind, width, height, white=None if scaled else white)
-
-
-# Variant, width, height and white; bitmaps of ones and zeros have no white.
-_GAP = rb"(?:\s|#[^\n]*\n)+"
-_PNM = re.compile(rb"P([1-6])%b(\d{1,9})%b(\d{1,9})(?:%b(\d{1,9}))?" % (_GAP, _GAP, _GAP))
-
-
-def _tiff_tags(data: bytes) -> dict[int, int]:
-    """Return the integers in the first directory of a TIFF; EXIF data is a TIFF."""
-    _, places, _ = tiff_places(data)
-    return {tag: struct.unpack_from(form, data, at)[0] for tag, (form, at) in places.items()}
-
-
 def tiff_places(
     data: bytes, start: int | None = None
 ) -> tuple[str | None, dict[int, tuple[str, int]], int]:
@@ -256,8 +202,8 @@ def tiff_places(
 
 def _orientation(exif: bytes) -> int:
     """Return EXIF's orientation, 1 if it is missing, unknown or damaged."""
-    with suppress(struct.error):
-        orientation = _tiff_tags(exif).get(274)
+    with suppress(struct.error, KeyError, IndexError):
+        orientation = _tiff_values(exif)[274][0]
         if orientation in UPRIGHT:
             return orientation
     return 1
@@ -283,9 +229,9 @@ _FORMATS = {
     b"MM\0*": ("TIFF", _tiff),
     b"II+\0": ("TIFF", _tiff),  # BigTIFF
     b"MM\0+": ("TIFF", _tiff),
-    b"GIF8": ("GIF", _gif),
+    b"GIF8": ("GIF", _by_pillow),
     b"\0\0\0\x0cjP  ": ("JPEG 2000", _by_pillow),
     b"\xff\x4f\xff\x51": ("JPEG 2000", _by_pillow),
     b"\0\0\0": ("HEIC", _isobmff),
-    b"P": ("PNM", _pnm),
+    **{b"P%d" % variant: ("PNM", _by_pillow) for variant in range(1, 7)},
 }

@@ -11,12 +11,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from ._fetching import Unusable, retry_advice
-from ._progress import check_room, format_size, progress
+from ._fetching import Unusable, check_room, format_size, progress, retry_advice
 from .errors import disk_errors
 
 CHUNK = 1 << 20  # bytes per read
@@ -54,58 +52,42 @@ class _Gzip(gzip.GzipFile):
         return super().read(size)
 
 
-@contextmanager
-def _tar(path: Path) -> Iterator[Iterator[Member]]:
-    """Open a tar file, plain or gzipped."""
-
-    def members() -> Iterator[Member]:
-        for info in tar:
-            if info.size < 0:  # would send tarfile back to an earlier member
-                raise tarfile.ReadError("a negative size")
-            if info.isdir():
-                kind = "folder"
-            elif info.isreg() and not info.issparse():
-                kind = "file"
-            else:
-                kind = "a link" if info.issym() or info.islnk() else "not a plain file"
-            info.name = info.name.replace("\\", "/")
-            yield Member(
-                info.name, kind, info.size if kind == "file" else 0,
-                lambda folder, info=info: tar.extract(info, folder, set_attrs=False, **FILTER),
-            )  # fmt: skip
-        # Read on to verify gzip's checksum, and because tarfile takes a broken header for the end.
-        while chunk := stream.read(CHUNK):
-            if chunk.strip(b"\0"):
-                raise tarfile.ReadError("bytes that belong to no member")
-
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        stream = _Gzip(fileobj=file) if compressed else file
-        with tarfile.TarFile(fileobj=stream) as tar:
-            yield members()
+def _tar_members(stream: BinaryIO) -> Iterator[Member]:
+    tar = tarfile.TarFile(fileobj=stream)
+    for info in tar:
+        if info.size < 0:  # would send tarfile back to an earlier member
+            raise tarfile.ReadError("a negative size")
+        if info.isdir():
+            kind = "folder"
+        elif info.isreg() and not info.issparse():
+            kind = "file"
+        else:
+            kind = "a link" if info.issym() or info.islnk() else "not a plain file"
+        info.name = info.name.replace("\\", "/")
+        yield Member(
+            info.name, kind, info.size if kind == "file" else 0,
+            lambda folder, info=info: tar.extract(info, folder, set_attrs=False, **FILTER),
+        )  # fmt: skip
+    # Read on to verify gzip's checksum, and because tarfile takes a broken header for the end.
+    while chunk := stream.read(CHUNK):
+        if chunk.strip(b"\0"):
+            raise tarfile.ReadError("bytes that belong to no member")
 
 
-@contextmanager
-def _zip(path: Path) -> Iterator[Iterator[Member]]:
-    """Open a zip file."""
-
-    def members() -> Iterator[Member]:
-        for info in archive.infolist():
-            mode = stat.S_IFMT(info.external_attr >> 16)
-            info.filename = info.filename.replace("\\", "/")
-            kind = "folder" if info.is_dir() else "file"
-            if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
-                kind = "a link" if mode == stat.S_IFLNK else "not a plain file"
-            elif info.flag_bits & 1 or info.compress_type not in COMPRESSION:
-                kind = "encrypted, or compressed by an unsupported method"
-            yield Member(
-                info.filename, kind, info.file_size,
-                lambda folder, info=info: archive.extract(info, folder),
-            )  # fmt: skip
-
-    with zipfile.ZipFile(path) as archive:
-        yield members()
+def _zip_members(stream: BinaryIO) -> Iterator[Member]:
+    archive = zipfile.ZipFile(stream)
+    for info in archive.infolist():
+        mode = stat.S_IFMT(info.external_attr >> 16)
+        info.filename = info.filename.replace("\\", "/")
+        kind = "folder" if info.is_dir() else "file"
+        if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
+            kind = "a link" if mode == stat.S_IFLNK else "not a plain file"
+        elif info.flag_bits & 1 or info.compress_type not in COMPRESSION:
+            kind = "encrypted, or compressed by an unsupported method"
+        yield Member(
+            info.filename, kind, info.file_size,
+            lambda folder, info=info: archive.extract(info, folder),
+        )  # fmt: skip
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -116,22 +98,26 @@ def unpack(archive: Path, folder: Path) -> None:
     Raises:
         InputError: the archive is damaged or too large, or a member is unsafe.
     """
-    with archive.open("rb") as stream:
-        start = stream.read(512)
-    if start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        raise Unusable(f"{archive} is a web page, not an archive; {retry_advice(archive)}")
-    try:
-        with (_zip if start[:2] == b"PK" else _tar)(archive) as members:
+    with archive.open("rb") as file:
+        start = file.read(512)
+        file.seek(0)
+        if start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+            raise Unusable(f"{archive} is a web page, not an archive; {retry_advice(archive)}")
+        try:
+            if start[:2] == b"PK":
+                members = _zip_members(file)
+            else:
+                members = _tar_members(_Gzip(fileobj=file) if start[:2] == b"\x1f\x8b" else file)
             good = accepted(members, archive, folder)
             total = sum(member.size for member, _ in good)
             with progress(f"unpacking {archive.name}", total) as bar:
                 for member, path in good:
                     extract(member, folder, path)
                     bar.update(member.size)
-    except DAMAGED as error:
-        raise Unusable(
-            f"{archive} is damaged, or not a tar or zip file ({error}); {retry_advice(archive)}"
-        ) from error
+        except DAMAGED as error:
+            raise Unusable(
+                f"{archive} is damaged, or not a tar or zip file ({error}); {retry_advice(archive)}"
+            ) from error
 
 
 def accepted(

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ._opencv import cv2
+from .images import cv2
 
 AB_SCALE = 110.0  # Lab units of a network's 1 (Zhang et al. 2016 and those after them)
 L_SCALE = 50.0

@@ -85,7 +85,6 @@ def warnings_as_lines() -> Iterator[None]:
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run a command and exit."""
     output.open_missing_streams()
     try:
         sys.exit(exit_code(main))

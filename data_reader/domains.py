@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
@@ -44,8 +44,8 @@ class Domains(ImageDataset):
 
     def __init__(
         self,
-        sources: Mapping[str, Sequence[Any]],
-        references: Mapping[str, Sequence[Any]],
+        sources: Mapping[str, Sequence[Path]],
+        references: Mapping[str, Sequence[Path]],
         *,
         image_size: int = 256,
         augment: bool = True,
@@ -71,10 +71,10 @@ class Domains(ImageDataset):
             rng = np.random.default_rng([len(self.domains), index])
         y_org, source = self.items[index]
         y_trg, references = self.partners(index, rng)
-        x_ref, x_ref2 = (self.view(y_trg, image, rng) for image in references)
+        x_ref, x_ref2 = (self.view(image, rng) for image in references)
         z_trg, z_trg2 = rng.standard_normal((2, self.latent_dim), dtype=np.float32)
         return {
-            "x_real": self.view(y_org, source, rng),
+            "x_real": self.view(source, rng),
             "y_org": np.array(y_org, np.int64),
             "x_ref": x_ref,
             "x_ref2": x_ref2,
@@ -83,7 +83,7 @@ class Domains(ImageDataset):
             "z_trg2": z_trg2,
         }
 
-    def partners(self, index: int, rng: np.random.Generator) -> tuple[int, list[Any]]:
+    def partners(self, index: int, rng: np.random.Generator) -> tuple[int, list[Path]]:
         """Return the target domain of item ``index``, and two references of it."""
         count = len(self.domains)
         if self.fixed:  # every other domain in turn, then its own
@@ -97,13 +97,9 @@ class Domains(ImageDataset):
             two = rng.choice(len(images), 2, replace=len(images) < 2)
         return y_trg, [images[int(k)] for k in two]
 
-    def read(self, domain: int, path: Any) -> np.ndarray:
-        """Return an image as stored, uint8 [H, W, 3]."""
-        return read_image(path)
-
-    def view(self, domain: int, path: Any, rng: np.random.Generator) -> np.ndarray:
+    def view(self, path: Path, rng: np.random.Generator) -> np.ndarray:
         """Return an image as items hold it, float32 [3, S, S] in [-1, 1]."""
-        image = self.read(domain, path)
+        image = read_image(path)
         (image,) = transforms.crop([image], min(image.shape[:2]), "Center", rng, str(path))
         if self.augment and rng.random() < 0.5:
             image = transforms.random_resized_crop(image, self.image_size, rng)
@@ -180,6 +176,6 @@ class Domains(ImageDataset):
                 f"the domains differ in size ({min(sizes)} to {max(sizes)} images); all are shown "
                 "equally often, so images of small ones repeat"
             )
-        firsts = [(y, found[0]) for y, found in enumerate(self.references.values())]
-        smallest = min(min(self.read(*first).shape[:2]) for first in firsts)
+        firsts = (found[0] for found in self.references.values())
+        smallest = min(min(read_image(first).shape[:2]) for first in firsts)
         return warnings + enlarged(smallest, self.image_size)

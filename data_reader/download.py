@@ -22,14 +22,15 @@ from ._fetching import (
     Unusable,
     discard,
     fetch,
+    format_size,
     length_of,
     retry_advice,
     size_of,
 )
-from ._progress import format_size, log
 from ._unpacking import gather, unpack
 from .command import Parser, exit_code
 from .errors import InputError, did_you_mean, disk_errors
+from .output import say
 
 ASK_ABOVE = 5_000_000_000  # bytes
 
@@ -71,39 +72,6 @@ def is_complete(data: DataSet, target: Path) -> bool:
     return False
 
 
-def download(
-    name: str,
-    to: Path | None = None,
-    *,
-    url: str | None = None,
-    checked: bool = True,
-    retries: int = 5,
-) -> Path:
-    """Download, verify and unpack a data set; returns its folder, which is complete or absent.
-
-    Raises:
-        InputError: the name, address, server, disk or archive is at fault.
-    """
-    data = find(name)
-    target = Path(to or Path("data") / name)
-    if is_complete(data, target):
-        return target
-    with disk_errors(f"cannot write to {target.parent}"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    archives = [
-        fetch(file, address, target.parent, checked=checked, retries=retries)
-        for file, address in zip(data.files, addresses(data, url))
-    ]
-    parts = [archive for archive in archives if archive.suffix == ".part"]
-    try:
-        build(data, archives, target)
-    except Unusable:
-        discard(*parts)
-        raise
-    discard(*parts)
-    return target
-
-
 def build(data: DataSet, archives: list[Path], target: Path) -> None:
     """Unpack next to ``target`` and rename at the end, so that it is complete or absent."""
     work = target.parent / f".{target.name}.unpacking"
@@ -120,7 +88,7 @@ def build(data: DataSet, archives: list[Path], target: Path) -> None:
             content = work / file.name
             with disk_errors(writing):
                 content.mkdir()
-            log(f"unpacking {archive}")
+            say(f"unpacking {archive}")
             unpack(archive, content)
             gather(content, whole, data.holds)
         missing = [name for name in data.holds if not (whole / name).exists()]
@@ -159,11 +127,11 @@ def ask(name: str, data: DataSet, urls: list[str], folder: Path, *, yes: bool) -
         return
     sizes = [real_size(url) or size for url, size in zip(urls, sizes)]
     if 0 in sizes:
-        log(f"{name}: size unknown")
+        say(f"{name}: size unknown")
     else:
         done = sum(size_of(folder / f"{file.name}.part") for file in data.files)
         rest = max(0, sum(sizes) - done)
-        log(
+        say(
             f"{name}: {format_size(rest)} to download, about {rest / 6e8:.0f} minutes at 10 MB/s "
             f"or {rest / 3.6e9:.1f} hours at 1 MB/s; unpacking needs as much space again"
         )
@@ -222,23 +190,35 @@ def parser() -> Parser:
 
 def run(options: argparse.Namespace) -> int:
     if options.list:
-        log(listing())
+        say(listing())
         return 0
     if options.name is None:
         raise InputError(f"name a data set: {', '.join(DATA_SETS)}; --list describes them")
     name, data = options.name, find(options.name)
     target = options.to or Path("data") / name
     if is_complete(data, target):
-        log(f"{name} is already in {target}")
+        say(f"{name} is already in {target}")
     else:
-        log(by_hand(data, addresses(data, options.url), target))
-        ask(name, data, addresses(data, options.url), target.parent, yes=options.yes)
-        checked, retries = not options.no_check, options.retries
-        download(name, target, url=options.url, checked=checked, retries=retries)
-        log(f"{name} is in {target}")
+        urls = addresses(data, options.url)
+        say(by_hand(data, urls, target))
+        ask(name, data, urls, target.parent, yes=options.yes)
+        with disk_errors(f"cannot write to {target.parent}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        archives = [
+            fetch(file, url, target.parent, checked=not options.no_check, retries=options.retries)
+            for file, url in zip(data.files, urls)
+        ]
+        parts = [archive for archive in archives if archive.suffix == ".part"]
+        try:
+            build(data, archives, target)
+        except Unusable:
+            discard(*parts)
+            raise
+        discard(*parts)
+        say(f"{name} is in {target}")
     where = shlex.quote(str(target / data.train_on))
     command = f"python -m paddle_gans.train --model {data.model} --data {where} {data.flags}"
-    log(f"train on it: {command.rstrip()}")
+    say(f"train on it: {command.rstrip()}")
     return 0
 
 

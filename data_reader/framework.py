@@ -30,7 +30,6 @@ OPENCV = {  # OpenCV reads these when it is imported, FFmpeg when the first vide
 
 
 def cores() -> int:
-    """Return the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -9,7 +9,7 @@ import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +18,17 @@ import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ._headers import UPRIGHT, Header, read_header
-from ._opencv import cv2, pixel_errors
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .metadata import Metadata, add_metadata
+
+try:
+    import cv2
+except ImportError as error:
+    raise ImportError(
+        f"OpenCV cannot be imported ({error}): `pip install opencv-python-headless`, or for "
+        "opencv-python the system package libgl1"
+    ) from error
 
 JPEG_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp"))
 ALPHA_SUFFIXES = frozenset((".png", ".webp", ".tif", ".tiff"))  # write_image keeps alpha in these
@@ -45,6 +52,19 @@ MAX_BYTES = 2**31 + 2**20  # MAX_PIXELS of 8 bytes, and a header
 PathLike = str | os.PathLike
 
 
+@contextmanager
+def pixel_errors(failure: str) -> Iterator[None]:
+    """Turn an error of OpenCV or of the memory into an InputError that starts with ``failure``."""
+    try:
+        yield
+    except cv2.error as error:
+        raise InputError(f"{failure}: OpenCV reports: {' '.join(error.err.split())}") from error
+    except MemoryError as error:
+        raise InputError(
+            f"{failure}: there is not enough memory; make the image smaller"
+        ) from error
+
+
 class DecodedImage(NamedTuple):
     """A decoded image, upright."""
 
@@ -54,7 +74,7 @@ class DecodedImage(NamedTuple):
 
 
 def decode_image(path: PathLike) -> DecodedImage:
-    """Decode an image of any kind that OpenCV reads; the first frame of an animation.
+    """Decode an image of any kind that OpenCV or Pillow reads; the first frame of an animation.
 
     16-bit values are rounded to 8 bits, palettes and grey become RGB, the EXIF orientation is
     applied, CMYK JPEGs are converted by OpenCV.
@@ -78,7 +98,7 @@ def _decoded(path: Path, data: bytes, header: Header) -> DecodedImage:
         pixels = np.dstack([pixels, pixels, pixels, opaque.astype(pixels.dtype)])
     if header.associated and not header.with_pillow and pixels.ndim == 3:
         pixels = _without_alpha_in_colours(pixels)
-    pixels = _to_8_bits(path, pixels, header.white)
+    pixels = _to_8_bits(path, pixels)
     pixels = 255 - pixels if header.inverted else pixels
     if pixels.ndim == 3 and pixels.shape[2] == 2:  # Pillow's grey with alpha
         grey = pixels[..., :1]
@@ -191,7 +211,6 @@ def list_images(folder: PathLike) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file has the suffix of an image that can be read."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
@@ -343,7 +362,6 @@ def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
 
 
 def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
-    """Decode as ``_decode`` does, upright, and grey with alpha to [H, W, 2]."""
     with suppress(ImportError):
         import pillow_heif  # an extra
 
@@ -361,13 +379,15 @@ def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
             f"{path} is a {header.kind} that Pillow {PIL.__version__} cannot decode; {advice}, or "
             "convert it to PNG"
         ) from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: {error}; resize or split it") from error
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise anything on damaged files
         raise InputError(
             f"{path} is a damaged {header.kind}: {error}; copy it again or convert it to PNG"
         ) from error
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)
     if image.mode in ("P", "PA"):
         image = image.convert(
@@ -388,8 +408,8 @@ def _without_alpha_in_colours(pixels: np.ndarray) -> np.ndarray:
     return np.dstack([np.minimum(colours, most).astype(pixels.dtype), pixels[..., 3]])
 
 
-def _to_8_bits(path: Path, pixels: np.ndarray, white: int | None) -> np.ndarray:
-    """Scale so that white is 255 and round; 16-bit values are divided by 257."""
+def _to_8_bits(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Divide 16-bit values by 257 and round."""
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(
             f"{path} holds {pixels.dtype} values without a known white; convert it to 8 or "
@@ -397,5 +417,4 @@ def _to_8_bits(path: Path, pixels: np.ndarray, white: int | None) -> np.ndarray:
         )
     if pixels.ndim == 3 and pixels.shape[2] not in (2, 3, 4):
         raise InputError(f"{path} has {pixels.shape[2]} channels; convert it to grey, RGB or RGBA")
-    white = white or np.iinfo(pixels.dtype).max
-    return pixels if white == 255 else cv2.convertScaleAbs(pixels, alpha=255 / white)
+    return pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels, alpha=1 / 257)

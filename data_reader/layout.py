@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
-from . import _pairing
 from .errors import InputError
-from .images import is_system_folder, list_images, natural_key
+from .images import IMAGE_SUFFIXES, is_system_folder, list_images, natural_key
+
+# What A and B end in where their names differ, in data sets that are in use.
+KNOWN_ENDINGS = (
+    ("_leftImg8bit", "_gtFine_color"),
+    ("-real", "-label"),
+    ("_real", "_label"),
+    ("_A", "_B"),
+    ("-A", "-B"),
+)
+TRIED = "equal names, a common part (0_A and 0_B) and equal numbers"
+MAX_DEPTH = 3  # folders around a data set
+LINES_CHECKED = 50  # of a list, to find the folder that it is relative to
+
+# Two image files on a line without a tab: names may contain spaces.
+_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES))
+_TWO_FILES = re.compile(rf"(.+?(?:{_SUFFIX}))\W?[,;|\s]+\W?(.+(?:{_SUFFIX}))\W?$", re.IGNORECASE)
 
 SPLITS = ("train", "test", "val")
 MAX_VALIDATION = 500  # photographs of one folder that are kept from training
@@ -51,7 +67,7 @@ def paired(
     ``trainA/`` and ``trainB/`` (``testA``/``testB`` or ``valA``/``valB``); ``train/A`` and
     ``train/B``; ``A/train`` and ``B/train``; ``train/`` (``val/`` or ``test/``) with both sides in
     each image; ``a/`` and ``b/``; in ``root`` itself, images with both sides, or A and B with names
-    that differ in a known ending. Two folders pair by ``_pairing.match``. A folder of none of these
+    that differ in a known ending. Two folders pair by ``match``. A folder of none of these
     may contain one that is. Returns an empty list if there is no test split. ``allow_outside``: see
     ``read_list``.
 
@@ -62,11 +78,11 @@ def paired(
     if not root.exists():
         raise InputError(f"{root} does not exist; --data takes a folder, a list file, or `demo`")
     if root.is_dir():
-        root = _pairing.data_folder(root, _is_paired)
-        lists = [] if _has_pairs(root) else _pairing.train_lists(root)
+        root = data_folder(root, lambda inner: _has_pairs(inner) or bool(train_lists(inner)))
+        lists = [] if _has_pairs(root) else train_lists(root)
         root = lists[0] if lists else root
     if root.is_file():
-        found = [root] if train else [p for p in _pairing.test_lists(root) if p.is_file()]
+        found = [root] if train else [p for p in test_lists(root) if p.is_file()]
         if not found:
             return [], ""
         base = given.root if isinstance(given, ListFile) else None
@@ -92,25 +108,24 @@ def paired(
             "train_list or train.txt with A<TAB>B on each line"
         )
         raise InputError(nothing_found(root, wanted))
-    two, what = _pairing.halves(found)
+    two, what = halves(found)
     if two:
         return [Pair(a, b) for a, b in two], what
     return [Pair(image) for image in found], "images with A and B side by side"
 
 
+def _has_two_sides(root: Path) -> bool:
+    sides = [pair for split in SPLITS for pair in _sides(split)] + [("a", "b"), ("A", "B")]
+    return any((root / a).is_dir() and (root / b).is_dir() for a, b in sides)
+
+
 def _has_pairs(root: Path) -> bool:
-    """Return whether folders of a known layout of pairs are in ``root``."""
+    if _has_two_sides(root):
+        return True
     sides = [pair for split in SPLITS for pair in _sides(split)]
     if any((root / a).is_dir() or (root / b).is_dir() for a, b in sides):
         return True
-    if any((root / a).is_dir() and (root / b).is_dir() for a, b in (("a", "b"), ("A", "B"))):
-        return True
     return any((root / split).is_dir() and list_images(root / split) for split in SPLITS)
-
-
-def _is_paired(root: Path) -> bool:
-    """Return whether folders of pairs, or a list of them, are in ``root``."""
-    return _has_pairs(root) or bool(_pairing.train_lists(root))
 
 
 def unpaired(
@@ -119,8 +134,8 @@ def unpaired(
     """Return the images of A, those of B, and a description of the layout.
 
     One folder with ``trainA/`` and ``trainB/`` (``testA``/``testB`` or ``valA``/``valB``),
-    ``train/A`` and ``train/B``, or ``a/`` and ``b/``; or two folders, A first. Returns None if
-    there is no test split.
+    ``train/A`` and ``train/B``, or ``a/`` and ``b/``, or a folder around it; or two folders, A
+    first. Returns None if there is no test split.
 
     Raises:
         InputError: no layout fits, or a side has no images.
@@ -133,7 +148,7 @@ def unpaired(
     if len(roots) == 2:
         a, b = map(Path, roots)
         return (images_in(a), images_in(b), f"{a} and {b}") if train else None
-    root = Path(roots[0])
+    root = data_folder(Path(roots[0]), _has_two_sides)
     sides = [pair for split in _splits(train) for pair in _sides(split)]
     for a, b in sides + ([("a", "b"), ("A", "B")] if train else []):
         exist = [(root / side).is_dir() for side in (a, b)]
@@ -248,7 +263,7 @@ def domains(
 
 def domain_folders(root: Path) -> dict[str, list[Path]]:
     """Return the images of every folder in ``root`` by its name, in natural order."""
-    found = {folder.name: list_images(folder) for folder in _subfolders(root)}
+    found = {folder.name: list_images(folder) for folder in subfolders(root)}
     if len(found) < 2:
         wanted = (
             "two folders or more, one a domain (in the folder itself, in train/ and test/ or "
@@ -271,7 +286,7 @@ def domain_folders(root: Path) -> dict[str, list[Path]]:
 
 def require_same_domains(first: Path, second: Path) -> None:
     """Raise InputError unless two folders have subfolders of the same names."""
-    names = [{folder.name for folder in _subfolders(root)} for root in (first, second)]
+    names = [{folder.name for folder in subfolders(root)} for root in (first, second)]
     for here, there, extra in (
         (first, second, names[0] - names[1]),
         (second, first, names[1] - names[0]),
@@ -299,7 +314,7 @@ def one_path(root: str | os.PathLike | Sequence[str]) -> Path:
 
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:
-    """Pair the images of ``root/a`` and ``root/b`` by name: see ``_pairing.match``."""
+    """Pair the images of ``root/a`` and ``root/b`` by name: see ``match``."""
     sides: list[dict[str, Path]] = []
     for folder, other in ((root / a, b), (root / b, a)):
         found = list_images(folder) if folder.is_dir() else []
@@ -311,13 +326,13 @@ def match_names(root: Path, a: str, b: str) -> list[Pair]:
         sides.append({p.relative_to(folder).as_posix(): p for p in found})
     if set(sides[0]) != set(sides[1]):
         sides = [by_stem(folder, side) for folder, side in zip((root / a, root / b), sides)]
-        sides = list(_pairing.match(*sides))
+        sides = list(match(*sides))
     alone = sorted(set(sides[0]) ^ set(sides[1]))
     if alone:
         here, there = (a, b) if alone[0] in sides[0] else (b, a)
         raise InputError(
             f"{root / here}: {alone[0]} has no partner in {there}/ ({len(alone)} images have "
-            f"none; tried {_pairing.TRIED}); add the missing images or remove these"
+            f"none; tried {TRIED}); add the missing images or remove these"
         )
     return [Pair(path, sides[1][name]) for name, path in sides[0].items()]
 
@@ -345,17 +360,17 @@ def read_list(
     """Read pairs from a list file: ``A<TAB>B`` per line, relative to ``root``; or one path.
 
     Commas, semicolons and spaces separate two image files too. Without ``root``, see
-    ``_pairing.list_root``. Lists may come from strangers, so paths must stay inside ``root`` unless
+    ``list_root``. Lists may come from strangers, so paths must stay inside ``root`` unless
     ``allow_outside``. Links inside ``root`` are the user's and are followed.
 
     Raises:
         InputError: the list is unreadable or empty, or a path leaves ``root``.
     """
     path = Path(path)
-    lines = _pairing.list_lines(path)
+    lines = list_lines(path)
     found = []
     for number, line in enumerate(lines, 1):
-        names = _pairing.split_line(line)
+        names = split_line(line)
         if len(names) > 2:
             raise InputError(f"{path}, line {number}: {len(names)} columns; a pair is A<TAB>B")
         for name in names:
@@ -371,9 +386,9 @@ def read_list(
         raise InputError(f"the list {path} names no images; each line is A<TAB>B")
     names = [name for pair in found for name in pair]
     if root is None and not any(map(leaves_folder, names)):
-        root = _pairing.list_root(path, names)
+        root = list_root(path, names)
     base = Path(path.parent if root is None else root)
-    return [Pair(*(_pairing.inside(base, name) for name in names)) for names in found]
+    return [Pair(*(inside(base, name) for name in names)) for names in found]
 
 
 def leaves_folder(name: str) -> bool:
@@ -410,9 +425,187 @@ def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
     return root
 
 
-def _subfolders(root: Path) -> list[Path]:
-    """Return the folders in ``root``, without those of ``is_system_folder``, in natural order."""
-    if not root.is_dir():
-        raise InputError(f"{root} is missing, but there are folders of domains next to it")
-    folders = (path for path in root.iterdir() if path.is_dir() and not is_system_folder(path.name))
-    return sorted(folders, key=natural_key)
+# Lists of pairs as others write them, and files whose names differ.
+
+
+def list_lines(path: Path) -> list[str]:
+    """Read a text file in UTF-8, UTF-16 with a byte-order mark, or GBK, as lines.
+
+    Raises:
+        InputError: it cannot be read, or is not text.
+    """
+    try:
+        data = path.read_bytes()
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            return data.decode("utf-16").splitlines()
+        if b"\0" in data:
+            raise ValueError
+        try:
+            return data.decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            return data.decode("gb18030").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise InputError(f"cannot read the list {path}: {reason}") from error
+
+
+def split_line(line: str) -> list[str]:
+    """Return the names on a line of a list: separated by a tab, or ``, ; |`` or spaces."""
+    names = line.split("\t")
+    if len(names) == 1 and (both := _TWO_FILES.match(line.strip())):
+        names = list(both.groups())
+    return [name.strip().strip("\"'") for name in names if name.strip()]
+
+
+def inside(root: Path, name: str) -> Path:
+    """Return the path of a name in a list; its backslashes may be Windows' separators."""
+    path, other = root / name, root / name.replace("\\", "/")
+    return other if other != path and other.exists() and not path.exists() else path
+
+
+def list_root(path: Path, names: Iterable[str]) -> Path:
+    """Return the folder that a list's names are relative to: its own, or one inside.
+
+    Names that begin with the list's own folders (``cityscapes/train/A/0.jpg`` in
+    ``cityscapes/train_list``) are relative to a folder further up, but stay inside.
+
+    Raises:
+        InputError: none of these folders has any of the files.
+    """
+    names = list(names)[:LINES_CHECKED]
+    folder = path.parent
+    tried = [folder, *subfolders(folder)[:LINES_CHECKED]]
+    first = PurePosixPath(names[0].replace("\\", "/")).parts
+    full = folder.absolute()
+    for depth in range(1, min(len(first), len(full.parts))):
+        if first[:depth] == full.parts[-depth:]:
+            tried.append(full.parents[depth - 1])
+    found = {root: sum(inside(root, name).is_file() for name in names) for root in tried}
+    best = max(tried, key=lambda root: found[root])
+    if found[best] == 0:
+        where = ", ".join(f"{root}/" for root in tried[:4])
+        more = f" and {len(tried) - 4} more folders" if len(tried) > 4 else ""
+        raise InputError(
+            f"{path} names {names[0]}, which is not in {where}{more}; give --data-root DIR, the "
+            "folder that its lines are relative to"
+        )
+    return best
+
+
+def test_lists(path: Path) -> list[Path]:
+    """Return the names that the test list of a training list may have, likeliest first."""
+    names = [path.name.replace("train", split) for split in ("test", "val")]
+    names = [name for name in names if name != path.name] + ["test.txt"]
+    return [path.with_name(name) for name in names]
+
+
+def train_lists(folder: Path) -> list[Path]:
+    """Return the files in a folder that are named as lists of training pairs."""
+    found = [p for p in folder.glob("*train*") if p.suffix in ("", ".txt", ".lst", ".list", ".csv")]
+    return sorted((p for p in found if p.is_file()), key=natural_key)
+
+
+def data_folder(root: Path, fits: Callable[[Path], bool]) -> Path:
+    """Return ``root``, or the one folder inside it that ``fits``, at most three levels deeper.
+
+    Raises:
+        InputError: several folders of one level fit.
+    """
+    level = [root]
+    for _ in range(MAX_DEPTH + 1):
+        found = [folder for folder in level if fits(folder)]
+        if len(found) > 1:
+            names = ", ".join(str(folder) for folder in found[:8])
+            raise InputError(f"{root} contains {len(found)} data sets: {names}; give one of them")
+        if found:
+            return found[0]
+        level = [inner for folder in level for inner in subfolders(folder)][:1000]
+    return root
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, without those of ``is_system_folder``, in natural order."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is missing, but there are folders of domains next to it")
+    found = (path for path in folder.iterdir() if path.is_dir() and not is_system_folder(path.name))
+    return sorted(found, key=natural_key)
+
+
+def match(a: dict[str, Path], b: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Give files of A and B that belong together the same name.
+
+    Equal names come first. Where none is equal: known endings, one common ending or beginning of
+    all names of a side, then the numbers in them. Sides that do not match at all stay as they are.
+    """
+    if a.keys() & b.keys():
+        return a, b
+    for first, second in KNOWN_ENDINGS:
+        sides = _renamed(a, _without_ending(first)), _renamed(b, _without_ending(second))
+        if sides[0].keys() & sides[1].keys():
+            return sides
+    cuts = [(_endings, _without_ending), (_beginnings, _without_beginning)]
+    pairs = [
+        (_renamed(a, cut(first)), _renamed(b, cut(second)))
+        for parts, cut in cuts
+        for first in parts(list(a))
+        for second in parts(list(b))
+    ]
+    pairs += [(_renamed(a, numbers), _renamed(b, numbers)) for numbers in (_numbers, _last_number)]
+    best = max(pairs, key=lambda sides: len(sides[0].keys() & sides[1].keys()))
+    return best if best[0].keys() & best[1].keys() else (a, b)
+
+
+def halves(images: Sequence[Path]) -> tuple[list[tuple[Path, Path]], str]:
+    """Pair images of one folder whose names differ in a known ending, or photo.jpg and .png.
+
+    Returns no pairs unless every image has a partner.
+    """
+    names = {p.with_suffix("").as_posix() for p in images}
+    for first, second in KNOWN_ENDINGS:
+        a = {p.stem.removesuffix(first): p for p in images if p.stem.endswith(first)}
+        b = {p.stem.removesuffix(second): p for p in images if p.stem.endswith(second)}
+        if a and a.keys() == b.keys() and len(a) + len(b) == len(images):
+            return [(path, b[name]) for name, path in a.items()], f"names in {first} and {second}"
+    kinds = sorted({p.suffix.lower() for p in images})
+    if kinds == [".jpg", ".png"] and 2 * len(names) == len(images):
+        a = {p.stem: p for p in images if p.suffix.lower() == ".jpg"}
+        b = {p.stem: p for p in images if p.suffix.lower() == ".png"}
+        if a.keys() == b.keys():
+            return [(path, b[name]) for name, path in a.items()], "each A a .jpg, its B a .png"
+    return [], ""
+
+
+def _renamed(side: dict[str, Path], rename: Callable[[str], str | None]) -> dict[str, Path]:
+    """Return files by their new names, without those of no new name; {} if two become equal."""
+    found = [(rename(name), path) for name, path in side.items()]
+    new = {name: path for name, path in found if name is not None}
+    return new if len(new) == sum(name is not None for name, _ in found) else {}
+
+
+def _without_ending(ending: str) -> Callable[[str], str | None]:
+    return lambda name: name.removesuffix(ending) if name.endswith(ending) else None
+
+
+def _without_beginning(start: str) -> Callable[[str], str | None]:
+    return lambda name: name.removeprefix(start) if name.startswith(start) else None
+
+
+def _endings(names: list[str]) -> list[str]:
+    """Return what all names end in, from a separator on, longest first; the last is empty."""
+    common = os.path.commonprefix([name[::-1] for name in names])[::-1]  # noqa: RUF071
+    return [common[at.start() :] for at in re.finditer(r"[-_. ]", common)] + [""]
+
+
+def _beginnings(names: list[str]) -> list[str]:
+    """Return what all names begin with, up to a separator or number; the last is empty."""
+    common = os.path.commonprefix(names)  # noqa: RUF071
+    ends = {at.end() for at in re.finditer(r"[-_. /]", common)} | {len(common.rstrip("0123456789"))}
+    return [common[:end] for end in sorted(ends - {0}, reverse=True)] + [""]
+
+
+def _numbers(name: str) -> str | None:
+    return " ".join(str(int(number)) for number in re.findall("[0-9]+", name)) or None
+
+
+def _last_number(name: str) -> str | None:
+    return (_numbers(name) or "").rpartition(" ")[2] or None

@@ -165,7 +165,6 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _packet(body: bytes) -> bytes:
-    """Return the XMP in a PNG's text chunk."""
     packed = body[len(XMP_KEYWORD)]
     _, _, text = body[len(XMP_KEYWORD) + 2 :].split(b"\0", 2)  # language, translated keyword
     return inflate(text) if packed else text

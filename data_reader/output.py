@@ -24,7 +24,6 @@ class Output:
         return getattr(getattr(sys, self.name), "encoding", None) or "ascii"
 
     def isatty(self) -> bool:
-        """Whether a terminal shows the stream."""
         with suppress(OSError, ValueError, AttributeError):
             return getattr(sys, self.name).isatty()
         return False  # closed, or absent
@@ -34,7 +33,6 @@ class Output:
         return getattr(sys, self.name).fileno()
 
     def write(self, text: str) -> None:
-        """Write text if possible."""
         stream = getattr(sys, self.name)
         if stream is None:  # a daemon's
             return
@@ -47,7 +45,6 @@ class Output:
             self.note(error)
 
     def flush(self) -> None:
-        """Flush if possible."""
         try:
             if getattr(sys, self.name) is not None:
                 getattr(sys, self.name).flush()
@@ -60,7 +57,6 @@ class Output:
             self.failure = self.failure or error
 
     def say(self, text: str) -> None:
-        """Print a line."""
         self.write(f"{text}\n")
         self.flush()
 

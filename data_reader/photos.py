@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +13,10 @@ from tqdm import tqdm
 
 from . import transforms
 from ._headers import read_header
-from ._opencv import cv2
 from .colour import encode, rgb_to_lab
 from .datasets import ImageDataset
 from .errors import InputError
-from .images import MAX_PIXELS, read_file, read_image
+from .images import MAX_PIXELS, cv2, read_file, read_image
 from .output import STDERR
 
 MAX_SCANNED = 200  # images that the statistics of a set are computed from
@@ -51,7 +50,7 @@ class Photos(ImageDataset):
 
     def __init__(
         self,
-        paths: Sequence[Any],
+        paths: Sequence[Path],
         *,
         load_size: int = 256,
         crop_size: int = 256,
@@ -72,10 +71,6 @@ class Photos(ImageDataset):
     def read(self, index: int) -> np.ndarray:
         """Return the whole image as stored, uint8 [H, W, 3]."""
         return read_image(self.items[index])
-
-    def colour_stats(self, index: int) -> ColourStats | None:
-        """Return the statistics of an image; None if it is unreadable."""
-        return read_colour_stats(self.items[index])
 
     def item(self, index, rng):
         image, name = self.read(index), self.files(index)[0]
@@ -135,11 +130,11 @@ class Photos(ImageDataset):
         if self._stats is None:
             count = min(MAX_SCANNED, len(self))
             spread = np.linspace(0, len(self) - 1, count).round().astype(int).tolist()
-            self._stats = in_threads(self.colour_stats, spread)
+            self._stats = in_threads(read_colour_stats, [self.items[i] for i in spread])
         return [stats for stats in self._stats if stats is not None]
 
     def _skip_grey(self) -> None:
-        stats = in_threads(self.colour_stats, range(len(self)))
+        stats = in_threads(read_colour_stats, self.items)
         kept = [i for i, image in enumerate(stats) if image is None or not image.grey]
         count = len(self) - len(kept)
         if self.items and not kept:
@@ -193,10 +188,9 @@ def colour_stats(rgb: np.ndarray) -> ColourStats:
 
 
 def in_threads(
-    function: Callable[[Any], Any], values: Iterable[Any], what: str = "looking for grey"
+    function: Callable[[Any], Any], values: Sequence[Any], what: str = "looking for grey"
 ) -> list[Any]:
     """Map a function over values in threads; shows a bar on a terminal after a second."""
-    values = list(values)
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         done = pool.map(function, values)
         return list(tqdm(done, what, len(values), False, STDERR, disable=None, delay=1))

@@ -9,14 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from . import _pairing, layout, transforms
+from . import layout, transforms
 from .atomic import atomic_folder
 from .command import Parser, run
 from .errors import InputError
-from .images import read_image, write_image
+from .images import cv2, read_image, write_image
 from .output import say
 from .photos import colour_stats, in_threads
 
@@ -180,7 +179,7 @@ def pairs(
     report: dict[str, list[str]],
 ) -> list[Item]:
     """Pair two sides by their names, as training does; reports what is alone or of two sizes."""
-    a, b = _pairing.match(a, b)
+    a, b = layout.match(a, b)
     alone = [str((a | b)[name]) for name in a.keys() ^ b.keys()]
     report["without a partner, left out"] = sorted(alone)
     items = [Item(name, (path, b[name])) for name, path in a.items() if name in b]

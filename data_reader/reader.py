@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ._pairing import test_lists
 from .datasets import Paired
 from .errors import InputError
-from .layout import read_list
+from .layout import read_list, test_lists
 from .loader import Loader
 
 CROP_TYPES = {
@@ -24,61 +23,40 @@ CROP_TYPES = {
 }
 
 
-class PairReader:
+class PairReader(Loader):
     """Batches of pairs: a call yields one pass, each in its own order and with its own crops.
 
     ``paddle_gans.train("pix2pix", data=...)`` takes it for training.
     """
 
+    dataset: Paired
+
     def __init__(
         self, dataset: Paired, batch_size: int, *, seed: int, shuffle: bool, drop_last: bool
     ):
-        self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
-        self.shuffle = shuffle
+        super().__init__(dataset, batch_size, seed=seed, shuffle=shuffle, workers=0)
         full, rest = divmod(len(dataset), batch_size)
-        self.batch_num = full + (rest > 0 and not drop_last)
+        self.steps_per_epoch = self.batch_num = full + (rest > 0 and not drop_last)
         self.test: PairReader | None = None
         self._passes = itertools.count()
 
     def __call__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        number = next(self._passes)
-        return (self.batch(number, i) for i in range(self.batch_num))
-
-    def batch(self, number: int, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return A and B [N, C, H, W] of batch ``i`` of pass ``number``."""
-        rng = np.random.default_rng([self.seed, number, i])
-        items = [self.dataset.item(index, rng) for index in self.indices(number, i)]
-        return np.stack([x["a"] for x in items]), np.stack([x["b"] for x in items])
-
-    def indices(self, number: int, i: int) -> list[int]:
-        """Return the numbers of the pairs in a batch."""
-        order = np.arange(len(self.dataset))
-        if self.shuffle:
-            order = self.dataset.order(np.random.default_rng([self.seed, number]))
-        return order[i * self.batch_size : (i + 1) * self.batch_size].tolist()
-
-
-class PairLoader(Loader):
-    """The batches of a ``PairReader`` for training, as functions of the step."""
-
-    def __init__(self, reader: PairReader, *, world_size: int = 1):
-        if world_size > 1:
-            raise InputError("data=reader trains in one process; give --data a list file instead")
-        if reader.batch_num == 0:
-            raise InputError(
-                f"the reader has {len(reader.dataset)} pairs, fewer than a batch of "
-                f"{reader.batch_size}; lower batch_size, or set drop_last to False"
-            )
-        super().__init__(reader.dataset, reader.batch_size, seed=reader.seed, workers=0)
-        self.reader, self.steps_per_epoch = reader, reader.batch_num
+        first = next(self._passes) * self.batch_num
+        batches = map(self.batch, range(first, first + self.batch_num))
+        return ((batch["a"], batch["b"]) for batch in batches)
 
     def batch(self, step):
-        a, b = self.reader.batch(*divmod(step, self.steps_per_epoch))
-        return {"a": a, "b": b}
+        rng = np.random.default_rng([self.seed, *divmod(step, self.batch_num)])
+        items = [self.dataset.item(index, rng) for index in self.indices(step)]
+        return {side: np.stack([x[side] for x in items]) for side in "ab"}
+
+    def indices(self, step: int) -> list[int]:
+        number, i = divmod(step, self.batch_num)
+        order = self._order(number)[: len(self.dataset)]
+        return order[i * self.batch_size : (i + 1) * self.batch_size].tolist()
 
     def files(self, step):
-        indices = self.reader.indices(*divmod(step, self.steps_per_epoch))
-        return [name for index in indices for name in self.dataset.files(index)]
+        return [name for index in self.indices(step) for name in self.dataset.files(index)]
 
 
 class data_reader:

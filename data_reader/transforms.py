@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from ._opencv import cv2, pixel_errors
 from .errors import InputError
+from .images import cv2, pixel_errors
 
 MAX_ENLARGED = 2**26  # pixels of an image after it is enlarged
 
@@ -164,7 +164,6 @@ def denormalise(image: np.ndarray) -> np.ndarray:
 
 
 def is_blank(image: np.ndarray) -> bool:
-    """Return whether all pixels of an image are equal."""
     return bool((image == image[0, 0]).all())
 
 

@@ -127,7 +127,6 @@ class VideoReader:
         return resize(frame, round(frame.shape[1] * shape), frame.shape[0], name=str(self.path))
 
     def close(self) -> None:
-        """Close the file."""
         self._capture.release()
         self._open_files.close()
 

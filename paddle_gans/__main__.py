@@ -36,7 +36,6 @@ commands:
 
 
 def models_text() -> str:
-    """A line for each model: its name and what it does."""
     return "\n".join(f"  {name:13} {text}" for name, text in models.descriptions().items())
 
 

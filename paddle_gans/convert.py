@@ -31,7 +31,6 @@ HINTS = ("direction", "domains", "w_hpf", "norm_mode")
 
 
 def build_parser() -> Parser:
-    """The flags."""
     parser = Parser(
         prog="python -m paddle_gans.convert",
         description="Convert weights: other people's to ours, and ours to PyTorch or safetensors.",
@@ -82,11 +81,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, convert, report.
-
-    Raises:
-        InputError: something given cannot be used; nothing is written.
-    """
+    """Parse, convert, report."""
     parser = build_parser()
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
     sources = [Path(name) for name in given.get("source", [])]
@@ -133,7 +128,6 @@ def from_others(sources: Sequence[Path], given: dict) -> int:
 
 
 def to_torch(sources: Sequence[Path], given: dict) -> int:
-    """Convert our weights to files for the authors' code."""
     from paddle_gans.conversion import to_torch as conversion
 
     for key in (*HINTS, "format"):

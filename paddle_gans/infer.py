@@ -26,7 +26,6 @@ examples:
 
 
 def build_parser() -> Parser:
-    """Return the parser of the flags that every model has."""
     parser = Parser(
         prog="python -m paddle_gans.infer",
         description="Translate images and videos with a trained model.",
@@ -126,8 +125,8 @@ def find_task(model_class: type) -> type:
     from data_reader.domains import Domains
     from data_reader.photos import Photos
     from paddle_gans.inference.domains_task import DomainTask
+    from paddle_gans.inference.files import Task
     from paddle_gans.inference.photos_task import PhotoTask
-    from paddle_gans.inference.task import Task
     from paddle_gans.inference.translator import by_data
 
     return by_data(model_class, {Domains: DomainTask, Photos: PhotoTask}, Task)
@@ -168,7 +167,6 @@ def require_files(weights, given: Mapping[str, Any]) -> None:
 
 
 def noun_for(jobs) -> str:
-    """Return what the inputs are called."""
     kinds = {job.is_video for job in jobs}
     return "file" if len(kinds) > 1 else "video" if kinds == {True} else "image"
 

@@ -1,6 +1,7 @@
 """Prepares the framework once, as the commands do, and offers tiny data."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -77,6 +78,16 @@ def refused(*words) -> str:
 def below(folder: Path) -> list[str]:
     """The files in a folder and its folders, by name."""
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def weights(run) -> dict[str, bytes]:
+    """The files of a run folder that inference loads, by name."""
+    return {p.name: p.read_bytes() for p in sorted(Path(run).glob("*.pdparams"))}
+
+
+def log_of(run) -> list[dict]:
+    """The lines of a run's log."""
+    return [json.loads(line) for line in (Path(run) / "log.jsonl").read_text().splitlines()]
 
 
 # Options that make a model build and train in a moment.

@@ -276,14 +276,6 @@ def test_the_loader_collates_numbers_of_domains(tmp_path):
     assert real == levels(whole["x_real"])
 
 
-def test_paddle_reads_them_too(tmp_path):
-    from paddle.io import DataLoader
-
-    batch = next(iter(DataLoader(domains_of(write(tmp_path, cat=3, dog=5)), batch_size=4)))
-    assert batch["y_trg"].shape == [4]
-    assert batch["x_ref"].shape == [4, 3, 12, 12]
-
-
 def test_limited_takes_the_domains_in_turn(tmp_path):
     dataset = domains_of(write(tmp_path, cat=5, dog=1, wild=4))
     few = dataset.limited(6)

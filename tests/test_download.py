@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from data_reader import _fetching, _progress, _unpacking
+from data_reader import _fetching, _unpacking
 from data_reader._data_sets import DATA_SETS, DataSet, File
 from data_reader.download import addresses, by_hand, main
 from data_reader.errors import InputError
@@ -595,7 +595,7 @@ def test_list_has_every_set_with_size_and_model(capsys):
 
 
 def test_plain_lines_where_there_is_no_terminal(facades, capsys, monkeypatch):
-    monkeypatch.setattr(_progress, "LINE_SECONDS", 0)
+    monkeypatch.setattr(_fetching, "LINE_SECONDS", 0)
     assert main(facades.arguments) == 0
     out = capsys.readouterr().out
     assert "facades.tar.gz: 400k (100 %), " in out

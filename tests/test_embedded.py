@@ -17,8 +17,6 @@ from data_reader.write_demo import main as write_demo
 from draw_demo.write import WRITERS
 from paddle_gans import models
 
-SPLITS = pytest.mark.parametrize(("train", "count"), [(True, 400), (False, 60)])
-
 
 def model_of(name):
     model_class = models.find(name)
@@ -58,7 +56,7 @@ def test_the_drawing_programs_write_these_files(name, tmp_path):
 # What the readers find.
 
 
-@SPLITS
+@pytest.mark.parametrize(("train", "count"), [(True, 400), (False, 60)])
 def test_streets_are_pairs_with_exact_colours(train, count):
     pairs, what = layout.paired(demo_path("streets"), train=train)
     assert len(pairs) == count
@@ -78,34 +76,22 @@ def test_label_maps_are_resized_by_nearest_neighbour():
     assert (labels[..., None, :] == palette).all(-1).any(-1).all()
 
 
-@pytest.mark.parametrize(("train", "count"), [(True, 300), (False, 40)])
-def test_landscapes_have_no_partners(train, count):
+@pytest.mark.parametrize("train", [True, False])
+def test_the_other_sets_have_their_layouts_and_counts(train):
     a, b, _ = layout.unpaired([demo_path("landscapes")], train=train)
-    assert len(a) == len(b) == count
+    assert len(a) == len(b) == (300 if train else 40)
     assert not {path.stem for path in a} & {path.stem for path in b}
-    assert read_image(a[0]).shape == read_image(b[-1]).shape == (128, 128, 3)
-
-
-@pytest.mark.parametrize(("train", "count"), [(True, 300), (False, 12)])
-def test_faces_are_three_domains(train, count):
-    found, _, _ = layout.domains(demo_path("faces"), train=train)
-    assert list(found) == ["cat", "dog", "rabbit"]
-    assert {len(images) for images in found.values()} == {count}
-    assert read_image(found["dog"][0]).shape == (128, 128, 3)
-
-
-@pytest.mark.parametrize(("train", "count"), [(True, 400), (False, 24)])
-def test_colours_are_photographs(train, count):
-    found, _ = layout.photos(demo_path("colours"), train=train)
-    assert len(found) == count
-    assert read_image(found[0]).shape == (128, 128, 3)
-
-
-@pytest.mark.parametrize(("train", "count"), [(True, 6000), (False, 1000)])
-def test_digits_are_mnist_files(train, count):
-    found = read_digits(demo_path("digits"), train=train, size=28, channels=1)
-    assert found.items.shape == (count, 28, 28)
-    assert np.bincount(found.labels).tolist() == [count // 10] * 10
+    faces, _, _ = layout.domains(demo_path("faces"), train=train)
+    assert list(faces) == ["cat", "dog", "rabbit"]
+    assert {len(images) for images in faces.values()} == {300 if train else 12}
+    colours, _ = layout.photos(demo_path("colours"), train=train)
+    assert len(colours) == (400 if train else 24)
+    for path in (a[0], b[-1], faces["dog"][0], colours[0]):
+        assert read_image(path).shape == (128, 128, 3)
+    digits = read_digits(demo_path("digits"), train=train, size=28, channels=1)
+    count = 6000 if train else 1000
+    assert digits.items.shape == (count, 28, 28)
+    assert np.bincount(digits.labels).tolist() == [count // 10] * 10
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY, below, infer, small_disk
+from conftest import ROOT, TINY, below, infer, log_of, small_disk, weights
 from paddle import nn
 
 from data_reader import InputError, transforms
@@ -38,10 +38,6 @@ def train(data, out, model_class=Pix2Pix, **settings):
     defaults = {"log_every": 1, "sample_every": 99, "save_every": 99, "workers": 0}
     settings = {**defaults, **TINY["pix2pix"], **settings}
     return trainer.train(model_class, data=str(data), out=str(out), **settings)
-
-
-def weights(out):
-    return {p.name: p.read_bytes() for p in sorted(Path(out).glob("*.pdparams"))}
 
 
 def steps_saved(out):
@@ -126,6 +122,7 @@ def test_what_is_not_finite_stops_and_leaves_what_is_needed_to_look(pairs, tmp_p
         train(pairs, out, poisoned(4), steps=9, save_every=3)
     look = out / "not_finite" / "000005"
     assert str(look) in str(stop.value)
+    assert str(pairs / "trainA") in str(stop.value)
     assert checkpoint.verify(look)["step"] == 4
     assert np.load(look / "batch.npz")["a"].shape == (1, 3, 32, 32)
     for file in look.glob("*.pdparams"):  # no update has gone through
@@ -133,6 +130,9 @@ def test_what_is_not_finite_stops_and_leaves_what_is_needed_to_look(pairs, tmp_p
         trained = [a for name, a in arrays.items() if not name.endswith(("_mean", "_variance"))]
         assert all(np.isfinite(a).all() for a in trained), file
     assert steps_saved(out) == [3]
+    for file in [*out.glob("*.pdparams"), *(out / "checkpoints").rglob("*.pdparams")]:
+        arrays, _ = formats.read_network(file)
+        assert all(np.isfinite(a).all() for a in arrays.values()), file
     with pytest.raises(NotFiniteError, match="step 5;"):  # the step can be repeated from there
         train(pairs, tmp_path / "again", poisoned(4), steps=9, resume=str(look))
     assert train(pairs, out, steps=6).step == 6
@@ -149,9 +149,8 @@ def test_what_is_not_finite_is_left_out(pairs, tmp_path, capsys):
     for file in (tmp_path / "whole" / "checkpoints").rglob("*.pd*"):
         arrays, _ = formats.read_network(file)
         assert all(np.isfinite(a).all() for a in arrays.values()), file
-    log = (tmp_path / "whole" / "log.jsonl").read_text()
-    assert "NaN" not in log
-    assert ["d_loss_real" in json.loads(line)["losses"] for line in log.splitlines()] == [
+    assert "NaN" not in (tmp_path / "whole" / "log.jsonl").read_text()
+    assert ["d_loss_real" in line["losses"] for line in log_of(tmp_path / "whole")] == [
         True, True, False, True, True, False, False, True,
     ]  # fmt: skip
     for steps in (6, 8):
@@ -260,8 +259,8 @@ def test_a_run_goes_on_while_the_disk_is_full(pairs, tmp_path, capsys):
         assert said.count("generator.pdparams: No space left") == 1  # not again for 4, 5, 6
         assert "training continues" in said
         assert steps_saved(disk / "run") == [9]
-        log = [json.loads(line) for line in (disk / "run" / "log.jsonl").read_text().splitlines()]
-        assert {1, 2, 7, 8, 9} <= {line["step"] for line in log}  # every line is whole
+        # Every line is whole.
+        assert {1, 2, 7, 8, 9} <= {line["step"] for line in log_of(disk / "run")}
         assert not list(disk.rglob("*.part"))
         assert not list(disk.rglob("samples/.*"))
 
@@ -327,19 +326,18 @@ with RunFolder({out!r}):
 """
 
 
-def test_the_lock_goes_with_the_one_who_holds_it(tmp_path):
+def test_the_lock_goes_with_the_one_who_holds_it(pairs, tmp_path):
     out = tmp_path / "run"
     code = HOLD.format(root=str(ROOT), out=str(out))
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "locked\n"
-        with pytest.raises(InputError, match="another trainer"), RunFolder(out):
-            pass
+        with pytest.raises(InputError, match="another trainer"):
+            train(pairs, out, steps=1)
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
-    with RunFolder(out):
-        pass
+    train(pairs, out, steps=1)
 
 
 def test_neither_the_clock_nor_file_times_decide_which_checkpoint_is_the_newest(pairs, tmp_path):
@@ -349,8 +347,7 @@ def test_neither_the_clock_nor_file_times_decide_which_checkpoint_is_the_newest(
     for path in [*(out / "checkpoints" / "000004").iterdir(), out / "checkpoints" / "000004"]:
         os.utime(path, (past, past))
     train(pairs, out, steps=6)
-    steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
-    assert steps == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in log_of(out)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_bar_goes_on_when_the_clock_is_set_back(monkeypatch):

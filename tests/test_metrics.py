@@ -262,7 +262,7 @@ def test_files_that_are_no_feature_network(program, tmp_path):
     parameters = prefix.with_name("small.pdiparams").read_bytes()
     for damaged in (parameters[:-1], parameters[:40], b"parameters", parameters + b"x"):
         (tmp_path / "small.pdiparams").write_bytes(damaged)
-        with pytest.raises(InputError, match=r"small\.pdiparams is damaged"):
+        with pytest.raises(InputError, match="export the network again"):
             features.open_features(alone)
     (tmp_path / "small.pdiparams").write_bytes(parameters)
     alone.write_bytes(b"{}")
@@ -402,7 +402,7 @@ def test_features_are_kept_whole_and_found_again(program, tmp_path):
     Cache(tmp_path).features_of(other, network, 2)
     assert len(reads) == 15
     path.write_text("in the way")
-    with pytest.raises(InputError, match="name another folder"):
+    with pytest.raises(InputError, match=r"cannot write .*Not a directory"):
         Cache(path / "in").features_of(RealImages({}, 5, read), network, 2)
 
 

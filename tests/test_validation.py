@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, TINY, noise_image
+from conftest import ROOT, TINY, log_of, noise_image
 
 import paddle_gans
 from data_reader import InputError
@@ -31,9 +31,8 @@ from paddle_gans.training.signals import Stopped
 from paddle_gans.training.validation import (
     D_METRICS,
     Validation,
-    ValidationSet,
-    measure,
     overfitting_warnings,
+    spread,
 )
 from paddle_gans.weights import formats
 
@@ -90,10 +89,6 @@ def train(data, out, model_class=Measured, **settings):
         "workers": 0,
     }
     return trainer.train(model_class, data=str(data), out=str(out), **{**defaults, **settings})
-
-
-def log_of(out):
-    return [json.loads(line) for line in (Path(out) / "log.jsonl").read_text().splitlines()]
 
 
 def validations(out):
@@ -246,8 +241,10 @@ def test_averages_count_images_not_batches(pairs):
         write_image(pairs / "testB" / f"{i}.png", noise_image(i) // (i + 1))
     model, items = build(pairs)
     assert len(items) == 5
-    found = measure(model, ValidationSet(items, 1, 3, Measured.metrics))
-    single = measure(model, ValidationSet(items, 1, 1, Measured.metrics))
+    found, single = (
+        Validation(model, items, metrics=Measured.metrics, batch_size=size).measure()
+        for size in (3, 1)
+    )
     assert found["l1"] == pytest.approx(single["l1"], rel=1e-5)
     assert found["l1_black"] == pytest.approx(single["l1_black"], rel=1e-6)
     halves = [items.item(i, None)["b"] for i in range(5)]
@@ -258,18 +255,18 @@ def test_averages_count_images_not_batches(pairs):
 def test_the_model_trains_on_after_an_error(pairs):
     model, items = build(pairs)
     (pairs / "testA" / "1.png").write_bytes(b"\x89PNG")
+    validation = Validation(model, items, metrics=Measured.metrics)
     with pytest.raises(InputError, match="testA"):
-        measure(model, ValidationSet(items, 1, 1, Measured.metrics))
+        validation.measure()
     assert model.training
-    assert measure(model, ValidationSet(items, 1, 1, Measured.metrics), stopped=lambda: True) == {}
+    assert validation.measure(stopped=lambda: True) == {}
     assert model.training
 
 
 def test_many_items_are_thinned_out_evenly():
-    assert ValidationSet(range(200), 1, 1, {}).indices == list(range(200))
-    few = ValidationSet(range(1000), 1, 1, {}).indices
-    assert few == list(range(0, 1000, 5))
-    assert len(set(ValidationSet(range(201), 1, 1, {}).indices)) == 200
+    assert spread(200, 200) == list(range(200))
+    assert spread(1000, 200) == list(range(0, 1000, 5))
+    assert len(set(spread(201, 200))) == 200
 
 
 def test_limit_holds_for_both_sets(pairs, tmp_path, capsys):
@@ -372,8 +369,8 @@ def test_what_is_not_a_number_is_never_the_best(pairs, tmp_path):
 @pytest.mark.parametrize("figure", ["l1", "score"])
 def test_equal_values_leave_the_first(pairs, tmp_path, figure):
     model, _ = build(pairs)
-    held_back = ValidationSet([], 1, 1, Measured.metrics, best_by=figure)
-    validation = Validation(model, held_back, RunFolder(tmp_path), start=0, total=9)
+    validation = Validation(model, [], metrics=Measured.metrics, best_by=figure)
+    validation.resume(RunFolder(tmp_path), start=0, total=9)
     order, sign = [], {"lower": 1, "higher": -1}[model.metrics[figure]]
     for step, value in enumerate([0.5, 0.5, math.nan, 0.4, 0.45], start=1):
         figures = {figure: sign * value}

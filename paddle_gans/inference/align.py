@@ -8,8 +8,8 @@ import math
 import numpy as np
 import paddle
 
-from data_reader._opencv import cv2
 from data_reader.errors import InputError
+from data_reader.images import cv2
 from data_reader.transforms import normalise, resize
 from paddle_gans.networks.fan import FAN, LANDMARKS, SIDE, peaks
 
@@ -73,9 +73,6 @@ def find_face(fan: FAN, rgb: np.ndarray) -> np.ndarray:
 
     ``rgb`` is uint8 [H, W, 3]. The network expects a face that fills most of a square, so the
     middle of the photograph is searched first, then squares of two sizes.
-
-    Raises:
-        InputError: no face is found.
     """
     landmarks, height = np.zeros((LANDMARKS, 2)), -math.inf
     for left, top, side in squares(*rgb.shape[:2]):

@@ -35,11 +35,9 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the beginning."""
         return time.perf_counter() - self.began
 
     def start(self, name: str) -> None:
-        """Begin an item."""
         self.name, self.started = name, time.perf_counter()
         if self.bar is not None:
             self.bar.set_postfix_str(name)
@@ -53,7 +51,6 @@ class Progress:
             say(text)
 
     def on_frame(self, done: int, total: int | None) -> None:
-        """Count a frame of a video."""
         self.tell(f"{self.name}: frame {done}{f' of {total}' if total else ''}")
 
     def advance(self, count: int = 1) -> None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from data_reader import colour
-from data_reader._opencv import cv2
+from data_reader.images import cv2
 
 PEAK = 255.0
 MAX_PSNR = 100.0  # dB, instead of infinity: equal images must not spoil a mean

@@ -21,9 +21,9 @@ from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import lsgan
 from paddle_gans.training.model import GANModel, Update, adam, frozen
-from paddle_gans.training.schedules import linear_decay
+from paddle_gans.training.schedules import decay_epochs, linear_decay
 
-from .cyclegan import CycleGAN, check_options
+from .cyclegan import CycleGAN, check_crop
 
 
 class BlurPool(nn.Sequential):
@@ -166,10 +166,10 @@ class CUT(GANModel):
         recompute: bool = False,  # save memory: compute residual blocks again in the backward pass
     ):
         super().__init__()
-        check_options(crop_size, decay_start_epoch, decay_end_epoch)
+        check_crop(crop_size)
         self.direction, self.crop_size, self.flip = direction, crop_size, flip
         self.load_size = int(1.12 * crop_size) if load_size is None else load_size
-        self.decay = (decay_start_epoch, decay_end_epoch)
+        self.decay = decay_epochs(decay_start_epoch, decay_end_epoch)
         # CUT also compares G(b) with b; FastCUT mirrors half of G's inputs instead.
         self.identity = variant == "cut"
         if lambda_nce is None:

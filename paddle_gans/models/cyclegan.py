@@ -24,7 +24,7 @@ from paddle_gans.training.config import RunConfig
 from paddle_gans.training.image_pool import ImagePool
 from paddle_gans.training.losses import lsgan
 from paddle_gans.training.model import GANModel, SampleGrid, Update, adam, frozen
-from paddle_gans.training.schedules import linear_decay
+from paddle_gans.training.schedules import decay_epochs, linear_decay
 
 
 class Generator(nn.Layer):
@@ -140,13 +140,13 @@ class CycleGAN(GANModel):
         recompute: bool = False,  # save memory: compute residual blocks again in the backward pass
     ):
         super().__init__()
-        check_options(crop_size, decay_start_epoch, decay_end_epoch)
+        check_crop(crop_size)
         if affine and generator == "article":
             raise InputError("--affine is for --generator resnet_9blocks; give both or neither")
         self.crop_size, self.flip = crop_size, flip
         self.load_size = int(1.12 * crop_size) if load_size is None else load_size
         self.lambda_cyc, self.lambda_id = lambda_cyc, lambda_id
-        self.decay = (decay_start_epoch, decay_end_epoch)
+        self.decay = decay_epochs(decay_start_epoch, decay_end_epoch)
 
         build = partial(GENERATORS[generator], base_dim, residual_num, upsample, affine)
         self.generator_ab, self.generator_ba = build(), build()
@@ -254,15 +254,10 @@ class CycleGAN(GANModel):
         )  # fmt: skip
 
 
-def check_options(crop_size, decay_start_epoch, decay_end_epoch):
-    """Raise InputError for sizes and schedules that cannot be used."""
+def check_crop(crop_size):
+    """Raise InputError for a size that cannot be trained with."""
     if crop_size < 32 or crop_size % 4:
         raise InputError(f"--crop-size must be a multiple of 4 and at least 32, not {crop_size}")
-    if decay_end_epoch <= decay_start_epoch:
-        raise InputError(
-            f"--decay-end-epoch {decay_end_epoch} is not after --decay-start-epoch "
-            f"{decay_start_epoch}; choose a later one"
-        )
 
 
 MODEL = CycleGAN

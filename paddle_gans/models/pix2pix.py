@@ -24,7 +24,7 @@ from paddle_gans.training.augment import DiffAugment
 from paddle_gans.training.config import RunConfig
 from paddle_gans.training.losses import GAN_LOSSES, gradient_penalty
 from paddle_gans.training.model import GANModel, Update, adam, frozen
-from paddle_gans.training.schedules import linear_decay
+from paddle_gans.training.schedules import decay_epochs, linear_decay
 
 
 class Norm(nn.BatchNorm2D):
@@ -204,7 +204,7 @@ class Pix2Pix(GANModel):
         build, self.size_multiple, default_crop = GENERATORS[generator]
         self.crop_size = default_crop if crop_size is None else crop_size
         check_options(self.crop_size, self.size_multiple, generator, lambda_gan, lambda_l1)
-        self.decay = check_decay(decay_start_epoch, decay_end_epoch)
+        self.decay = decay_epochs(decay_start_epoch, decay_end_epoch)
         self.load_size, self.flip, self.a_side, self.labels = load_size, flip, a_side, labels
         self.direction, self.allow_outside = direction, allow_outside
 
@@ -324,18 +324,6 @@ def check_options(crop_size, multiple, generator, lambda_gan, lambda_l1):
         )
     if lambda_gan <= 0 and lambda_l1 <= 0:
         raise InputError("--lambda-gan and --lambda-l1 are both 0; set at least one above 0")
-
-
-def check_decay(start: int | None, end: int | None) -> tuple[int, int] | None:
-    """Return the epochs of the learning rates' decay, None without; InputError for half of them."""
-    if start is None and end is None:
-        return None
-    if start is None or end is None or end <= start:
-        raise InputError(
-            f"--decay-start-epoch {start} and --decay-end-epoch {end}: give both, the end after "
-            "the start, or neither"
-        )
-    return start, end
 
 
 MODEL = Pix2Pix

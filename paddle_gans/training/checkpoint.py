@@ -80,7 +80,6 @@ def load_optimizer(
 
 
 def parameter_names(model: nn.Layer) -> dict[str, str]:
-    """Map Paddle's automatic parameter names to structured names."""
     return {parameter.name: name for name, parameter in model.named_parameters()}
 
 

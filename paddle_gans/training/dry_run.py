@@ -62,7 +62,6 @@ def describe_data(experiment: Experiment) -> list[str]:
 
 
 def describe_networks(model: GANModel) -> list[str]:
-    """Trainable parameters of each network."""
     lines = ["networks"]
     for name, layer in model.named_children():
         count = sum(p.size for p in layer.parameters() if p.trainable)

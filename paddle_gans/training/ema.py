@@ -73,5 +73,4 @@ def warm_up_decay(decay: float, step: int) -> float:
 
 
 def trainable_names(network: nn.Layer) -> set[str]:
-    """Return the names of the trainable parameters."""
     return {name for name, p in network.named_parameters() if p.trainable}

@@ -15,7 +15,7 @@ from data_reader.datasets import ImageDataset, Paired
 from data_reader.errors import InputError
 from data_reader.images import is_image, left_out
 from data_reader.loader import Loader
-from data_reader.reader import PairLoader, PairReader, data_reader
+from data_reader.reader import PairReader, data_reader
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.weights import formats
 
@@ -26,7 +26,7 @@ from .mixed_precision import check_amp
 from .model import GANModel
 from .options import resolve
 from .run_folder import versions
-from .validation import ValidationSet, make_validation_set, metrics_of
+from .validation import Validation, make_validation
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Experiment:
     model: GANModel
     loader: Loader
     sample_batch: dict[str, np.ndarray]  # shown in every sample grid
-    validation_set: ValidationSet | None  # None: no validation
+    validation: Validation
     steps: int  # total
     record: dict[str, Any]  # the content of config.json
     warnings: list[str]  # what the user should know before the first step
@@ -55,68 +55,39 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     """
     name = model_name(model_class)
     reader, settings = reader_in(model_class, settings)
-    run, given = split_settings(settings)
-    is_demo = run.get("data") in (None, "demo")
-    is_quick = run.get("preset") == "quick"
-    if is_quick and is_demo:
-        raise InputError("--preset quick is for your own data; the embedded data has its own")
-    quick = model_class.quick_config if is_quick else {}
-    config = replace(
-        model_class.demo_config if is_demo else model_class.paper_config, **{**quick, **run}
-    )
+    config, given = configure(model_class, settings)
     choose_device(config.device)
     parallel.start()
-    amp_warnings = check_amp(config.amp)
+    warnings = check_amp(config.amp)
     check_installed(config.log or [])
     if config.format == "safetensors":
         formats.safetensors("--format safetensors cannot be written")
-    root: Any = None if is_demo else config.data
-    if config.data_root is not None:
-        check_reads_pairs(model_class, "--data-root is for list files of pairs")
-        root = layout.ListFile(layout.one_path(config.data or "demo"), config.data_root)
-    changed = model_class.demo_options if is_demo else model_class.quick_options if is_quick else {}
-    usual = {**changed, **model_class.options_from_data(root)}
-    options = resolve(model_class, {**usual, **given}, name)
+    root = data_root(model_class, config)
+    options = resolve(model_class, {**model_class.options_from_data(root), **given}, name)
     paddle.seed(config.seed)
     model = model_class(**options)
-    warnings = [*amp_warnings, *parallel.synchronise_batch_norm(model)]
+    warnings += parallel.synchronise_batch_norm(model)
     accelerate(model)
 
     bad_files: dict[str, None] | None = {} if config.on_bad_file == "skip" else None
-    dataset = reader.dataset if reader else model.dataset(root, train=True)
-    if dataset is None:
-        raise InputError(f"--data {config.data} contains nothing to train on")
-    if config.limit is not None:
-        dataset = dataset.limited(config.limit)
+    loader = make_loader(model, root, config, reader, bad_files)
+    dataset, per_epoch = loader.dataset, loader.steps_per_epoch
     if reader:
-        loader: Loader = PairLoader(reader, world_size=parallel.world_size())
+        test_set: ImageDataset | None = reader.test.dataset if reader.test else None
     else:
-        loader = Loader(
-            dataset,
-            config.batch_size,
-            seed=config.seed,
-            workers=config.workers,
-            rank=parallel.rank(),
-            world_size=parallel.world_size(),
-            bad=bad_files,
-        )
-    check_accumulate(config.accumulate, loader)
-    test_set = None if reader else model.dataset(root, train=False)
-    if reader and reader.test:
-        test_set = reader.test.dataset
-    validation_set = make_validation_set(
+        test_set = model.dataset(root, train=False)
+    validation = make_validation(
         model,
         dataset,
         test_set,
         config,
-        steps_per_epoch=loader.steps_per_epoch,
+        steps_per_epoch=per_epoch,
         batch_size=config.batch_size // (parallel.world_size() * config.accumulate),
         bad=bad_files,
     )
     if config.steps is None and config.epochs is None:
         raise InputError(f"{name} has no length of its own; give --steps or --epochs")
-    steps = config.steps or (config.epochs or 0) * loader.steps_per_epoch
-
+    steps = config.steps or (config.epochs or 0) * per_epoch
     record = {
         "model": name,
         "options": options,
@@ -130,21 +101,79 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         "versions": versions(),
     }
     warnings = data_warnings(dataset, root, bad_files) + warnings
-    if validation_set:
-        warnings.append(validation_set.describe())
-    elif metrics_of(model) and config.validate_every != 0:
+    if validation.items:
+        warnings.append(validation.describe())
+    elif validation.metrics and config.validate_every != 0:
         warnings.append("no validation: the data has no test set")
-    return Experiment(
-        config=config,
-        out=run_folder_of(model_class, config),
-        model=model,
-        loader=loader,
-        sample_batch=sample_batch(model, test_set or dataset, config.seed, bad_files),
-        validation_set=validation_set,
-        steps=steps,
-        record=record,
-        warnings=warnings,
-    )
+    shown = sample_batch(model, test_set or dataset, config.seed, bad_files)
+    out = run_folder_of(model_class, config)
+    return Experiment(config, out, model, loader, shown, validation, steps, record, warnings)
+
+
+def configure(
+    model_class: type[GANModel], settings: Mapping[str, Any]
+) -> tuple[RunConfig, dict[str, Any]]:
+    """Return the run's settings, and the options of the model that are given or not its own."""
+    run, given = split_settings(settings)
+    if run.get("data") in (None, "demo"):
+        if run.get("preset") == "quick":
+            raise InputError("--preset quick is for your own data; the embedded data has its own")
+        return replace(model_class.demo_config, **run), {**model_class.demo_options, **given}
+    if run.get("preset") == "quick":
+        run = {**model_class.quick_config, **run}
+        given = {**model_class.quick_options, **given}
+    return replace(model_class.paper_config, **run), given
+
+
+def data_root(model_class: type[GANModel], config: RunConfig) -> Any:
+    """Return what the model reads its data from; None: the embedded data."""
+    if config.data_root is None:
+        return None if config.data == "demo" else config.data
+    check_reads_pairs(model_class, "--data-root is for list files of pairs")
+    return layout.ListFile(layout.one_path(config.data or "demo"), config.data_root)
+
+
+def make_loader(
+    model: GANModel,
+    root: Any,
+    config: RunConfig,
+    reader: PairReader | None,
+    bad_files: dict[str, None] | None,
+) -> Loader:
+    """Return the training batches of this rank.
+
+    Raises:
+        InputError: there is no data, or the batch cannot be shared by ranks or parts.
+    """
+    size = parallel.world_size()
+    if reader:
+        if size > 1:
+            raise InputError("data=reader trains in one process; give --data a list file instead")
+        if reader.batch_num == 0:
+            raise InputError(
+                f"the reader has {len(reader.dataset)} pairs, fewer than a batch of "
+                f"{reader.batch_size}; lower batch_size, or set drop_last to False"
+            )
+        loader: Loader = reader
+    else:
+        dataset = model.dataset(root, train=True)
+        if dataset is None:
+            raise InputError(f"--data {config.data} contains nothing to train on")
+        loader = Loader(
+            dataset if config.limit is None else dataset.limited(config.limit),
+            config.batch_size,
+            seed=config.seed,
+            workers=config.workers,
+            rank=parallel.rank(),
+            world_size=size,
+            bad=bad_files,
+        )
+    if loader.batch_size // size % config.accumulate:
+        raise InputError(
+            f"--accumulate {config.accumulate} does not divide a batch of "
+            f"{loader.batch_size // size}; choose a divisor, or a --batch-size that is a multiple"
+        )
+    return loader
 
 
 def reader_in(
@@ -223,16 +252,6 @@ def model_name(model_class: type[GANModel]) -> str:
     homes = [c.__module__ for c in model_class.__mro__ if issubclass(c, GANModel)]
     home = next((m for m in homes if m.startswith("paddle_gans.models.")), homes[0])
     return home.rsplit(".", 1)[-1]
-
-
-def check_accumulate(parts: int, loader: Loader) -> None:
-    """Raise InputError if this rank's batch cannot be divided into so many parts."""
-    share = loader.batch_size // loader.world_size
-    if share % parts:
-        raise InputError(
-            f"--accumulate {parts} does not divide a batch of {share}; choose a divisor, "
-            f"or a --batch-size that is a multiple"
-        )
 
 
 def choose_device(device: str) -> None:

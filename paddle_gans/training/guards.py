@@ -111,7 +111,6 @@ class FiniteGuard:
             raise NotFinite(reason, step)
 
     def add(self, step: int, losses: dict[str, Tensor]) -> None:
-        """Remember a step's losses for ``check``."""
         self._pending.append((step, losses))
 
     def check(self) -> None:
@@ -173,7 +172,6 @@ class FullDisk:
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Whether an error was caused by a full disk or a quota."""
     cause = error.__cause__
     if isinstance(cause, OSError) and cause.errno in NO_SPACE:
         return True

@@ -45,7 +45,6 @@ def check_installed(names: Sequence[str]) -> None:
 
 
 def open_writer(name: str, folder: Path) -> Any:
-    """A logger's own writer for a folder."""
     package = importlib.import_module(PACKAGES[name])
     if name == "visualdl":
         return package.LogWriter(logdir=str(folder))
@@ -88,7 +87,6 @@ class Loggers:
                 self.add_samples(int(path.stem), read_image(path))
 
     def each(self, write: Callable[[str, Any], None]) -> None:
-        """Let ``write`` use every writer."""
         for name, writer in list(self.writers.items()):
             try:
                 write(name, writer)
@@ -97,7 +95,6 @@ class Loggers:
                 self.say(f"warning: --log {name} failed: {error!r}; training continues without it")
 
     def add_line(self, line: Mapping[str, Any]) -> None:
-        """Add a line of the log."""
         values = scalars(line)
         settings = {} if self.has_settings else comparable(self.record)
 
@@ -121,7 +118,6 @@ class Loggers:
         )
 
     def close(self) -> None:
-        """Write what is still in memory."""
         self.each(lambda name, writer: writer.close())
 
 

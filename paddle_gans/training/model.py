@@ -167,7 +167,6 @@ class GANModel(nn.Layer):
             setattr(self, f"{name}_ema", average_of(getattr(self, name)))
 
     def update_averages(self, step: int) -> None:
-        """Move each average towards its network."""
         decay = warm_up_decay(self.ema_decay, step) if self.ema_warm_up else self.ema_decay
         for name in self.ema_names:
             move_average(getattr(self, f"{name}_ema"), getattr(self, name), decay)
@@ -242,7 +241,6 @@ class Update:
         self.scaler = paddle.amp.GradScaler(enable=amp == "fp16", init_loss_scaling=2.0**15)
 
     def autocast(self):
-        """The context in which a training step runs."""
         return autocast(self.amp)
 
     def parts(self, batch: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:

@@ -29,7 +29,6 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """As typed on the command line."""
         return "--" + self.name.replace("_", "-")
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_reader._opencv import cv2
 from data_reader.atomic import atomic_path
 from data_reader.errors import disk_errors
+from data_reader.images import cv2
 from data_reader.transforms import denormalise
 
 CAPTION = 18  # height of a caption in pixels
@@ -110,7 +110,6 @@ class Curves:
             self.add(line)
 
     def add(self, line: dict) -> None:
-        """Add the next line of the log."""
         if "validation" in line:
             self._validations.append({"step": line["step"], "validation": line["validation"]})
         if "losses" not in line:
@@ -124,7 +123,6 @@ class Curves:
             self._stride *= 2
 
     def lines(self) -> list[dict]:
-        """Return the log for ``draw_curves``."""
         latest = [mean_line(self._latest)] if self._latest else []
         return self._lines + latest + self._validations
 
@@ -191,8 +189,13 @@ def plot(log: list[dict], title: str):
     axes = figure.subplots(len(charts), 1, sharex=True, squeeze=False)
     for axis, (kind, names) in zip(axes[:, 0], charts):
         for name in names:
-            draw = draw_loss if kind == "losses" else draw_metric
-            draw(axis, *curve(log, kind, name), name)
+            steps, values = curve(log, kind, name)
+            if kind == "validation":  # few points; NaN leaves a gap
+                axis.plot(steps, values, label=name, marker="o", markersize=3)
+                continue
+            smooth = running_mean(values, max(1, len(values) // 40))
+            (line,) = axis.plot(steps, smooth, label=name)
+            axis.plot(steps, values, color=line.get_color(), alpha=0.25, lw=0.7)
         axis.legend(loc="upper right" if kind == "losses" else "best", fontsize=8)
         axis.grid(alpha=0.3)
         axis.set_ylabel("loss" if kind == "losses" else "validation")
@@ -200,18 +203,6 @@ def plot(log: list[dict], title: str):
     axes[-1, 0].set_xlabel("step")
     figure.tight_layout()
     return figure
-
-
-def draw_loss(axis, steps: np.ndarray, values: np.ndarray, name: str) -> None:
-    """Plot a loss, raw (faint) and smoothed."""
-    smooth = running_mean(values, max(1, len(values) // 40))
-    (line,) = axis.plot(steps, smooth, label=name)
-    axis.plot(steps, values, color=line.get_color(), alpha=0.25, lw=0.7)
-
-
-def draw_metric(axis, steps: np.ndarray, values: np.ndarray, name: str) -> None:
-    """Plot a metric, with markers since there are few points; NaN leaves a gap."""
-    axis.plot(steps, values, label=name, marker="o", markersize=3)
 
 
 def curve(log: list[dict], kind: str, name: str) -> tuple[np.ndarray, np.ndarray]:

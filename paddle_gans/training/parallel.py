@@ -93,12 +93,10 @@ def convert_batch_norm(model: nn.Layer) -> None:
 
 
 def batch_norms(model: nn.Layer) -> list[nn.Layer]:
-    """Return the batch norms of a model, of any kind."""
     return [layer for layer in model.sublayers() if is_batch_norm(layer)]
 
 
 def is_batch_norm(layer: nn.Layer) -> bool:
-    """Return whether a layer keeps running statistics."""
     return isinstance(layer, nn.layer.norm._BatchNormBase)
 
 

@@ -20,7 +20,6 @@ def duration(seconds: float) -> str:
 
 
 def terminal_width() -> int:
-    """Columns of the terminal behind standard error."""
     return os.get_terminal_size(sys.stderr.fileno()).columns
 
 
@@ -66,7 +65,6 @@ class Progress:
             say(text)
 
     def advance(self) -> None:
-        """Count one step."""
         if self.bar is not None:
             self.bar.update(1)
 

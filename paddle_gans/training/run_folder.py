@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import paddle
 
-from data_reader._opencv import cv2
 from data_reader.atomic import atomic_write, remove_stale
 from data_reader.errors import InputError, disk_errors
+from data_reader.images import cv2
 from paddle_gans import __version__
 
 from .checkpoint import read_json, write_json
@@ -86,12 +86,10 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def best(self) -> Path:
-        """The folder of the weights with the best metric."""
         return self.path / "best"
 
     def config(self) -> dict[str, Any] | None:
@@ -106,7 +104,6 @@ class RunFolder:
         return config
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Write the configuration."""
         write_json(self.path / "config.json", config)
 
     def append(self, line: dict[str, Any]) -> None:
@@ -196,5 +193,4 @@ def compare(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
 
 
 def flag(name: str) -> str:
-    """Return the flag of an option."""
     return "--" + name.replace("_", "-")

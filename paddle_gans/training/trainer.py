@@ -6,7 +6,7 @@ import contextlib
 import signal
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from .progress import Progress
 from .resume import restore
 from .run_folder import RunFolder
 from .signals import Stopped, StopSignals
-from .validation import Validation, as_json, evaluating
+from .validation import as_json, evaluating
 
 CLOCK = "%Y-%m-%d %H:%M:%S"
 
@@ -80,6 +80,7 @@ def train(
         start = state.get("step", 0)
         parallel.require_same_start(start, experiment.out)
         progress = stack.enter_context(Progress(start, experiment.steps, verbose=is_rank0))
+        warnings += experiment.validation.resume(folder, start, experiment.steps)
         trainer = Trainer(experiment, folder, progress, state)
         trainer.on_log, trainer.on_sample = on_log, on_sample
         data = experiment.loader.dataset.describe()
@@ -87,7 +88,6 @@ def train(
             experiment.model.information(data, experiment.config.batch_size, experiment.steps)
             + experiment.warnings
             + warnings
-            + trainer.validation.warnings
         ):
             progress.say(line)
         if start >= experiment.steps:
@@ -140,9 +140,7 @@ class Trainer:
         self.update.load_state(state.get("scaler", {}))
         self.disk = FullDisk(self.config.on_full_disk == "go-on", progress.say)
         self.bad_files = BadFiles(self.loader.bad, folder.path, progress.say)
-        self.validation = Validation(
-            self.model, experiment.validation_set, folder, start=self.start, total=self.steps
-        )
+        self.validation = experiment.validation
         self.signals = StopSignals(patient=parallel.world_size() > 1)
         self.is_rank0 = parallel.rank() == 0
         self.saved_not_finite = False  # in this session
@@ -192,18 +190,15 @@ class Trainer:
     # One step
 
     def train_step(self, step: int, batch: Mapping[str, np.ndarray]) -> None:
-        """Train on a batch."""
         # All random numbers follow from (seed, rank, step), so no generator state is saved.
         paddle.seed(step_seed(self.config.seed, parallel.rank(), step))
         scale = self.model.lr_scale(step, self.loader.steps_per_epoch)
         for name, optimizer in self.model.optimizers.items():
             optimizer.set_lr(self.base_lrs[name] * scale)
         tensors = {name: from_numpy(array) for name, array in batch.items()}
-        try:
-            with self.guard.watch_step(self.model, step):  # checked by Update, undone here
-                losses = training_step(self.model, tensors, step, self.update)
-        except NotFinite as error:
-            raise self.not_finite_error(error) from None
+        # Update checks the losses, and the guard undoes a skipped step.
+        with self.explain_not_finite(), self.guard.watch_step(self.model, step):
+            losses = training_step(self.model, tensors, step, self.update)
         self.guard.add(step, losses)
         if self.guard.reasons:
             self.report_skip(step)
@@ -228,8 +223,8 @@ class Trainer:
             self.progress.advance()
             return False
 
-        with parallel.sync_errors():
-            self.check_losses()
+        with parallel.sync_errors(), self.explain_not_finite():
+            self.guard.check()
         metrics = self.measure(done) if validates else {}
         stops = parallel.any_rank(self.signals.received)
         logs, samples, saves = logs or stops, samples or stops, saves or stops
@@ -344,21 +339,23 @@ class Trainer:
             self.folder.loggers.add_samples(done, image)
         return image
 
-    def draw_curves(self, done: int) -> None:
-        """Draw the loss curves."""
-        title = f"{model_name(type(self.model))}, step {done}"
-        draw_curves(self.folder.curves(), self.folder.path / "losses.png", title)
-
     def draw(self, done: int) -> None:
         """Draw all images of a step. They are a courtesy: one that fails does not end the run.
 
         Raises:
             InputError: an image cannot be written; --on-full-disk decides what follows.
         """
+        title = f"{model_name(type(self.model))}, step {done}"
+        drawing = {
+            "sample grid": lambda: self.sample(done),
+            "loss curves": lambda: draw_curves(
+                self.folder.curves(), self.folder.path / "losses.png", title
+            ),
+        }
         drawn: dict[str, Any] = {}
-        for what, draw in (("sample grid", self.sample), ("loss curves", self.draw_curves)):
+        for what, draw in drawing.items():
             try:
-                drawn[what] = draw(done)
+                drawn[what] = draw()
             except InputError:
                 raise
             except Exception as error:  # of matplotlib, or of a model's own drawing
@@ -384,27 +381,23 @@ class Trainer:
         try:
             if self.is_rank0:
                 with contextlib.nullcontext() if required else self.disk.tolerate("checkpoint"):
-                    self.write_checkpoint(done, pools)
+                    # The checkpoint comes last: killed in between, the run writes both again.
+                    self.save_networks(self.folder.path, done)
+                    best = self.validation.best
+                    path = checkpoint.save_checkpoint(
+                        self.folder.checkpoints,
+                        self.model,
+                        self.state(done),
+                        self.config.keep,
+                        spare=best.step if best else None,
+                        others=pools,
+                        keep_every=self.config.keep_every,
+                    )
+                    self.progress.say(f"model saved: {path}")
                     written = True
         finally:
             if parallel.any_rank(written):  # all ranks wait for the first
                 self.saved = done
-
-    def write_checkpoint(self, done: int, pools: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Write the networks for inference and a checkpoint; ``pools`` are the other ranks'."""
-        # The checkpoint comes last: if the run is killed in between, both are written again.
-        self.save_networks(self.folder.path, done)
-        best = self.validation.best
-        checkpoint.save_checkpoint(
-            self.folder.checkpoints,
-            self.model,
-            self.state(done),
-            self.config.keep,
-            spare=best.step if best else None,
-            others=pools,
-            keep_every=self.config.keep_every,
-        )
-        self.progress.say(f"model saved: {self.folder.checkpoints / f'{done:06d}'}")
 
     def state(self, done: int) -> dict[str, Any]:
         """What a checkpoint holds besides networks and optimizers."""
@@ -436,26 +429,23 @@ class Trainer:
 
     # Losses that are not finite
 
-    def check_losses(self) -> None:
-        """Raise NotFiniteError if a loss since the last check is not finite."""
-        try:
-            self.guard.check()
-        except NotFinite as error:
-            raise self.not_finite_error(error) from None
-
-    def not_finite_error(self, error: NotFinite) -> NotFiniteError:
+    @contextlib.contextmanager
+    def explain_not_finite(self) -> Iterator[None]:
         """Say what happened and what helps, and save what is needed to look into it."""
-        saved = checkpoint.checkpoints(self.folder.checkpoints)
-        last = (
-            f"the last checkpoint is that of step {int(saved[-1].name)}"
-            if saved
-            else "there is no checkpoint yet"
-        )
-        return NotFiniteError(
-            f"{error.reason} at step {error.step + 1}; its batch: {self.files(error.step)}; "
-            f"{last}; {self.save_not_finite(error.step)}. Try a lower "
-            "--learning-rate or --on-nan skip, or look at these images"
-        )
+        try:
+            yield
+        except NotFinite as error:
+            saved = checkpoint.checkpoints(self.folder.checkpoints)
+            last = (
+                f"the last checkpoint is that of step {int(saved[-1].name)}"
+                if saved
+                else "there is no checkpoint yet"
+            )
+            raise NotFiniteError(
+                f"{error.reason} at step {error.step + 1}; its batch: {self.files(error.step)}; "
+                f"{last}; {self.save_not_finite(error.step)}. Try a lower "
+                "--learning-rate or --on-nan skip, or look at these images"
+            ) from None
 
     def report_skip(self, step: int) -> None:
         """Warn about a skipped step; of the first one, batch and state are saved."""
@@ -467,7 +457,6 @@ class Trainer:
         )
 
     def files(self, step: int) -> str:
-        """The files of a step's batch."""
         return ", ".join(self.loader.files(step)[:8])
 
     def save_not_finite(self, step: int) -> str:

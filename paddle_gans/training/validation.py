@@ -36,34 +36,6 @@ SEED = 0  # of everything random in it, whatever the run's own
 
 
 @dataclass(frozen=True)
-class ValidationSet:
-    """What to validate on, how often, what to measure, and which metric chooses the best."""
-
-    items: ImageDataset
-    every: int  # steps between validations
-    batch_size: int
-    metrics: Mapping[str, str]  # names and directions, see ``metrics_of``
-    train_items: ImageDataset | None = None  # without random augmentation
-    best_by: str | None = None
-    bad: dict[str, None] | None = None  # see data_reader.loader.read_item
-
-    @property
-    def indices(self) -> list[int]:
-        """The items used, the same every time: all, or ``MAX_ITEMS`` evenly spaced ones."""
-        return spread(len(self.items), MAX_ITEMS)
-
-    def describe(self) -> str:
-        """One line that says what is measured, on what, and how often."""
-        named = [
-            k if how == "none" else f"{k} ({how} is better)" for k, how in self.metrics.items()
-        ]
-        return (
-            f"validation every {self.every} steps and at the end, on {len(self.indices)} of "
-            f"{len(self.items)} validation items: {', '.join(named)}"
-        )
-
-
-@dataclass(frozen=True)
 class Best:
     """What the run folder's ``best/`` holds: the weights of ``step``, and the metric's value."""
 
@@ -72,220 +44,109 @@ class Best:
     step: int
 
 
-def make_validation_set(
-    model: GANModel,
-    train_set: ImageDataset,
-    test_set: ImageDataset | None,
-    config: RunConfig,
-    *,
-    steps_per_epoch: int,
-    batch_size: int,
-    bad: dict[str, None] | None = None,
-) -> ValidationSet | None:
-    """The validation set of a run; None without metrics or test set.
-
-    Raises:
-        InputError: the user asks for a validation that is impossible.
-    """
-    check_best_by(config.best_by, model.metrics, test_set, config.validate_every)
-    metrics = metrics_of(model)
-    if config.validate_every and not metrics:
-        raise InputError(
-            f"--validate-every {config.validate_every}: this model has no metrics; leave it out"
-        )
-    if not metrics or not test_set or config.validate_every == 0:
-        return None
-    items = test_set if config.limit is None else test_set.limited(config.limit)
-    # The discriminator's outputs alone are measured with each sample grid: epochs may be short.
-    every = config.validate_every or (steps_per_epoch if model.metrics else config.sample_every)
-    train_items = without_randomness(train_set)
-    return ValidationSet(items, every, batch_size, metrics, train_items, config.best_by, bad)
-
-
-def metrics_of(model: GANModel) -> dict[str, str]:
-    """All that a validation measures, and its direction: see ``GANModel.metrics``."""
-    has_outputs = type(model).discriminator_outputs is not GANModel.discriminator_outputs
-    return {**model.metrics, **(D_METRICS if has_outputs else {})}
-
-
-def check_best_by(
-    best_by: str | None,
-    metrics: Mapping[str, str],
-    test_set: ImageDataset | None,
-    validate_every: int | None,
-) -> None:
-    """Raise InputError for a metric that cannot choose the best checkpoint."""
-    if best_by is None:
-        return
-    flag = f"--best-by {best_by}"
-    choices = [name for name, better in metrics.items() if better != "none"]
-    if not choices:
-        raise InputError(f"{flag}: this model has no metric to choose by; leave it out")
-    if best_by not in choices:
-        hint = did_you_mean(best_by, choices)
-        if best_by in metrics:
-            hint = "it is logged only, without a better direction; "
-        raise InputError(f"{flag}: {hint}this model can choose by {' or '.join(choices)}")
-    if not test_set:
-        raise InputError(
-            f"{flag} needs a validation set, and this data has no test set; add one beside the "
-            "training set, or leave it out"
-        )
-    if validate_every == 0:
-        raise InputError(f"{flag} needs validation, and --validate-every 0 turns it off")
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Layer) -> Iterator[None]:
-    """Within the block the model is in evaluation mode, and no gradient is recorded."""
-    model.eval()
-    try:
-        with paddle.no_grad():
-            yield
-    finally:
-        model.train()
-
-
-def measure(
-    model: GANModel, validation_set: ValidationSet, stopped: Callable[[], bool] = lambda: False
-) -> dict[str, float]:
-    """The mean of each metric over the images; {} once ``stopped`` returns true.
-
-    A metric that is not finite is NaN. Training is not affected: each step seeds itself.
-
-    Raises:
-        InputError: an item cannot be read.
-    """
-    means: dict[str, float] = {}
-    with evaluating(model):
-        if model.metrics:
-            batches = batches_of(validation_set, validation_set.items, validation_set.indices)
-            means.update(mean_of(model.validate, batches, stopped))
-        if "d_generated" in validation_set.metrics:
-            means.update(discriminator_metrics(model, validation_set, stopped))
-    if stopped():
-        return {}
-    return {
-        name: means[name] if math.isfinite(means[name]) else math.nan
-        for name in validation_set.metrics
-    }
-
-
-def discriminator_metrics(
-    model: GANModel, validation_set: ValidationSet, stopped: Callable[[], bool]
-) -> dict[str, float]:
-    """The discriminator's mean output on training, validation and generated images."""
-    train, held_out = (
-        mean_of(
-            model.discriminator_outputs,
-            batches_of(validation_set, items, spread(len(items), D_ITEMS)),
-            stopped,
-        )
-        for items in (validation_set.train_items, validation_set.items)
-    )
-    return {
-        "d_real_train": train.get("real", math.nan),
-        "d_real_validation": held_out.get("real", math.nan),
-        "d_generated": held_out.get("generated", math.nan),
-    }
-
-
-def batches_of(
-    validation_set: ValidationSet, items: ImageDataset, indices: list[int]
-) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """Batches of items, the same every time, each with its size; seeds the framework."""
-    for start in range(0, len(indices), validation_set.batch_size):
-        part = indices[start : start + validation_set.batch_size]
-        rngs = [np.random.default_rng([SEED, i]) for i in part]
-        read = [read_item(items, i, rng, validation_set.bad) for i, rng in zip(part, rngs)]
-        paddle.seed(SEED + start)
-        yield len(part), {key: from_numpy(np.stack([x[key] for x in read])) for key in read[0]}
-
-
-def mean_of(
-    function: Callable[[dict[str, Tensor]], Mapping[str, Any]],
-    batches: Iterator[tuple[int, dict[str, Tensor]]],
-    stopped: Callable[[], bool],
-) -> dict[str, float]:
-    """The mean over all images of what ``function`` returns for batches; {} once ``stopped``."""
-    sums: dict[str, float] = collections.defaultdict(float)
-    count = 0
-    for size, batch in batches:
-        if stopped():
-            return {}
-        for name, value in function(batch).items():
-            sums[name] += float(value) * size
-        count += size
-    return {name: total / count for name, total in sums.items()}
-
-
-def spread(count: int, most: int) -> list[int]:
-    """Indices below ``count``: all of them, or ``most`` evenly spaced ones."""
-    few = min(count, most)
-    return [i * count // few for i in range(few)]
-
-
-def overfitting_warnings(history: list[Mapping[str, float]]) -> list[str]:
-    """Warn if the discriminator has memorised the training images.
-
-    Its output for validation images is then close to that for generated ones: more than 60 % of
-    the way from training to generated images, in each of the last three validations. Source: Karras
-    et al. 2020, "Training Generative Adversarial Networks with Limited Data", equation 1.
-    """
-    shares = []
-    for metrics in history[-MIN_CONSECUTIVE:]:
-        train, held_out, generated = (metrics.get(name, math.nan) for name in D_METRICS)
-        shares.append((train - held_out) / (train - generated) if train > generated else 0.0)
-    if len(shares) < MIN_CONSECUTIVE or not all(share > OVERFITTING for share in shares):
-        return []
-    return [
-        "the discriminator memorises the training images: its mean output is "
-        f"{train:.2f} on them, {held_out:.2f} on validation images and {generated:.2f} on "
-        "generated ones. --diff-augment color,translation,cutout, more images, or a lower "
-        "--d-learning-rate may help"
-    ]
-
-
 class Validation:
-    """The validations of a run so far, and the best of them; ``start`` is where it resumes."""
+    """Measures a model on a validation set, and remembers the metrics and the best of them.
+
+    ``metrics`` are names and directions, see ``metrics_of``; ``train_items`` have no random
+    augmentation; ``bad`` as in ``read_item``. Without ``items`` nothing is ever due.
+    """
 
     def __init__(
         self,
         model: GANModel,
-        validation_set: ValidationSet | None,
-        folder: RunFolder,
+        items: ImageDataset | None,
         *,
-        start: int,
-        total: int,
+        metrics: Mapping[str, str],
+        every: int = 1,  # steps between validations
+        batch_size: int = 1,
+        train_items: ImageDataset | None = None,
+        best_by: str | None = None,
+        bad: dict[str, None] | None = None,
     ):
-        self.model, self.validation_set, self.folder = model, validation_set, folder
-        self.total = total
-        self.history = folder.validations(start)  # metrics by step
-        self.best = read_best(folder.best)
-        self.best_by = validation_set.best_by if validation_set else None
-        self.warnings: list[str] = []
-        if self.best_by and not self._is_of_this_run(self.best, start):
-            if self.best or self.history:
-                self.warnings.append(
-                    f"the best {self.best_by} is searched from here on: weights before step "
-                    f"{start} were not kept by it"
-                )
-            self.best = None
+        self.model, self.items, self.train_items = model, items, train_items
+        self.metrics, self.every, self.batch_size = metrics, every, batch_size
+        self.best_by, self.bad = best_by, bad
         self._said: set[str] = set()
 
-    def _is_of_this_run(self, best: Best | None, start: int) -> bool:
-        """Whether it was chosen by the same metric, and at a step that is not repeated."""
-        return best is not None and best.metric == self.best_by and best.step <= start
+    def resume(self, folder: RunFolder, start: int, total: int) -> list[str]:
+        """Read the validations up to ``start`` of a run of ``total`` steps; returns warnings."""
+        self.folder, self.total = folder, total
+        self.history = folder.validations(start)  # metrics by step
+        best = self.best = read_best(folder.best)
+        # It must be chosen by the same metric, and at a step that is not repeated.
+        if not self.best_by or (best and best.metric == self.best_by and best.step <= start):
+            return []
+        self.best = None
+        if not (best or self.history):
+            return []
+        return [
+            f"the best {self.best_by} is searched from here on: weights before step {start} were "
+            "not kept by it"
+        ]
+
+    def describe(self) -> str:
+        """One line that says what is measured, on what, and how often."""
+        named = [
+            k if how == "none" else f"{k} ({how} is better)" for k, how in self.metrics.items()
+        ]
+        count = len(self.items)
+        return (
+            f"validation every {self.every} steps and at the end, on {min(count, MAX_ITEMS)} of "
+            f"{count} validation items: {', '.join(named)}"
+        )
 
     def is_due(self, done: int) -> bool:
         """Whether to validate after ``done`` steps; not twice."""
-        if self.validation_set is None or done == 0 or done in self.history:
+        if not self.items or done == 0 or done in self.history:
             return False
-        return done % self.validation_set.every == 0 or done == self.total
+        return done % self.every == 0 or done == self.total
 
-    def measure(self, stopped: Callable[[], bool]) -> dict[str, float]:
-        """The metrics now; {} once ``stopped`` returns true, or without a validation set."""
-        return measure(self.model, self.validation_set, stopped) if self.validation_set else {}
+    def measure(self, stopped: Callable[[], bool] = lambda: False) -> dict[str, float]:
+        """The mean of each metric over the images; {} once ``stopped`` returns true.
+
+        A metric that is not finite is NaN. Training is not affected: each step seeds itself.
+
+        Raises:
+            InputError: an item cannot be read.
+        """
+        means: dict[str, float] = {}
+        with evaluating(self.model):
+            if self.model.metrics:
+                means.update(self._means(self.model.validate, self.items, MAX_ITEMS, stopped))
+            if "d_generated" in self.metrics:
+                train, held_out = (
+                    self._means(self.model.discriminator_outputs, items, D_ITEMS, stopped)
+                    for items in (self.train_items, self.items)
+                )
+                means["d_real_train"] = train.get("real", math.nan)
+                means["d_real_validation"] = held_out.get("real", math.nan)
+                means["d_generated"] = held_out.get("generated", math.nan)
+        if stopped():
+            return {}
+        return {
+            name: means[name] if math.isfinite(means[name]) else math.nan for name in self.metrics
+        }
+
+    def _means(
+        self,
+        function: Callable[[dict[str, Tensor]], Mapping[str, Any]],
+        items: ImageDataset,
+        most: int,
+        stopped: Callable[[], bool],
+    ) -> dict[str, float]:
+        """The means of what ``function`` returns for batches of items, the same every time."""
+        indices = spread(len(items), most)
+        sums: dict[str, float] = collections.defaultdict(float)
+        for start in range(0, len(indices), self.batch_size):
+            if stopped():
+                return {}
+            part = indices[start : start + self.batch_size]
+            read = [read_item(items, i, np.random.default_rng([SEED, i]), self.bad) for i in part]
+            paddle.seed(SEED + start)
+            batch = {key: from_numpy(np.stack([x[key] for x in read])) for key in read[0]}
+            for name, value in function(batch).items():
+                sums[name] += float(value) * len(part)
+        return {name: total / len(indices) for name, total in sums.items()}
 
     def improves(self, metrics: Mapping[str, float]) -> bool:
         """Whether these metrics are the best so far."""
@@ -294,7 +155,7 @@ class Validation:
         if self.best is None:
             return True
         value, before = metrics[self.best_by], self.best.value
-        return value > before if self.model.metrics[self.best_by] == "higher" else value < before
+        return value > before if self.metrics[self.best_by] == "higher" else value < before
 
     def keep(
         self, done: int, metrics: Mapping[str, float], save_networks: Callable[[Path, int], None]
@@ -329,6 +190,110 @@ class Validation:
                 said.append(f"warning: {warning}")
             self._said.add(text)
         return said
+
+
+def make_validation(
+    model: GANModel,
+    train_set: ImageDataset,
+    test_set: ImageDataset | None,
+    config: RunConfig,
+    *,
+    steps_per_epoch: int,
+    batch_size: int,
+    bad: dict[str, None] | None = None,
+) -> Validation:
+    """The validation of a run; without items if it has no metrics, no test set, or wants none.
+
+    Raises:
+        InputError: the user asks for a validation that is impossible.
+    """
+    metrics, every = metrics_of(model), config.validate_every
+    if config.best_by is not None:
+        check_best_by(config.best_by, model.metrics, test_set, every)
+    if every and not metrics:
+        raise InputError(f"--validate-every {every}: this model has no metrics; leave it out")
+    if not metrics or not test_set or every == 0:
+        return Validation(model, None, metrics=metrics)
+    return Validation(
+        model,
+        test_set if config.limit is None else test_set.limited(config.limit),
+        metrics=metrics,
+        # The discriminator's outputs alone are measured with each sample grid: epochs may be short.
+        every=every or (steps_per_epoch if model.metrics else config.sample_every),
+        batch_size=batch_size,
+        train_items=without_randomness(train_set),
+        best_by=config.best_by,
+        bad=bad,
+    )
+
+
+def metrics_of(model: GANModel) -> dict[str, str]:
+    """All that a validation measures, and its direction: see ``GANModel.metrics``."""
+    has_outputs = type(model).discriminator_outputs is not GANModel.discriminator_outputs
+    return {**model.metrics, **(D_METRICS if has_outputs else {})}
+
+
+def check_best_by(
+    best_by: str,
+    metrics: Mapping[str, str],
+    test_set: ImageDataset | None,
+    validate_every: int | None,
+) -> None:
+    """Raise InputError for a metric that cannot choose the best checkpoint."""
+    flag = f"--best-by {best_by}"
+    choices = [name for name, better in metrics.items() if better != "none"]
+    if not choices:
+        raise InputError(f"{flag}: this model has no metric to choose by; leave it out")
+    if best_by not in choices:
+        hint = did_you_mean(best_by, choices)
+        if best_by in metrics:
+            hint = "it is logged only, without a better direction; "
+        raise InputError(f"{flag}: {hint}this model can choose by {' or '.join(choices)}")
+    if not test_set:
+        raise InputError(
+            f"{flag} needs a validation set, and this data has no test set; add one beside the "
+            "training set, or leave it out"
+        )
+    if validate_every == 0:
+        raise InputError(f"{flag} needs validation, and --validate-every 0 turns it off")
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Layer) -> Iterator[None]:
+    """Within the block the model is in evaluation mode, and no gradient is recorded."""
+    model.eval()
+    try:
+        with paddle.no_grad():
+            yield
+    finally:
+        model.train()
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Indices below ``count``: all of them, or ``most`` evenly spaced ones."""
+    few = min(count, most)
+    return [i * count // few for i in range(few)]
+
+
+def overfitting_warnings(history: list[Mapping[str, float]]) -> list[str]:
+    """Warn if the discriminator has memorised the training images.
+
+    Its output for validation images is then close to that for generated ones: more than 60 % of
+    the way from training to generated images, in each of the last three validations. Source: Karras
+    et al. 2020, "Training Generative Adversarial Networks with Limited Data", equation 1.
+    """
+    shares = []
+    for metrics in history[-MIN_CONSECUTIVE:]:
+        train, held_out, generated = (metrics.get(name, math.nan) for name in D_METRICS)
+        shares.append((train - held_out) / (train - generated) if train > generated else 0.0)
+    if len(shares) < MIN_CONSECUTIVE or not all(share > OVERFITTING for share in shares):
+        return []
+    return [
+        "the discriminator memorises the training images: its mean output is "
+        f"{train:.2f} on them, {held_out:.2f} on validation images and {generated:.2f} on "
+        "generated ones. --diff-augment color,translation,cutout, more images, or a lower "
+        "--d-learning-rate may help"
+    ]
 
 
 def as_json(metrics: Mapping[str, float]) -> dict[str, float | None]:
