@@ -17,7 +17,12 @@ setup(
     license="MIT",
     packages=find_packages(include=["paddle_gans*", "data_reader*"]),
     package_data={
-        "paddle_gans": ["py.typed", "pretrained/*/*.json", "pretrained/*/*.pdparams"],
+        "paddle_gans": [
+            "py.typed",
+            "pretrained/*/*.json",
+            "pretrained/*/*.pdparams",
+            "metrics/lpips_linear/*",
+        ],
         # The embedded data sets, a pattern for each depth of folders.
         "data_reader": ["demo/*/*.gz", "demo/*/*/*.*g", "demo/*/*/*/*.jpg"],
     },

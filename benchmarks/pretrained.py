@@ -73,8 +73,8 @@ RECIPES: dict[str, Recipe] = {
         title="grey drawings of scenes, still lifes and flowers to colour",
         limits="knows the colours of these drawings, not those of photographs",
         stages=(
-            "--base-dim 32 --load-size 128 --crop-size 96 --batch-size 4 --pretrain-steps 1500 "
-            f"{SHORT.replace('0.999', '0.995')} --amp bf16 --steps 3000",
+            "--base-dim 16 --load-size 128 --crop-size 96 --batch-size 4 --learning-rate 4e-4 "
+            f"--pretrain-steps 1500 {SHORT.replace('0.999', '0.995')} --amp bf16 --steps 4000",
         ),
         **DRAWN,
     ),

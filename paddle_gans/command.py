@@ -23,21 +23,27 @@ def add_options(
     title: str,
     options: Mapping[str, Any],
     defaults: Mapping[str, str] = {},
-    metavars: Mapping[str, str] = {},
+    metavars: Mapping[str, str | tuple[str, ...]] = {},
 ) -> None:
-    """A group of flags, one for each `paddle_gans.training.options.Option`.
+    """Add flags, one for each `paddle_gans.training.options.Option`.
 
+    They are in a group called ``title``; without one, in groups by their own headings.
     ``defaults`` and ``metavars`` replace what is shown for some defaults and values.
     """
-    group = parser.add_argument_group(title)
+    groups: dict[str, Any] = {}
     for name, option in options.items():
+        heading = title or option.heading
+        if heading not in groups:
+            groups[heading] = parser.add_argument_group(heading)
         default = defaults.get(name, option.default)
-        shown = [] if default is None else [f"({typed(option, default)})"]
+        negative = name.startswith("no_")
+        shown = [] if default is None or negative else [f"({typed(option, default)})"]
         settings: dict[str, Any] = {"help": " ".join([option.help, *shown]).replace("%", "%%")}
         if option.kind is bool:
-            settings["action"] = argparse.BooleanOptionalAction
+            settings["action"] = "store_true" if negative else argparse.BooleanOptionalAction
         elif option.choices:
             settings["choices"] = option.choices
+            settings["metavar"] = metavars.get(name)
         else:
             kinds = {int: "N", float: "X", str: "TEXT", list: "TEXT"}
             settings["metavar"] = metavars.get(name) or kinds.get(option.kind, "VALUE")
@@ -45,4 +51,4 @@ def add_options(
             settings["nargs"] = "+"
         elif option.kind is not bool:
             settings["type"] = option.kind
-        group.add_argument(option.flag, **settings)
+        groups[heading].add_argument(option.flag, **settings)

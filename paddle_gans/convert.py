@@ -31,7 +31,6 @@ HINTS = ("direction", "domains", "w_hpf", "norm_mode")
 
 
 def build_parser() -> Parser:
-    """The flags."""
     parser = Parser(
         prog="python -m paddle_gans.convert",
         description="Convert weights: other people's to ours, and ours to PyTorch or safetensors.",
@@ -60,8 +59,8 @@ def build_parser() -> Parser:
     more.add_argument(
         "--direction",
         choices=["a2b", "b2a"],
-        help="of a CycleGAN generator whose file is not called G_A or G_B, and of pix2pix's "
-        "training data (a2b)",
+        help="of a CycleGAN generator whose file is not called G_A or G_B, and of the training "
+        "data of pix2pix and CUT (a2b)",
     )
     more.add_argument(
         "--domains",
@@ -82,11 +81,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, convert, report.
-
-    Raises:
-        InputError: something given cannot be used; nothing is written.
-    """
+    """Parse, convert, report."""
     parser = build_parser()
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
     sources = [Path(name) for name in given.get("source", [])]
@@ -127,12 +122,12 @@ def from_others(sources: Sequence[Path], given: dict) -> int:
     if result.is_fan_alone:
         say(f"to train on faces with it: --w-hpf 1 --fan-weights {paths[0]}")
     elif any(one.name.startswith("generator") for one in result.networks):
-        say(f"python -m paddle_gans.infer --weights {given['to']} --input PHOTOS --output OUT")
+        source = "--count 64" if result.model == "dcgan" else "--input PHOTOS"
+        say(f"python -m paddle_gans.infer --weights {given['to']} {source} --output OUT")
     return 0
 
 
 def to_torch(sources: Sequence[Path], given: dict) -> int:
-    """Convert our weights to files for the authors' code."""
     from paddle_gans.conversion import to_torch as conversion
 
     for key in (*HINTS, "format"):

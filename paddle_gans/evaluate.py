@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from data_reader import framework
-from data_reader.errors import InputError
 from data_reader.output import say
 from paddle_gans import __version__
-from paddle_gans.command import Parser, run
-from paddle_gans.metrics import METRICS
+from paddle_gans.command import Parser, add_options, run
+from paddle_gans.metrics import METAVARS, EvalConfig
+from paddle_gans.training.options import options_of
 
 EXAMPLE = """
 examples:
   python -m paddle_gans.evaluate --weights runs/pix2pix --data facades
       PSNR, SSIM, CIEDE2000, chroma and grid artefacts (lattice) of the test pairs; accuracies if
       the truth is label maps
-  ... --features pt_inception-2015-12-05-6726825d.pth --lpips alexnet-owt-7be5be79.pth alex.pth
+  ... --features pt_inception-2015-12-05-6726825d.pth --lpips alexnet-owt-7be5be79.pth
       adds FID, KID and LPIPS; for StarGAN v2 of each ordered pair of domains, latent-guided and
       reference-guided, 10 outputs a source, and their diversity
   python -m paddle_gans.evaluate --weights runs/dcgan --data mnist --features features/digits
@@ -29,112 +27,34 @@ examples:
 
 
 def build_parser() -> Parser:
-    """Return the command's parser."""
     parser = Parser(
         prog="python -m paddle_gans.evaluate",
         description="Measure a trained model on images that it was not trained on.",
         epilog=EXAMPLE,
     )
-    parser.add_argument(
-        "--weights",
-        metavar="PATH|NAME",
-        help="a .pdparams file of a run folder, the folder, or the name of trained weights: "
-        "`python -m paddle_gans.weights` lists them",
-    )
-    parser.add_argument(
-        "--data",
-        metavar="PATH",
-        nargs="+",
-        help="the data set, in a layout for training, or `demo`: the embedded images",
-    )
-    parser.add_argument(
-        "--output", metavar="FILE", help="JSON file to write (metrics.json beside the weights)"
-    )
-    what = parser.add_argument_group("metrics")
-    what.add_argument(
-        "--metrics",
-        metavar="NAME",
-        nargs="+",
-        choices=METRICS,
-        help=f"of {', '.join(METRICS)} (all that the model and the given files allow)",
-    )
-    what.add_argument(
-        "--features",
-        metavar="FILE",
-        help="for fid and kid: the weights of FID's Inception v3 (.pth or .pdparams), or a "
-        "program of paddle.jit.save that returns features [N, D]",
-    )
-    what.add_argument(
-        "--lpips",
-        metavar=("BACKBONE", "LINEAR"),
-        nargs=2,
-        help="for lpips: AlexNet or VGG-16 of torchvision, and the authors' linear weights",
-    )
-    what.add_argument(
-        "--palette",
-        metavar="FILE",
-        help="for labels: `R G B name` a line (the colours of the truth)",
-    )
-    what.add_argument(
-        "--kid-subset", type=int, metavar="N", help="images in each of KID's 100 subsets (1000)"
-    )
-    images = parser.add_argument_group("images")
-    images.add_argument(
-        "--limit", type=int, metavar="N", help="the first N sources and real images of each set"
-    )
-    images.add_argument("--seed", type=int, metavar="N", help="seed of all random choices (0)")
-    images.add_argument(
-        "--outputs",
-        type=int,
-        metavar="N",
-        help="StarGAN v2: styles of a source and domain (10); models that generate from noise: "
-        "images (as many as are real, at most 10000)",
-    )
-    images.add_argument(
-        "--real",
-        choices=("train", "test"),
-        help="images that fid and kid compare with (test; train for StarGAN v2, as in its paper, "
-        "and for models that generate from noise)",
-    )
-    images.add_argument(
-        "--paired",
-        action="store_true",
-        help="unpaired data: testA/ and testB/ hold partners of equal names, which are the truth",
-    )
-    machine = parser.add_argument_group("machine")
-    machine.add_argument("--batch-size", type=int, metavar="N", help="images at a time (16)")
-    machine.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
-    machine.add_argument("--amp", choices=("off", "bf16", "fp16"), help="mixed precision (off)")
-    machine.add_argument(
-        "--cache",
-        metavar="DIR",
-        help="where features of real images are saved (metrics_cache beside the output)",
-    )
-    machine.add_argument("--no-cache", action="store_true", help="save no features")
+    add_options(parser, "", options_of(EvalConfig), metavars=METAVARS)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, measure, report."""
-    parser = build_parser()
-    given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
-    check(given, parser.prog)
+    given = vars(build_parser().parse_all(argv))
+    config = EvalConfig(**given)
     # Loading a program as a feature network prints warnings otherwise.
     os.environ.setdefault("GLOG_minloglevel", "1")
     framework.prepare()
     from paddle_gans.inference import loading
     from paddle_gans.metrics import measure, report, tasks
+    from paddle_gans.training.checkpoint import write_json
+    from paddle_gans.training.experiment import data_root
 
-    path = report.output_file(given["weights"], given.get("output"))
-    machine = {"device": given.get("device", "auto"), "amp": given.get("amp", "off")}
-    translate = loading.load(given["weights"], **machine)
-    tools = open_tools(given, path.parent)
-    root = given["data"][0] if len(given["data"]) == 1 else given["data"]
-    config = tasks.EvalConfig(
-        **chosen(given, "limit", "batch_size", "seed", "real", "outputs", "paired")
-    )
-    found, notes = tasks.find_tasks(translate, None if root == "demo" else root, config)
-    metrics, more = measure.choose(given.get("metrics"), found, tools)
+    path = report.output_file(config.weights, config.output)
+    translate = loading.load(config.weights, device=config.device, amp=config.amp)
+    tools = measure.open_tools(config, path.parent)
+    folders = config.data[0] if len(config.data) == 1 else config.data
+    root = data_root(type(translate.model), folders, config.data_root)
+    found, notes = tasks.find_tasks(translate, root, config)
+    metrics, more = measure.choose(found, tools)
     say(f"{translate.name} of step {translate.step} on {translate.device}: {', '.join(metrics)}")
     for note in [*notes, *more]:
         say(f"note: {note}")
@@ -146,49 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "fid" in metrics:
         warn_of_few_images(found, tools)
     content = describe(translate, given, tools, metrics)
-    content["counts"] = {
-        task.name: {"made": task.count, "real": task.reals.count} for task in found
-    }
-    report.write(path, {**content, "figures": rows, "means": means})
+    counts = {task.name: {"made": task.count, "real": task.reals.count} for task in found}
+    write_json(path, {**content, "counts": counts, "figures": rows, "means": means})
     say(f"\n{path}")
     return 0
-
-
-def chosen(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return the arguments of these names that were given."""
-    return {name: given[name] for name in names if name in given}
-
-
-def check(given: Mapping[str, Any], program: str) -> None:
-    """Raise InputError for missing or impossible arguments."""
-    if "weights" not in given:
-        raise InputError(
-            "--weights is missing: give a .pdparams file of a run folder, or the folder; "
-            f"{program} --help lists the flags"
-        )
-    if "data" not in given:
-        raise InputError("--data is missing: give the data set to evaluate on, or `demo`")
-    minimum = {"limit": 1, "batch_size": 1, "outputs": 1, "kid_subset": 2, "seed": 0}
-    for name, number in minimum.items():
-        if given.get(name, number) < number:
-            flag = f"--{name.replace('_', '-')}"
-            raise InputError(f"{flag} must be at least {number}, not {given[name]}")
-    if given.get("no_cache") and "cache" in given:
-        raise InputError("--cache and --no-cache exclude each other; give one of them")
-
-
-def open_tools(given: Mapping[str, Any], folder: Path):
-    """Open the networks and the palette that metrics need."""
-    from paddle_gans.metrics import cache, features, labels, measure
-
-    saved = None if given.get("no_cache") else Path(given.get("cache", folder / "metrics_cache"))
-    return measure.Tools(
-        features.open_features(given["features"]) if "features" in given else None,
-        features.open_lpips(*given["lpips"]) if "lpips" in given else None,
-        labels.read_palette(given["palette"]) if "palette" in given else None,
-        cache=cache.Cache(saved),
-        **chosen(given, "kid_subset", "seed", "batch_size"),
-    )
 
 
 def measure_all(tasks, metrics: Sequence[str], tools) -> dict[str, dict[str, float]]:
@@ -237,7 +118,7 @@ def describe(translate, given: Mapping[str, Any], tools, metrics: Sequence[str])
         "step": translate.step,
         "given": {key: value for key, value in given.items() if key != "output"},
         "metrics": list(metrics),
-        "kid_subset": tools.kid_subset if "kid" in metrics else None,
+        "kid_subset": tools.config.kid_subset if "kid" in metrics else None,
         **networks,
     }
 

@@ -41,7 +41,6 @@ LOG_TAIL = 2000  # characters of the output of an exporter that crashed
 
 
 def build_parser() -> Parser:
-    """Return the parser of the command's flags."""
     parser = Parser(
         prog="python -m paddle_gans.export",
         description="Export a trained model as programs that run without this package.",
@@ -66,11 +65,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, export in a separate process, report.
-
-    Raises:
-        InputError: an argument cannot be used, or the export is wrong; nothing is left behind.
-    """
+    """Parse, export in a separate process, report."""
     parser = build_parser()
     given = vars(parser.parse_all(argv))
     if "run" not in given:
@@ -130,8 +125,10 @@ def export(source: Path, kind: str, output: Path) -> dict[str, Any]:
         result, log = Path(place) / "report.json", Path(place) / "log.txt"
         request = {"weights": str(source), "format": kind, "output": str(output),
                    "report": str(result)}  # fmt: skip
+        paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")]
         # Only the framework's own kernels can be traced.
-        environment = {**os.environ, "PADDLE_GANS_FAST_CPU": "0", "PYTHONPATH": python_path()}
+        environment = {**os.environ, "PADDLE_GANS_FAST_CPU": "0",
+                       "PYTHONPATH": os.pathsep.join(filter(None, paths))}  # fmt: skip
         command = [sys.executable, *WORKER, json.dumps(request)]
         with log.open("wb") as output_file:
             process = subprocess.Popen(
@@ -164,14 +161,7 @@ def export(source: Path, kind: str, output: Path) -> dict[str, Any]:
     )
 
 
-def python_path() -> str:
-    """Return the PYTHONPATH with which the other process finds this package."""
-    here = str(Path(__file__).resolve().parent.parent)
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-
-
 def report(about: dict[str, Any], output: Path) -> None:
-    """Print the programs, how exact they are, and how to run them."""
     examples = {}  # one for each kind of inputs
     for program in about["programs"]:
         inputs = "; ".join(f"{x['name']} {axes(x['shape'])}" for x in program["inputs"])
@@ -188,7 +178,6 @@ def report(about: dict[str, Any], output: Path) -> None:
 
 
 def axes(shape: Sequence[Any]) -> str:
-    """Return a shape as text."""
     return f"[{', '.join(map(str, shape))}]"
 
 

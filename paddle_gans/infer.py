@@ -26,7 +26,6 @@ examples:
 
 
 def build_parser() -> Parser:
-    """Return the parser of the flags that every model has."""
     parser = Parser(
         prog="python -m paddle_gans.infer",
         description="Translate images and videos with a trained model.",
@@ -86,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from data_reader.images import left_out
     from paddle_gans.inference import files, loading
     from paddle_gans.inference.progress import counted
+    from paddle_gans.inference.translator import takes_images
     from paddle_gans.training.options import options_of
 
     weights = loading.read(path)
@@ -98,14 +98,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(answer)
         return 0
 
-    require_files(weights, given)
+    needs_input = takes_images(weights.model_class)
+    require_files(weights.networks[0].model, needs_input, given)
     output, overwrite = given["output"], given.get("overwrite", False)
     settings = {
         key: given[key] for key in ("tile", "overlap", *weights.translate_options) if key in given
     }
     translate = loading.build(weights, given.get("device", "auto"), given.get("amp", "off"))
     translate.check(**settings)  # before the output folder is created
-    if not weights.takes_images:
+    if not needs_input:
         written = files.save_generated(translate(**settings), output, overwrite)
         say(f"{counted(len(written), 'file')} in {output}")
         return 0
@@ -126,8 +127,8 @@ def find_task(model_class: type) -> type:
     from data_reader.domains import Domains
     from data_reader.photos import Photos
     from paddle_gans.inference.domains_task import DomainTask
+    from paddle_gans.inference.files import Task
     from paddle_gans.inference.photos_task import PhotoTask
-    from paddle_gans.inference.task import Task
     from paddle_gans.inference.translator import by_data
 
     return by_data(model_class, {Domains: DomainTask, Photos: PhotoTask}, Task)
@@ -154,12 +155,11 @@ def describe_model(parser: Parser, weights, task_options: Mapping[str, Any], exa
         parser.epilog = f"\nexamples:{example}"
 
 
-def require_files(weights, given: Mapping[str, Any]) -> None:
+def require_files(name: str, needs_input: bool, given: Mapping[str, Any]) -> None:
     """Raise InputError if --output is missing, or --input is missing or superfluous."""
-    name = weights.networks[0].model
     if "output" not in given:
         raise InputError("--output is missing: give the file or folder to write")
-    if ("input" in given) != weights.takes_images:
+    if ("input" in given) != needs_input:
         raise InputError(
             f"{name} generates from noise; omit --input"
             if "input" in given
@@ -168,7 +168,6 @@ def require_files(weights, given: Mapping[str, Any]) -> None:
 
 
 def noun_for(jobs) -> str:
-    """Return what the inputs are called."""
     kinds = {job.is_video for job in jobs}
     return "file" if len(kinds) > 1 else "video" if kinds == {True} else "image"
 

@@ -39,7 +39,6 @@ examples:
 
 
 def build_parser() -> Parser:
-    """Return the parser of the command's flags."""
     parser = Parser(
         prog="python -m paddle_gans.serve",
         description="Try trained models on a page in the browser.",
@@ -80,12 +79,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, open the models, serve the page until stopped.
-
-    Raises:
-        InputError: an argument cannot be used; no server was started.
-        ImportError: Gradio is not installed.
-    """
+    """Parse, open the models, serve the page until stopped."""
     parser = build_parser()
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
     runs = [pretrained.locate(name) for name in given.get("runs") or pretrained.names()]
@@ -99,9 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     port = free_port(host, given.get("port"))
     gradio = import_gradio()
     framework.prepare()
-    from paddle_gans.serving import app, uploads
+    from paddle_gans.serving import app, images
 
-    limits = uploads.Limits(given.get("max_upload", 10.0), given.get("max_pixels", 1.0))
+    limits = images.Limits(given.get("max_upload", 10.0), given.get("max_pixels", 1.0))
     settings = {"share": given.get("share", False), "queue": queue, "limits": limits}
     # The framework keeps state per thread, so one thread opens and uses the models.
     with ThreadPoolExecutor(1) as pool, tempfile.TemporaryDirectory() as folder, SignalsStop():
@@ -112,11 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def import_gradio():
-    """Import Gradio without its telemetry.
-
-    Raises:
-        ImportError: it is not installed or too old; the message says how to install it.
-    """
+    """Import Gradio without its telemetry."""
     if importlib.util.find_spec("gradio") is None:
         version = ".".join(map(str, sys.version_info[:2]))
         raise ImportError(f"the page needs Gradio, which is missing in Python {version}: {INSTALL}")
@@ -131,7 +121,6 @@ def import_gradio():
 
 
 def listen(gradio, page, host: str, port: int, settings: dict) -> None:
-    """Serve the page until Ctrl-C."""
     from paddle_gans.serving import app
 
     # Gradio requests its own page to see whether it works; do not ask a proxy for this machine.
@@ -152,7 +141,6 @@ def listen(gradio, page, host: str, port: int, settings: dict) -> None:
 
 
 def open_all(runs: Sequence[str], device: str, limits, folder: str, pool) -> list:
-    """Open the models and return their tabs."""
     from paddle_gans.inference import loading
     from paddle_gans.serving import app
 
@@ -181,7 +169,6 @@ def free_port(host: str, wanted: int | None) -> int:
 
 
 def print_address(host: str, local: str, public: str | None, share: bool) -> None:
-    """Print where the page is."""
     say(f"the page is at {local} (Ctrl-C stops it)")
     if host not in (LOCAL, "localhost", "::1"):
         say(f"--host {host}: other machines can open it too, and it has no password")

@@ -35,9 +35,7 @@ def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
     parser.add_argument(
         "--model", metavar="NAME", required=True, help=f"one of {', '.join(models.names())}"
     )
-    for heading in dict.fromkeys(option.heading for option in OPTIONS.values()):
-        group = {name: o for name, o in OPTIONS.items() if o.heading == heading}
-        add_options(parser, heading, group, defaults, METAVARS)
+    add_options(parser, "", OPTIONS, defaults, METAVARS)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -47,7 +45,6 @@ def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, train, report."""
     argv = list(sys.argv[1:] if argv is None else argv)
     name = named_model(argv)
     if name is None:  # --help, or an error

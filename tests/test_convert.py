@@ -14,7 +14,7 @@ import paddle_gans
 from data_reader.errors import InputError
 from paddle_gans import convert, models
 from paddle_gans.conversion import from_others
-from paddle_gans.conversion.networks import network_of
+from paddle_gans.conversion.networks import blur_filters, network_of
 from paddle_gans.networks.fan import FAN
 from paddle_gans.training import fan_weights, resume
 from paddle_gans.training.options import resolve
@@ -26,6 +26,8 @@ RESNET = {
     "generator": "resnet_9blocks", "discriminator": "patch_gan", "base_dim": 4, "residual_num": 2
 }  # fmt: skip
 ARTICLE = {"base_dim": 4, "residual_num": 2}
+CUT = {"base_dim": 4, "residual_num": 3}
+DCGAN = {"generator": "paper", "crop_size": 64, "channels": 3, "base_dim": 4, "noise": "normal"}
 STAR = {**TINY["stargan_v2"], "domains": "cat,dog,wild"}
 NETS = ("generator", "mapping_network", "style_encoder")
 
@@ -36,7 +38,7 @@ def theirs(model: str, part: str, options: dict, seed: int = 0) -> dict[str, np.
     random = np.random.default_rng(seed)
     for x in layer.state_dict().values():
         x.set_value(random.uniform(0.1, 1, x.shape).astype("float32"))
-    return name_maps.to_reference(layer, rename)
+    return {**name_maps.to_reference(layer, rename), **blur_filters(layer)}
 
 
 def save(path: Path, state: dict) -> Path:
@@ -60,7 +62,8 @@ def refused(*words) -> str:
 def assert_arrays(folder: Path, part: str, model: str, options: dict, seed: int = 0) -> None:
     """The network in the folder is the one that ``theirs`` made."""
     layer, rename = network_of(model, part, resolve(models.find(model), options, model))
-    expected = name_maps.to_ours(theirs(model, part, options, seed), layer, rename)
+    given = without(theirs(model, part, options, seed), ".filt")
+    expected = name_maps.to_ours(given, layer, rename)
     found = paddle_file.load(folder / f"{part}.pdparams")
     assert set(found) - {"__paddle_gans__"} == set(expected)
     for name, x in expected.items():
@@ -82,6 +85,11 @@ def assert_arrays(folder: Path, part: str, model: str, options: dict, seed: int 
         ("horse2zebra.pth", "cyclegan", "generator_ab", RESNET),
         ("G_AB_199.pth", "cyclegan", "generator_ab", ARTICLE),
         ("D_B_199.pth", "cyclegan", "discriminator_b", ARTICLE),
+        ("latest_net_G.pth", "cut", "generator", CUT),
+        ("latest_net_D.pth", "cut", "discriminator", CUT),
+        ("netG_epoch_24.pth", "dcgan", "generator", DCGAN),
+        ("netG_epoch_24.pth", "dcgan", "generator", {**DCGAN, "crop_size": 32, "channels": 1}),
+        ("netD_epoch_24.pth", "dcgan", "discriminator", DCGAN),
     ],
 )
 def test_a_file_becomes_its_network(tmp_path, file, model, part, options):
@@ -91,8 +99,11 @@ def test_a_file_becomes_its_network(tmp_path, file, model, part, options):
     if part.startswith("generator"):
         translate = paddle_gans.load(tmp_path / "run")
         assert translate.name == model
-        known = {k: v for k, v in options.items() if k != "discriminator"}
+        known = without(options, "discriminator")
         assert {k: translate.options[k] for k in known} == known
+        if model == "dcgan":
+            assert translate(count=2)[0].shape[:2] == (options["crop_size"],) * 2
+            return
         photo = noise_image(0, 128, 128)
         assert translate(photo).shape == photo.shape
     else:
@@ -119,6 +130,45 @@ def test_a_folder_is_converted_whole_and_its_newest_epoch(tmp_path):
     discriminator = layer_arrays(model.discriminator_a)
     written = paddle_file.load(tmp_path / "run" / "discriminator_a.pdparams")
     np.testing.assert_array_equal(discriminator["layers.0.weight"], written["layers.0.weight"])
+
+
+def test_the_authors_order_under_other_names_is_not_pytorch_gans(tmp_path, capsys):
+    options = {**RESNET, "affine": True}
+    weights = theirs("cyclegan", "generator_ab", options)
+    renamed = {f"_orig_mod.{k}".replace("conv_block", "block"): x for k, x in weights.items()}
+    run(save(tmp_path / "G_A2B_epoch33.pth", renamed), "--to", tmp_path / "run")
+    assert_arrays(tmp_path / "run", "generator_ab", "cyclegan", options)
+    assert "ResNet generator of junyanz" in capsys.readouterr().out
+    run(tmp_path / "run", "--to-torch", tmp_path / "back")
+    assert set(torch_file.load(tmp_path / "back" / "latest_net_G_A.pth")) == set(weights)
+    assert "norm instance with affine=True" in capsys.readouterr().out
+
+
+def test_cut_without_its_projections(tmp_path, capsys):
+    """netF only trains. ``--direction`` is that of the training data."""
+    for name, part in {"G": "generator", "D": "discriminator"}.items():
+        weights = theirs("cut", part, CUT)
+        save(
+            tmp_path / "cut" / f"latest_net_{name}.pth",
+            {f"module.{k}": x for k, x in weights.items()},
+        )
+    heads = save(tmp_path / "cut" / "latest_net_F.pth", {"mlp_0.0.weight": zeros(8, 3)})
+    run(tmp_path / "cut", "--to", tmp_path / "run", "--direction", "b2a")
+    assert_arrays(tmp_path / "run", "generator", "cut", CUT)
+    assert paddle_gans.load(tmp_path / "run").options["direction"] == "b2a"
+    out = capsys.readouterr().out
+    assert "latest_net_F.pth is CUT's netF, which only training uses" in out
+    assert "skipped: a blur, whose weights are fixed" in out
+    run(tmp_path / "run", "--to-torch", tmp_path / "back")
+    weights, back = (
+        theirs("cut", "generator", CUT),
+        torch_file.load(tmp_path / "back" / "latest_net_G.pth"),
+    )
+    assert {name: x.tolist() for name, x in back.items()} == {
+        n: x.tolist() for n, x in weights.items()
+    }
+    assert "--netG resnet_3blocks --ngf 4" in capsys.readouterr().out
+    assert "which only training uses; give netG" in refused(heads, "--to", tmp_path / "heads")
 
 
 def test_a_direction_is_taken_where_no_name_says_it(tmp_path):
@@ -232,20 +282,23 @@ def test_pix2pix_of_paddlegan(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5])
-def test_cyclegan_of_paddlegan_has_norms_that_do_nothing(tmp_path, scale):
+def test_cyclegan_whose_norms_have_parameters(tmp_path, scale):
+    """PaddleGAN's do nothing, and are left out."""
     weights = theirs("cyclegan", "generator_ab", RESNET)
-    for name in ("model.2", "model.5", "model.10.conv_block.2"):
-        weights[f"{name}.scale"] = np.full(4, scale, "float32")
-        weights[f"{name}.bias"] = np.zeros(4, "float32")
+    for name, x in theirs("cyclegan", "generator_ab", {**RESNET, "affine": True}).items():
+        if name not in weights:
+            value = scale if name.endswith("weight") else 0
+            weights[name.replace("weight", "scale")] = np.full_like(x, value)
     path = tmp_path / "CycleGAN.pdparams"
     paddle.save({"netG_A": weights, "netG_B": weights}, str(path))
-    if scale != 1:
-        assert "has affine instance norm" in refused(path, "--to", tmp_path / "run")
-        assert not (tmp_path / "run").exists()
-        return
     run(path, "--to", tmp_path / "run")
+    translate = paddle_gans.load(tmp_path / "run")
+    assert translate.options["affine"] == (scale != 1)
     for part in ("generator_ab", "generator_ba"):
-        assert_arrays(tmp_path / "run", part, "cyclegan", RESNET)
+        if scale == 1:
+            assert_arrays(tmp_path / "run", part, "cyclegan", RESNET)
+        else:
+            assert set(getattr(translate.model, part).encoder[2].scale.tolist()) == {scale}
 
 
 @pytest.mark.parametrize("by_paddle", [True, False], ids=["PaddleGAN", "PyTorch's names"])
@@ -325,6 +378,11 @@ def strangers() -> dict[str, tuple[dict, str]]:
             "has batch norm",
         ),
         "resnet without norm": (without(resnet, ".1.bias", ".4.bias", ".7.bias"), "has no norm"),
+        "CUT with other blurs": (
+            changed(theirs("cut", "generator", CUT), model__7__filt=zeros(8, 1, 3, 3)),
+            "is nearly a ResNet generator of taesungp/contrastive-unpaired-translation, 3 blocks, "
+            "but differs; unexpected: model.7.filt",
+        ),
         "discriminator of 4 channels": (
             changed(judge, model__0__weight=zeros(2, 4, 4, 4)), "has batch norm and takes 4"
         ),
@@ -339,6 +397,10 @@ def strangers() -> dict[str, tuple[dict, str]]:
         "pixel discriminator": ({"net.0.weight": zeros(4, 3, 1, 1)}, "ours judge patches"),
         "discriminator of 2 layers": (
             {f"model.{i}.weight": zeros(4, 3, 4, 4) for i in (0, 2, 5, 8)}, "has 2 layers"
+        ),
+        "DCGAN of 128 pixels": (
+            {f"main.{3 * i}.weight": zeros(4, 4, 4, 4) for i in range(6)},
+            "has images of 128 pixels and 4 channels",
         ),
         "another network": ({"features.0.weight": zeros(3, 3)}, "unknown network"),
         "one network of three": (

@@ -10,6 +10,7 @@ import pytest
 from conftest import noise_image
 
 import paddle_gans
+from data_reader.errors import InputError
 from data_reader.transforms import normalise
 from paddle_gans import convert
 from paddle_gans.conversion import detect, from_others, networks, state_dicts
@@ -131,11 +132,17 @@ def test_discriminator_of_pix2pix(tmp_path):
 # CycleGAN: instance norm without parameters.
 
 
-@pytest.mark.parametrize("norm", ["instance", "old"])
-@pytest.mark.parametrize(("upsample", "dropout"), [(False, False), (False, True), (True, False)])
-def test_resnet(tmp_path, norm, upsample, dropout):
-    network = reference.ResNet(4, 2, norm, upsample=upsample, dropout=dropout)
+@pytest.mark.parametrize("norm", ["instance", "old", "affine"])
+@pytest.mark.parametrize(
+    "how", [{}, {"dropout": True}, {"upsample": True}, {"name": "block"}], ids=str
+)
+def test_resnet(tmp_path, norm, how):
+    network = reference.ResNet(4, 2, norm, **how)
     path = save(reference.shaken(network), tmp_path / "horse2zebra.pth")
+    if norm == "affine" and "upsample" in how:
+        with pytest.raises(InputError, match="has affine instance norm"):
+            layers(path)
+        return
     ours = layers(path)["generator_ab"]
     if norm == "old":  # the authors throw these statistics away
         for layer in network.modules():
@@ -143,6 +150,28 @@ def test_resnet(tmp_path, norm, upsample, dropout):
                 layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
     x = random_images()
     assert_equal(ours(paddle.to_tensor(x)), theirs(network, x))
+
+
+def test_cut(tmp_path):
+    """Blurs instead of strides; netF is left out. The file has a wrapper of a compiled network."""
+    nets = {
+        "G": reference.ResNet(4, 2, blur=True),
+        "D": reference.PatchGAN(4, 3, "instance", blur=True),
+    }
+    for name, network in nets.items():
+        reference.shaken(network)
+        state = {f"_orig_mod.{key}": x for key, x in network.state_dict().items()}
+        save(state, tmp_path / "horse2zebra_CUT" / f"latest_net_{name}.pth")
+    heads = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8))
+    state = {f"mlp_0.{key}": x for key, x in heads.state_dict().items()}
+    save(state, tmp_path / "horse2zebra_CUT" / "latest_net_F.pth")
+    ours, x = layers(tmp_path / "horse2zebra_CUT"), random_images(side=48)
+    assert_equal(ours["generator"](paddle.to_tensor(x)), theirs(nets["G"], x))
+    assert_equal(ours["discriminator"](paddle.to_tensor(x)), theirs(nets["D"], x))
+    found = back(tmp_path, tmp_path / "horse2zebra_CUT")
+    for path in found:
+        assert_loads(nets[path.stem[-1]], path)
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize("even", [False, True], ids=["authors", "PyTorch-GAN"])
@@ -174,6 +203,23 @@ def test_a_whole_cyclegan_is_loaded_and_trained_on(tmp_path):
     after = paddle_gans.load(tmp_path / "more").model.generator_ab
     for name, x in layer_arrays(translate.model.generator_ab).items():
         np.testing.assert_array_equal(layer_arrays(after)[name], x)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(64, 3), (32, 1)])
+def test_dcgan_and_back(tmp_path, size, channels):
+    nets = {
+        "netG": reference.DCGAN(4, 10, size=size, channels=channels),
+        "netD": reference.DCGAN(4, size=size, channels=channels),
+    }
+    state = {f"{name}_state_dict": reference.shaken(net).state_dict() for name, net in nets.items()}
+    path = save({**state, "epoch": 7}, tmp_path / "weights.tar")
+    ours = layers(path)
+    z = np.random.default_rng(0).standard_normal((2, 10)).astype("float32")
+    x = random_images(channels, size)
+    assert_equal(ours["generator"](paddle.to_tensor(z)), theirs(nets["netG"], z))
+    assert_equal(ours["discriminator"](paddle.to_tensor(x)), theirs(nets["netD"], x))
+    for file in back(tmp_path, path):
+        assert_loads(nets[file.stem], file)
 
 
 # Spectral norm: what inference divides by.

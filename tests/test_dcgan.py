@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 import pytest
 from conftest import TINY, noise_image, real_data
+from paddle import nn
 
 import paddle_gans
 from data_reader import InputError
@@ -24,6 +25,39 @@ def test_networks_follow_the_size(size, channels):
     image = Generator(size, channels, base_dim=4)(paddle.zeros([2, 100]))
     assert image.shape == [2, channels, size, size]
     assert Discriminator(size, channels, base_dim=4)(image).shape == [2, 1]
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_the_papers_networks_have_convolutions_alone(size):
+    model = DCGAN(generator="paper", crop_size=size, base_dim=4, noise="normal")
+    for network in (model.generator, model.discriminator):
+        convs = [x for x in network.sublayers() if isinstance(x, (nn.Conv2D, nn.Conv2DTranspose))]
+        assert len(convs) == (4 if size == 32 else 5)
+        assert all(conv.bias is None for conv in convs)
+        assert not any(isinstance(x, (nn.Linear, nn.MaxPool2D)) for x in network.sublayers())
+    image = model.generator(model.noise(3))
+    assert image.shape == [3, 1, size, size]
+    assert model.discriminator(image).shape == [3, 1]
+    noise = model.noise(500).numpy()
+    assert noise.std() == pytest.approx(1, rel=0.02)
+    assert noise.max() > 3
+    (field,) = model.generator_inputs()
+    assert (field.values, field.range) == ("normal", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({}, "add --crop-size 64"), ({"crop_size": 64, "upsample": "resize"}, "leave --upsample out")],
+)
+def test_what_the_papers_generator_cannot_do(options, said):
+    with pytest.raises(InputError, match=said):
+        DCGAN(generator="paper", **options)
+
+
+def test_the_papers_networks_are_trained_and_drawn(tmp_path):
+    options = {"generator": "paper", "crop_size": 32, "base_dim": 4, "noise": "normal"}
+    paddle_gans.train("dcgan", steps=2, batch_size=4, out=tmp_path / "run", **options)
+    assert paddle_gans.load(tmp_path / "run")(count=2, seed=1)[0].shape == (32, 32, 3)
 
 
 def test_defaults_are_the_articles():

@@ -95,10 +95,11 @@ def test_infer_and_evaluate_by_name_write_into_the_working_directory(tmp_path, m
     assert sorted(pretrained.FOLDER.rglob("*")) == before
 
 
-def test_fine_tuning_starts_from_the_weights(tmp_path):
+def test_fine_tuning_starts_from_the_weights(tmp_path, capsys):
     options = pretrained_options("pix2pix_demo")
     paddle_gans.train("pix2pix", data="demo", steps=1, limit=2, out=tmp_path / "run",
                       init_from="pix2pix_demo", learning_rate=0.0, **options)  # fmt: skip
+    assert "weights from pix2pix_demo\n" in capsys.readouterr().out
     image = example("pix2pix_demo")
     given, tuned = paddle_gans.load("pix2pix_demo"), paddle_gans.load(tmp_path / "run")
     assert np.array_equal(given(image), tuned(image))

@@ -24,9 +24,9 @@ from draw_demo.streets import street_scene
 from paddle_gans.serve import free_port, main
 from paddle_gans.serving import label_canvas
 from paddle_gans.serving.app import build, make_tabs, titles
+from paddle_gans.serving.images import Limits, read_upload
 from paddle_gans.serving.model_tab import BUG, ModelTab, in_pool
 from paddle_gans.serving.tabs import GeneratedTab
-from paddle_gans.serving.uploads import Limits, read_upload
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LIMITS = Limits(megabytes=2.0, megapixels=0.02)

@@ -72,21 +72,43 @@ class Block(nn.Module):
         return x + getattr(self, self.name)(x)
 
 
-class ResNet(nn.Module):
-    """``upsample`` is PyTorch-GAN's nearest neighbour and convolution; else a transposed one."""
+class Blur(nn.Module):
+    """CUT's filter of ``channels``: halves the sides, or doubles them with ``up``."""
 
-    def __init__(self, d, blocks, norm="instance", *, upsample=False, dropout=False, channels=3):
+    def __init__(self, channels, up=False):
+        super().__init__()
+        line, self.up = torch.tensor([1.0, 3, 3, 1] if up else [1.0, 2, 1]), up
+        self.register_buffer("filt", (torch.outer(line, line) / 16).repeat(channels, 1, 1, 1))
+
+    def forward(self, x):
+        x = F.pad(x, (1, 1, 1, 1), "replicate" if self.up else "reflect")
+        if not self.up:
+            return F.conv2d(x, self.filt, stride=2, groups=x.shape[1])
+        return F.conv_transpose2d(x, self.filt, None, 2, 2, groups=x.shape[1])[..., 1:-1, 1:-1]
+
+
+class ResNet(nn.Module):
+    """``upsample`` is PyTorch-GAN's nearest neighbour and convolution; else a transposed one.
+
+    ``blur`` is CUT's; ``name`` is that of the blocks' list.
+    """
+
+    def __init__(
+        self, d, blocks, norm="instance", *, upsample=False, dropout=False, channels=3,
+        blur=False, name=None,
+    ):  # fmt: skip
         super().__init__()
         bias, make = norm != "batch", norm_layer(norm)
         layers = [nn.ReflectionPad2d(3), nn.Conv2d(channels, d, 7, bias=bias), make(d), nn.ReLU()]
         for i in (1, 2):
-            conv = nn.Conv2d(i * d, 2 * i * d, 3, 2, 1, bias=bias)
-            layers += [conv, make(2 * i * d), nn.ReLU()]
-        name = "block" if upsample else "conv_block"
+            conv = nn.Conv2d(i * d, 2 * i * d, 3, 1 if blur else 2, 1, bias=bias)
+            layers += [conv, make(2 * i * d), nn.ReLU(), *([Blur(2 * i * d)] if blur else [])]
+        name = name or ("block" if upsample else "conv_block")
         layers += [Block(4 * d, norm, name, dropout) for _ in range(blocks)]
         for i in (4, 2):
-            if upsample:
-                layers += [nn.Upsample(scale_factor=2), nn.Conv2d(i * d, i * d // 2, 3, 1, 1)]
+            if upsample or blur:
+                up = Blur(i * d, up=True) if blur else nn.Upsample(scale_factor=2)
+                layers += [up, nn.Conv2d(i * d, i * d // 2, 3, 1, 1)]
             else:
                 up = nn.ConvTranspose2d(i * d, i * d // 2, 3, 2, 1, output_padding=1, bias=bias)
                 layers += [up]
@@ -100,13 +122,15 @@ class ResNet(nn.Module):
 
 
 class PatchGAN(nn.Module):
-    """``even`` is PyTorch-GAN's: four strides of 2, a padded last convolution."""
+    """``even`` is PyTorch-GAN's: four strides of 2, a padded last convolution; ``blur`` CUT's."""
 
-    def __init__(self, d, channels, norm, layers=3, even=False):
+    def __init__(self, d, channels, norm, layers=3, even=False, blur=False):
         super().__init__()
-        model = [nn.Conv2d(channels, d, 4, 2, 1), nn.LeakyReLU(0.2)]
+        model = [nn.Conv2d(channels, d, 4, 1 if blur else 2, 1), nn.LeakyReLU(0.2)]
         for i in range(layers):
+            model += [Blur(d * 2**i)] if blur else []
             stride = 2 if even or i < layers - 1 else 1
+            stride = 1 if blur else stride
             conv = nn.Conv2d(d * 2**i, d * 2 ** (i + 1), 4, stride, 1, bias=norm != "batch")
             model += [conv, norm_layer(norm)(d * 2 ** (i + 1)), nn.LeakyReLU(0.2)]
         model += [nn.ZeroPad2d((1, 0, 1, 0))] if even else []
@@ -114,6 +138,29 @@ class PatchGAN(nn.Module):
 
     def forward(self, x):
         return self.model(x)
+
+
+class DCGAN(nn.Module):
+    """The generator of PyTorch's tutorial: [N, z] to images of ``size`` pixels; or its judge."""
+
+    def __init__(self, d, z=None, *, size=64, channels=3):
+        super().__init__()
+        layers, width = [], d * size // 8
+        conv = nn.ConvTranspose2d if z else nn.Conv2d
+        steps = [(z, width, 1, 0)] if z else [(channels, d, 2, 1)]
+        widths = [d * 2**i for i in range((size // 8).bit_length())]
+        widths = widths[::-1] if z else widths
+        steps += [(a, b, 2, 1) for a, b in zip(widths, widths[1:])]
+        steps += [(d, channels, 2, 1)] if z else [(width, 1, 1, 0)]
+        for i, (a, b, stride, padding) in enumerate(steps):
+            norm = [nn.BatchNorm2d(b)] if i > 0 or z else []
+            last = [nn.ReLU() if z else nn.LeakyReLU(0.2)]
+            layers += [conv(a, b, 4, stride, padding, bias=False)]
+            layers += [*norm, *last] if i < len(steps) - 1 else [nn.Tanh() if z else nn.Flatten()]
+        self.main = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.main(x[..., None, None] if x.ndim == 2 else x)
 
 
 class ResBlk(nn.Module):
@@ -253,7 +300,7 @@ def shaken(network, seed=0):
     for name, x in network.state_dict().items():
         if name.endswith("running_var"):
             x.uniform_(0.3, 2)
-        elif x.is_floating_point():
+        elif x.is_floating_point() and not name.endswith("filt"):
             fan_in = x[0].numel() if x.ndim > 1 else 1
             spread = torch.randn_like(x) / fan_in**0.5
             one = x.ndim == 1 and name.endswith("weight")

@@ -11,13 +11,14 @@ import numpy as np
 
 from data_reader.errors import InputError
 
-from .networks import CLOVAAI, DEPTHS, JUNYANZ, PYTORCH_GAN
+from .networks import CLOVAAI, DEPTHS, JUNYANZ, PYTORCH_GAN, TAESUNGP, TUTORIAL
 from .state_dicts import Match, StateDict
 
 LEVEL = "model.model.1.model"  # the second level of a U-Net; the next ones follow with .3.model
 KINDS = (
     f"known are generators (unet_256, unet_128, resnet) and PatchGANs of {JUNYANZ} and PaddleGAN, "
-    f"CycleGAN's networks of {PYTORCH_GAN}, and StarGAN v2's of {CLOVAAI} and PaddleGAN"
+    f"CycleGAN's networks of {PYTORCH_GAN}, CUT's of {TAESUNGP}, and StarGAN v2's of {CLOVAAI} "
+    f"and PaddleGAN, and those of {TUTORIAL}"
 )
 STARGAN_PARTS = ("generator", "mapping_network", "style_encoder")
 STARGAN_MAX_CHANNELS = 512  # assumed if no network reaches its limit
@@ -31,7 +32,7 @@ def detect(state: StateDict) -> Match:
     """
     if any(".spectral_norm." in name for name in [*state.arrays, *state.vectors]):
         raise InputError(f"{state} is a discriminator with spectral norm; ours have none")
-    for detector in (unet, junyanz_resnet, pytorch_gan_resnet, stargan, patch_gan):
+    for detector in (unet, resnet, stargan, patch_gan, dcgan):
         match = detector(state)
         if match is not None:
             if state.vectors and "discriminator" in match.part:
@@ -101,35 +102,43 @@ def unet(state: StateDict) -> Match | None:
     return Match(what, "pix2pix", "generator", options)
 
 
-def junyanz_resnet(state: StateDict) -> Match | None:
-    return resnet(state, "conv_block", JUNYANZ, "resnet_9blocks")
+def resnet(state: StateDict) -> Match | None:
+    """Generators that are one list: three convolutions, residual blocks, three convolutions.
 
-
-def pytorch_gan_resnet(state: StateDict) -> Match | None:
-    return resnet(state, "block", PYTORCH_GAN, "article")
-
-
-def resnet(state: StateDict, block: str, origin: str, kind: str) -> Match | None:
-    """CycleGAN's generators, which are one list: three convolutions, blocks, three more."""
-    blocks = state.count(rf"model\.(\d+)\.{block}\.")
+    The layers without weights between them tell the projects apart: CUT's blurs come before each
+    block and convolution, PyTorch-GAN's upsampling before the last convolutions.
+    """
+    blocks = state.count(r"model\.(\d+)\.(?:conv_)?block\.")
     second = conv_shape(state, "model.4.weight", 3)
     first = conv_shape(state, "model.1.weight", 7) or second[1:2] + (3,)  # missing: a near miss
     if not second or not blocks:
         return None
+    named = state.count(r"model\.\d+\.(conv_block)\.") > 0
+    block = "conv_block" if named else "block"
+    model, options = "cyclegan", {"base_dim": first[0], "residual_num": blocks}
+    if conv_shape(state, "model.8.weight", 3):
+        origin, model, begin, end = TAESUNGP, "cut", 12, 9
+    elif named or conv_shape(state, f"model.{blocks + 17}.weight", 7):
+        origin, begin, end = JUNYANZ, 10, 7
+        options["generator"] = "resnet_9blocks"
+    else:
+        origin, begin, end = PYTORCH_GAN, 10, 9
+        options["generator"] = "article"
     what = f"ResNet generator of {origin}, {blocks} blocks"
-    last = conv_shape(state, f"model.{10 + blocks + (7 if block == 'conv_block' else 9)}.weight", 7)
+    last = conv_shape(state, f"model.{begin + blocks + end}.weight", 7)
     check_channels(state, what, first, last[0] if last else None)
     norm = norm_of(state, "model.2")
     if not any(f"model.{i}.bias" in state.arrays for i in (1, 4, 7)) and norm == "instance":
         norm = "no"
-    if norm != "instance":
-        why = f"has {norm} norm, where CycleGAN's here is instance norm without parameters"
+    if norm == "affine instance" and options.get("generator") == "resnet_9blocks":
+        options["affine"] = True
+    elif norm != "instance":
+        why = f"has {norm} norm, where {model}'s here is instance norm without parameters"
         raise unsupported(state, what, why)
-    dropout = f"model.10.{block}.6.weight" in state.arrays and (
-        f"model.10.{block}.5.weight" not in state.arrays
+    dropout = f"model.{begin}.{block}.6.weight" in state.arrays and (
+        f"model.{begin}.{block}.5.weight" not in state.arrays
     )
-    options = {"generator": kind, "base_dim": first[0], "residual_num": blocks}
-    return Match(what, "cyclegan", "generator", options, dropout and block == "conv_block")
+    return Match(what, model, "generator", options, dropout and named, block=block)
 
 
 def patch_gan(state: StateDict) -> Match | None:
@@ -146,6 +155,10 @@ def patch_gan(state: StateDict) -> Match | None:
         check_channels(state, what, first, None)
         options = {"discriminator": "article", "base_dim": first[0]}
         return Match(what, "cyclegan", "discriminator", options)
+    if convs == [0, 3, 7, 11, 14]:
+        what = f"NLayerDiscriminator of {TAESUNGP}"
+        check_channels(state, what, first, None)
+        return Match(what, "cut", "discriminator", {"base_dim": first[0]})
     what = f"NLayerDiscriminator of {JUNYANZ} or PaddleGAN"
     if convs != [0, 2, 5, 8, 11]:
         if convs[-1] == 2 + 3 * (len(convs) - 2):
@@ -166,6 +179,26 @@ def patch_gan(state: StateDict) -> Match | None:
         f"has {norm} norm and takes {first[1]} channels, where pix2pix's here has batch norm and "
         "takes 6, CycleGAN's instance norm without parameters and 3",
     )
+
+
+def dcgan(state: StateDict) -> Match | None:
+    """DCGAN's networks, each a list; the number of convolutions gives the size of the images."""
+    places = [i for i in range(32) if conv_shape(state, f"main.{i}.weight", 4)]
+    size = 2 ** (len(places) + 1)
+    is_generator = places[:2] == [0, 3]
+    if places != [max(0, 3 * i - (not is_generator)) for i in range(len(places))] or size < 16:
+        return None
+    first, last = (state.shape(f"main.{places[i]}.weight") for i in (0, -1))
+    channels, base_dim = (last[1], last[0]) if is_generator else (first[1], first[0])
+    part = "generator" if is_generator else "discriminator"
+    what = f"{part} of {TUTORIAL}, {size} pixels"
+    if size not in (32, 64) or channels not in (1, 3):
+        why = f"has images of {size} pixels and {channels} channels, where dcgan's here have 32 or "
+        raise unsupported(state, what, f"{why}64 and 1 or 3")
+    options = {"generator": "paper", "crop_size": size, "channels": channels, "base_dim": base_dim}
+    if is_generator:
+        options.update(noise_dim=first[0], noise="normal")
+    return Match(what, "dcgan", part, options)
 
 
 def stargan(state: StateDict) -> Match | None:

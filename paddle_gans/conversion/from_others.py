@@ -30,6 +30,8 @@ MAX_GROWTH = 8  # parameters that shapes may ask for, in numbers that the file h
 HINTS = {  # what the user may say about each model
     "pix2pix": ("direction", "norm_mode"),
     "cyclegan": ("direction",),
+    "cut": ("direction",),
+    "dcgan": (),
     "stargan_v2": ("domains", "w_hpf"),
 }
 
@@ -84,7 +86,14 @@ def convert(sources: Sequence[Path], hints: Hints) -> Conversion:
         states += found
         if others:
             notes.append(f"{path}: skipped, not weights: {', '.join(others[:5])}")
-    matches = [(state, detect(state)) for state in states]
+    matches = [(state, detect(state)) for state in states if not is_projection(state)]
+    left = [
+        f"{state} is CUT's netF, which only training uses"
+        for state in filter(is_projection, states)
+    ]
+    if not matches:
+        raise InputError(f"{left[0]}; give netG")
+    notes += [f"left out: {sentence}" for sentence in left]
     of = {match.model: state for state, match in matches}
     if len(of) > 1:
         both = ", ".join(f"{state} is of {model}" for model, state in of.items())
@@ -103,6 +112,11 @@ def convert(sources: Sequence[Path], hints: Hints) -> Conversion:
         result.networks.append(Converted(name, state, match, network, rows))
     result.notes += assumptions(result, hints)
     return result
+
+
+def is_projection(state: StateDict) -> bool:
+    """Whether a state dict is the network that CUT compares patches with, netF."""
+    return state.count(r"mlp_(\d+)\.") > 0
 
 
 def weight_files(sources: Sequence[Path]) -> list[Path]:
@@ -189,6 +203,8 @@ def options_of(
         stargan_v2.check_options(given["domains"].split(","), *sizes)
     else:
         given = merged(named)
+        if model == "cut":
+            given["direction"] = hints.direction or "a2b"
         if model == "pix2pix":
             # PaddleGAN evaluates with batch norm in training mode.
             of_paddle = all(state.of_paddle for state in states.values())
@@ -248,6 +264,8 @@ def assumptions(result: Conversion, hints: Hints) -> list[str]:
         mode = result.options["norm_mode"]
         whose = {"running": "of training, as with test.py --eval", "instance": "of each image"}
         notes.append(f"batch norm uses the statistics {whose[mode]}; --norm-mode {others[mode]}")
+    if result.options.get("noise") == "normal":
+        notes.append("images are drawn from normal noise, as in the tutorial")
     if any(one.match.dropout for one in result.networks):
         notes.append("dropout is skipped, which affects training only")
     if any(one.source.vectors for one in result.networks):

@@ -12,7 +12,7 @@ from paddle import nn
 
 from data_reader.errors import InputError
 from paddle_gans.models import _stargan_v2_networks as stargan
-from paddle_gans.models import cyclegan, pix2pix
+from paddle_gans.models import cut, cyclegan, dcgan, pix2pix
 from paddle_gans.networks.fan import FAN
 from paddle_gans.weights import name_maps
 from paddle_gans.weights.arrays import difference, load_state_strict
@@ -22,6 +22,8 @@ from .state_dicts import Match, StateDict
 
 JUNYANZ = "junyanz/pytorch-CycleGAN-and-pix2pix"
 PYTORCH_GAN = "eriklindernoren/PyTorch-GAN"
+TAESUNGP = "taesungp/contrastive-unpaired-translation"
+TUTORIAL = "PyTorch's DCGAN tutorial"
 CLOVAAI = "clovaai/stargan-v2"
 
 DEPTHS = {"unet_256": 8, "unet_128": 7}
@@ -29,6 +31,8 @@ DEPTHS = {"unet_256": 8, "unet_128": 7}
 DISCRIMINATORS = {
     "pix2pix": ["discriminator"],
     "cyclegan": ["discriminator_a", "discriminator_b"],
+    "cut": ["discriminator"],
+    "dcgan": ["discriminator"],
     "stargan_v2": ["discriminator"],
 }
 
@@ -90,8 +94,40 @@ def of_cyclegan(part: str, options: Mapping[str, Any]) -> Network:
     if kind != "article":  # which always resizes
         refuse_resize(options)
     rename = name_maps.pytorch_gan_generator if kind == "article" else name_maps.junyanz_resnet
-    layer = cyclegan.GENERATORS[kind](d, blocks, "deconv")
+    layer = cyclegan.GENERATORS[kind](d, blocks, "deconv", options["affine"])
     return Network(layer, partial(rename, num_blocks=blocks))
+
+
+def of_cut(part: str, options: Mapping[str, Any]) -> Network:
+    d = options["base_dim"]
+    if part == "discriminator":
+        return Network(cut.Discriminator(d), name_maps.junyanz_patch_gan)
+    return Network(cut.Generator(d, options["residual_num"]), name_maps.cut_generator)
+
+
+def blur_filters(layer: nn.Layer) -> dict[str, np.ndarray]:
+    """The filters that CUT's authors keep among the weights, by their names there."""
+    filters, channels = {}, 0
+    for i, part in enumerate(layer.layers if isinstance(layer, CUT_NETWORKS) else ()):
+        if isinstance(part, nn.Conv2D):
+            channels = part.weight.shape[0]
+        elif isinstance(part, (cut.BlurPool, nn.Upsample)):
+            line = np.float32([1, 2, 1] if isinstance(part, cut.BlurPool) else [1, 3, 3, 1])
+            filters[f"model.{i}.filt"] = np.tile(np.outer(line, line) / 16, (channels, 1, 1, 1))
+    return filters
+
+
+CUT_NETWORKS = (cut.Generator, cut.Discriminator)
+
+
+def of_dcgan(part: str, options: Mapping[str, Any]) -> Network:
+    if options["generator"] != "paper":
+        raise InputError("dcgan has no counterpart to convert, except with --generator paper")
+    size, channels, d = options["crop_size"], options["channels"], options["base_dim"]
+    if part == "discriminator":
+        return Network(dcgan.PaperDiscriminator(size, channels, d), name_maps.dcgan)
+    layer = dcgan.PaperGenerator(size, channels, options["noise_dim"], d)
+    return Network(layer, name_maps.dcgan)
 
 
 def of_stargan_v2(part: str, options: Mapping[str, Any]) -> Network:
@@ -113,7 +149,10 @@ def of_stargan_v2(part: str, options: Mapping[str, Any]) -> Network:
     return Network(stargan.Discriminator(dims, count), rename)
 
 
-BUILDERS = {"pix2pix": of_pix2pix, "cyclegan": of_cyclegan, "stargan_v2": of_stargan_v2}
+BUILDERS = {
+    "pix2pix": of_pix2pix, "cyclegan": of_cyclegan, "cut": of_cut, "dcgan": of_dcgan,
+    "stargan_v2": of_stargan_v2,
+}  # fmt: skip
 
 
 def min_parameters(model: str, part: str, options: Mapping[str, Any]) -> int:
@@ -126,9 +165,11 @@ def min_parameters(model: str, part: str, options: Mapping[str, Any]) -> int:
         dims = stargan.channels(options["crop_size"], options["base_dim"], options["max_channels"])
         return sum(9 * a * b for a, b in zip(dims, dims[1:]))
     d = options["base_dim"]
+    if model == "dcgan":
+        return 8 * (d * options["crop_size"] // 8) ** 2
     if part.startswith("discriminator"):
         return 16 * (4 * d) * (8 * d)
-    if options["generator"] in DEPTHS:
+    if options.get("generator") in DEPTHS:
         return 2 * (DEPTHS[options["generator"]] - 4) * 16 * (8 * d) ** 2
     return 2 * options["residual_num"] * 9 * (4 * d) ** 2
 
@@ -144,13 +185,18 @@ class Row(NamedTuple):
 
 def load_into(network: Network, state: StateDict, match: Match) -> list[Row]:
     """Load a state dict into a network of ours."""
-    layer, rename = network
-    if match.dropout:  # the fifth entry of a ResNet's blocks
-        original = rename
-        rename = lambda name: re.sub(r"(\.conv_block)\.5$", r"\1.6", original(name))  # noqa: E731
+    layer, original = network
+
+    def rename(name: str) -> str:
+        name = original(name)
+        if match.dropout:  # the fifth entry of a ResNet's blocks
+            name = re.sub(r"(\.conv_block)\.([56])$", lambda m: f"{m[1]}.{int(m[2]) + 1}", name)
+        return name.replace("conv_block", match.block)
+
     ours_of = {theirs: ours for ours, theirs in name_maps.reference_names(layer, rename).items()}
     expected = name_maps.reference_shapes(layer, rename)
-    notes = {n: why_skipped(state, n, match) for n in state.arrays if n not in expected}
+    filters = blur_filters(layer)
+    notes = {n: why_skipped(state, n, match, filters) for n in state.arrays if n not in expected}
     kept = {name: array for name, array in state.arrays.items() if not notes.get(name)}
     kept.update({name: np.zeros(expected[name], "float32") for name in match.zeros})
     wrong = difference(expected, kept)
@@ -173,7 +219,7 @@ def load_into(network: Network, state: StateDict, match: Match) -> list[Row]:
     return rows + zeros
 
 
-def why_skipped(state: StateDict, name: str, match: Match) -> str:
+def why_skipped(state: StateDict, name: str, match: Match, filters: Mapping) -> str:
     """Why an array is not needed; "" if no reason is known."""
     layer, _, last = name.rpartition(".")
     if name.endswith(COUNTER):
@@ -182,7 +228,9 @@ def why_skipped(state: StateDict, name: str, match: Match) -> str:
         return "skipped: instance norm uses each image's own statistics"
     norm = [state.arrays.get(f"{layer}.{part}") for part in ("weight", "bias")]
     identity = norm[1] is not None and np.all(norm[0] == 1) and np.all(norm[1] == 0)
-    if match.model == "cyclegan" and identity and last in ("weight", "bias"):
+    if name in filters and np.array_equal(filters[name], state.arrays[name]):
+        return "skipped: a blur, whose weights are fixed"
+    if match.model in ("cyclegan", "cut") and identity and last in ("weight", "bias"):
         return f"skipped: a norm's {'scale of 1' if last == 'weight' else 'shift of 0'}"
     if name == "hpf.filter":
         return "skipped: follows from w_hpf"

@@ -16,7 +16,18 @@ from paddle_gans.training.options import resolve
 from paddle_gans.weights import formats, name_maps, torch_write
 from paddle_gans.weights.arrays import load_state_strict
 
-from .networks import CLOVAAI, DISCRIMINATORS, JUNYANZ, PYTORCH_GAN, Row, network_of, require_known
+from .networks import (
+    CLOVAAI,
+    DISCRIMINATORS,
+    JUNYANZ,
+    PYTORCH_GAN,
+    TAESUNGP,
+    TUTORIAL,
+    Row,
+    blur_filters,
+    network_of,
+    require_known,
+)
 
 SUFFIXES = (".pth", ".pt", ".ckpt")
 # The files of the authors' programs. Their D_A judges what G_A makes, images of B.
@@ -48,6 +59,8 @@ class TorchFile:
             state[name] = np.ascontiguousarray(array, "float32")
             if name.endswith(".running_var"):
                 state[name[: -len(".running_var")] + name_maps.COUNTER] = np.zeros((), "int64")
+        filters = blur_filters(layer)
+        state.update(filters)
         if model == "stargan_v2":
             self.state[part] = state
         else:
@@ -55,7 +68,8 @@ class TorchFile:
         ours = {theirs: mine for mine, theirs in name_maps.reference_names(layer, rename).items()}
         for name, array in state.items():
             source = f"{part}.{ours[name]}" if name in ours else ""
-            note = "" if source else "a counter that its batch norm expects"
+            fixed = "a fixed filter" if name in filters else "a counter that its batch norm expects"
+            note = "" if source else fixed
             self.rows.append(Row(source, array.shape, name, note))
 
     def load_line(self, path: Path) -> str:
@@ -98,6 +112,12 @@ def discriminators(folder: Path, model: str) -> dict[str, np.ndarray]:
 def file_of(model: str, part: str, options: Mapping[str, Any]) -> tuple[str, str]:
     """The name of a network's file, and whose code loads it."""
     is_discriminator = part.startswith("discriminator")
+    if model == "dcgan":
+        return "netD" if is_discriminator else "netG", TUTORIAL
+    if model == "cut":
+        generator = f"--netG resnet_{options['residual_num']}blocks --ngf"
+        kind = "--netD basic --ndf" if is_discriminator else generator
+        return JUNYANZ_FILES[part], f"{TAESUNGP}, {kind} {options['base_dim']}"
     kind = options["discriminator" if is_discriminator else "generator"]
     if kind in ("patch_gan", "paper", "unet_256", "unet_128", "resnet_9blocks"):
         return JUNYANZ_FILES[part], class_of(kind, options)
@@ -119,7 +139,8 @@ def class_of(kind: str, options: Mapping[str, Any]) -> str:
         "unet_128": f"UnetGenerator(3, 3, 7, ngf={d}), norm batch",
     }
     blocks = options.get("residual_num")
-    resnet = f"ResnetGenerator(3, 3, ngf={d}, n_blocks={blocks}), norm instance"
+    affine = " with affine=True" if options.get("affine") else ""
+    resnet = f"ResnetGenerator(3, 3, ngf={d}, n_blocks={blocks}), norm instance{affine}"
     return f"{JUNYANZ}: {classes.get(kind, resnet)}"
 
 

@@ -35,7 +35,6 @@ class Format:
 
 
 def write_paddle(program: Program, stem: Path) -> None:
-    """Save a program for Paddle Inference and ``paddle.jit.load``."""
     with input_errors(f"Paddle {paddle.__version__} cannot export {program.name}"):
         paddle.jit.save(program.layer, str(stem), input_spec=[f.spec() for f in program.inputs])
 
@@ -47,7 +46,6 @@ def graph_of(stem: Path) -> Path:
 
 
 def load_paddle(stem: Path) -> Callable[[Arrays], np.ndarray]:
-    """Load a program into Paddle Inference."""
     from paddle.inference import Config, create_predictor
 
     config = Config(str(graph_of(stem)), f"{stem}.pdiparams")
@@ -104,7 +102,6 @@ def write_onnx(program: Program, stem: Path) -> None:
 
 
 def load_onnx(stem: Path) -> Callable[[Arrays], np.ndarray]:
-    """Load a program into onnxruntime."""
     onnxruntime = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only

@@ -14,8 +14,7 @@ from paddle import Tensor, nn
 from data_reader.domains import Domains
 from data_reader.errors import InputError
 from data_reader.photos import Photos
-from paddle_gans.inference.tiling import round_up
-from paddle_gans.inference.translator import Translator
+from paddle_gans.inference.translator import Translator, round_up
 from paddle_gans.models import _stargan_v2_networks as stargan_v2
 from paddle_gans.models import pix2pix
 from paddle_gans.networks.field import Axis, Field
@@ -43,7 +42,6 @@ class Program:
 
     @property
     def any_size(self) -> bool:
-        """Whether height and width are free."""
         return any("height" in field.shape for field in self.inputs)
 
     def cases(self) -> list[dict[str, int]]:
@@ -112,7 +110,6 @@ def image_to_image(translate: Translator) -> list[Program]:
 
 
 def lightness_to_colours(translate: Translator) -> list[Program]:
-    """Return the program from lightness to colours."""
     model = translate.model
     ab = Field("y", ("batch", 2, "height", "width"), "float32", "uniform", None,
                "a and b of CIE Lab, each / 110")  # fmt: skip

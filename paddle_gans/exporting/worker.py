@@ -109,7 +109,6 @@ def compare(name: str, run, pairs) -> float:
 
 
 def save_report(report: Path, **content: Any) -> None:
-    """Write the report file."""
     report.write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -73,9 +73,6 @@ def find_face(fan: FAN, rgb: np.ndarray) -> np.ndarray:
 
     ``rgb`` is uint8 [H, W, 3]. The network expects a face that fills most of a square, so the
     middle of the photograph is searched first, then squares of two sizes.
-
-    Raises:
-        InputError: no face is found.
     """
     landmarks, height = np.zeros((LANDMARKS, 2)), -math.inf
     for left, top, side in squares(*rgb.shape[:2]):

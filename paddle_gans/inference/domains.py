@@ -17,14 +17,13 @@ from paddle_gans.training.fan_weights import SOURCE, load_fan
 from paddle_gans.training.options import options_of
 
 from . import align as faces
-from . import tiling, translator
-from .translator import split_alpha
+from .translator import Translator, split_alpha, to_rgb
 
 MAX_BATCH = 4  # styles rendered in one pass; bounds the memory
 CHANGE_FRAMES = 48  # of a video, from one style to the next
 
 
-class DomainTranslator(translator.Translator):
+class DomainTranslator(Translator):
     """``translate(image, domain="dog")`` returns the image [S, S, 3] as a dog.
 
     For models whose ``data_class`` is Domains. With several styles (no ``domain``, or
@@ -39,7 +38,6 @@ class DomainTranslator(translator.Translator):
 
     @property
     def domains(self) -> list[str]:
-        """The names of the domains."""
         return list(self.model.domains)
 
     @property
@@ -55,11 +53,7 @@ class DomainTranslator(translator.Translator):
         align: bool = False,  # crop the face as the training faces were cropped
         fan_weights: str | None = None,  # face-alignment network, if the run has none
     ) -> np.ndarray:
-        """Crop and resize a photograph, uint8 [H, W, C], to the generator's input [S, S, C].
-
-        Raises:
-            InputError: no face is found to align, or there is no network to find it with.
-        """
+        """Crop and resize a photograph, uint8 [H, W, C], to the generator's input [S, S, C]."""
         if native_size:
             return image
         if align:
@@ -160,11 +154,7 @@ class DomainTranslator(translator.Translator):
         tile: int | None = None,
         overlap: int | None = None,
     ) -> Iterator[np.ndarray]:
-        """Render the result of ``prepare``, uint8 [H, W, 3 or 4], in each style [K, style_dim].
-
-        Raises:
-            InputError: the image does not fit into memory.
-        """
+        """Render the result of ``prepare``, uint8 [H, W, 3 or 4], in each style [K, style_dim]."""
         rgb, alpha = image[..., :3], image[..., 3:]
         is_training_size = rgb.shape[:2] == (self.size, self.size)
         single = partial(self._render_single, tile=tile, overlap=overlap)
@@ -178,7 +168,7 @@ class DomainTranslator(translator.Translator):
             with self.computing():
                 s = paddle.to_tensor(styles[i : i + MAX_BATCH])
                 results = self.model.render(x, s).astype("float32").numpy()
-            yield from map(tiling.to_rgb, results)
+            yield from map(to_rgb, results)
 
     def _render_single(self, rgb, styles, tile, overlap) -> Iterator[np.ndarray]:
         """Render styles one by one, at any size, padded or in tiles."""

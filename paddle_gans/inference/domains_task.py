@@ -26,7 +26,7 @@ from data_reader.video import VideoWriter
 from paddle_gans.training.options import resolve
 from paddle_gans.training.panels import grid
 
-from . import files, task
+from . import files
 from .domains import between, round_trip
 from .files import Job, OnProgress
 from .progress import counted
@@ -36,7 +36,7 @@ STRIP_STEPS = 8  # from one style to the next
 FPS = 24
 
 
-class DomainTask(task.Task):
+class DomainTask(files.Task):
     """Renders every input in random styles, or in the styles of references.
 
     In a folder each result is a file, and a grid shows them together; an output that is an image
@@ -171,13 +171,11 @@ class DomainTask(task.Task):
 
     @property
     def overview(self) -> Path:
-        """The file that shows all inputs together."""
         if files.names_a_file(self.out):
             return self.out
         return self.out / ("reference.png" if self.references else "latent.png")
 
     def has_overview(self, jobs: Sequence[Job]) -> bool:
-        """Whether such a file is written."""
         if self.interpolate or self.one_video:
             return self.makes_one_file
         return not all(job.is_video for job in jobs)
@@ -218,7 +216,6 @@ class DomainTask(task.Task):
         return f"{width} x {height}, {counted(len(self.names), 'style')}{note}"
 
     def prepared(self, path: Path) -> np.ndarray:
-        """Return the generator's input from a file."""
         own = {key: self.chosen[key] for key in self.translate.own_options}
         with files.reading(), naming(path):
             rgb, alpha, _ = decode_image(path)
@@ -266,12 +263,10 @@ class DomainTask(task.Task):
         return next(self.rendered(image, self.styles))
 
     def rendered(self, image: np.ndarray, styles: np.ndarray) -> Iterator[np.ndarray]:
-        """Render the image in each style."""
         tiles = (self.settings.get("tile"), self.settings.get("overlap"))
         return self.translate.render(image, styles, *tiles)
 
     def small(self, image: np.ndarray) -> np.ndarray:
-        """Return the image as grids show it."""
         return thumbnail(image, self.translate.size)
 
     # After the work.
@@ -301,7 +296,6 @@ def counted_of(shown: int, count: int, noun: str) -> str:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Add the file's name to an InputError."""
     try:
         yield
     except InputError as error:
@@ -399,7 +393,6 @@ def find_references(place: str, domain: str | None, domains: Sequence[str]) -> l
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return the images in a folder of references."""
     found = list_images(folder)
     if not found:
         raise InputError(f"{folder} holds no images to copy a style from")
@@ -407,7 +400,6 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def file_names(references: Sequence[Reference]) -> list[str]:
-    """Name results after their references: unique names, with the domain where needed."""
     stems = [safe_name(path.stem) for _, path in references]
     uses = Counter(stem.casefold() for stem in stems)
     names = [

@@ -1,14 +1,14 @@
-"""Find input images and videos and name their outputs, before any work starts."""
+"""What the infer command does with files: finds inputs, names outputs, translates each."""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from data_reader.images import (
 )
 from data_reader.video import CODECS, VIDEO_SUFFIXES, VideoReader, VideoWriter
 from paddle_gans.training import panels
+
+from .progress import counted
 
 READABLE = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 OUTPUT_SUFFIXES = WRITTEN_SUFFIXES | set(CODECS)
@@ -50,12 +52,10 @@ class Job(NamedTuple):
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file has a video's suffix."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def usual_suffix(source: Path) -> str:
-    """Return the suffix of a result in a folder."""
     return ".mp4" if is_video(source) else ".png"
 
 
@@ -68,10 +68,6 @@ def plan(
     is a file if it has the suffix of an image or video, else a folder, which gets ``<name>.png``
     and ``<name>.mp4`` in the subfolders of the input. Where two inputs would share a name, both
     keep their suffix: ``a_jpg.png`` and ``a_png.png``. ``suffix`` gives a source's suffix.
-
-    Raises:
-        InputError: an input is missing or a folder empty; two inputs would have one output, or
-            it cannot be written there.
     """
     out = Path(output)
     found = find_all(inputs, out)
@@ -88,7 +84,6 @@ def find_all(inputs: Sequence[str], output: Path) -> list[tuple[Path, Path]]:
 
 
 def names_a_file(output: Path) -> bool:
-    """Whether ``--output`` names a file rather than a folder."""
     return output.suffix.lower() in READABLE
 
 
@@ -119,7 +114,6 @@ def find(text: str, output: Path) -> list[tuple[Path, Path]]:
 
 
 def nothing_found(text: str, root: Path) -> str:
-    """Return the message for a folder or glob without images."""
     if not root.is_dir():
         return f"no file matches {text}: folder {root} does not exist; check the spelling"
     if Path(text) != root:
@@ -143,7 +137,6 @@ def fixed_part(pattern: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def to_one_file(found: list[tuple[Path, Path]], out: Path) -> Job:
-    """Return the job for ``--output`` as a file."""
     if len(found) > 1:
         raise InputError(
             f"--output {out} is one file, but --input names {len(found)}; give a folder, e.g. "
@@ -163,7 +156,6 @@ def to_one_file(found: list[tuple[Path, Path]], out: Path) -> Job:
 def to_folder(
     found: list[tuple[Path, Path]], out: Path, suffix: Callable[[Path], str] = usual_suffix
 ) -> list[Job]:
-    """Return the jobs for ``--output`` as a folder."""
     targets = [out / relative.with_suffix(suffix(path)) for path, relative in found]
     uses = Counter(map(folded, targets))
     jobs: dict[Path, Job] = {}
@@ -209,12 +201,7 @@ def check_place(out: Path) -> None:
 
 
 def check_targets(sources: Iterable[Path], targets: Sequence[Path], overwrite: bool) -> None:
-    """Check every output before the first is written.
-
-    Raises:
-        InputError: an output is an input, is a folder, would be written twice, or exists and must
-            not be replaced.
-    """
+    """Check every output before the first is written."""
     twice = [target for target, uses in Counter(targets).items() if uses > 1]
     if twice:
         raise InputError(f"{twice[0]} would be written twice; rename its inputs")
@@ -229,7 +216,6 @@ def check_targets(sources: Iterable[Path], targets: Sequence[Path], overwrite: b
 
 
 def refuse_to_replace(existing: list[Path], count: int, overwrite: bool) -> None:
-    """Raise InputError for existing outputs, unless they may be replaced."""
     if existing and not overwrite:
         raise InputError(
             f"{len(existing)} of {count} outputs exist already, {existing[0]} the first; replace "
@@ -251,14 +237,6 @@ def reading() -> Iterator[None]:
             yield
     except InputError as error:
         raise Unreadable(str(error)) from error
-
-
-def translate_image(translate: Translate, job: Job) -> tuple[int, int]:
-    """Translate an image, keep its alpha if the output format has it; return its size."""
-    with reading():
-        image = decode_image(job.source)
-    write_image(job.target, translate(image.rgb), image.alpha)
-    return image.rgb.shape[1], image.rgb.shape[0]
 
 
 def frames_note(source: Path) -> str:
@@ -301,3 +279,75 @@ def save_generated(images: list[np.ndarray], output: str, overwrite: bool = Fals
     for path, image in named.items():
         write_image(path, image)
     return list(named)
+
+
+class Task:
+    """The work of one command: ``plan`` returns jobs, ``process`` does one, ``finish`` ends.
+
+    ``translate`` is the trained model, ``settings`` the arguments to call it with, ``output`` the
+    value of --output, ``overwrite`` whether outputs may be replaced. Keyword-only arguments of a
+    subclass's constructor, each with a default and a comment, are flags of the command.
+    """
+
+    example = ""  # lines of --help that replace the general examples
+    needed = "read"  # completes "could not be ..." for inputs that are skipped
+    video_size: tuple[int, int] | None = None  # (width, height) of results; None: as the input
+    writes_at_once = True  # False if a job's files are written at the finish
+
+    def __init__(
+        self, translate, settings: Mapping[str, Any], output: str, overwrite: bool = False
+    ):
+        self.translate, self.settings = translate, dict(settings)
+        self.output, self.overwrite = output, overwrite
+
+    @classmethod
+    def query(cls, weights, given: Mapping[str, Any]) -> str | None:
+        """Answer flags that only ask about the weights; None if there are none."""
+        return None
+
+    def plan(self, inputs: Sequence[str]) -> list[Job]:
+        """Find the inputs; name and check all outputs. Writes nothing.
+
+        Raises:
+            InputError: an input is missing or a folder empty; an output exists, is one of the
+                inputs, would be written twice, or cannot be written there.
+        """
+        jobs = plan(inputs, self.output, self.suffix)
+        check_targets([job.source for job in jobs], self.outputs(jobs), self.overwrite)
+        return jobs
+
+    def suffix(self, source: Path) -> str:  # of the result in an output folder
+        return usual_suffix(source)
+
+    def outputs(self, jobs: Sequence[Job]) -> list[Path]:
+        return [job.target for job in jobs]
+
+    def process(self, job: Job, on_progress: OnProgress) -> str:
+        """Process one input; return what to print about it.
+
+        Raises:
+            Unreadable: the input is not an image or video; the command skips it.
+            InputError: an output cannot be written, or the image cannot be translated.
+        """
+        if job.is_video:
+            return self.video(job, on_progress)
+        return self.image(job) + frames_note(job.source)
+
+    def image(self, job: Job) -> str:
+        with reading():
+            rgb, alpha, _ = decode_image(job.source)
+        write_image(job.target, self.convert(rgb), alpha)
+        return f"{rgb.shape[1]} x {rgb.shape[0]}"
+
+    def video(self, job: Job, on_progress: OnProgress) -> str:
+        frames, promised = translate_video(self.convert, job, on_progress, self.video_size)
+        lost = f" (its header promises {promised})" if frames < promised else ""
+        return counted(frames, "frame") + lost
+
+    def convert(self, rgb: np.ndarray) -> np.ndarray:
+        """Translate an image or frame, uint8 [H, W, 3]."""
+        return self.translate(rgb, **self.settings)
+
+    def finish(self) -> list[str]:
+        """Write what shows all inputs together; return lines to print."""
+        return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from paddle_gans.weights.arrays import load_state_strict
 
 from .domains import DomainTranslator
 from .photos import PhotoTranslator
-from .translator import Translator, by_data, takes_images
+from .translator import Translator, by_data
 
 # By the class of the model's data set; Translator serves every other kind.
 TRANSLATORS = {Domains: DomainTranslator, Photos: PhotoTranslator}
@@ -36,25 +36,7 @@ FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "ste
 
 
 def load(weights: str | os.PathLike, *, device: str = "auto", amp: str = "off") -> Translator:
-    """Open trained weights for inference.
-
-    Args:
-        weights: a ``.pdparams`` or ``.safetensors`` file, a run folder, a checkpoint of a run
-            (``runs/x/checkpoints/000500``) or a file in it, or the name of trained weights that
-            come with the package. Networks that belong together (StarGAN v2 has three) are found
-            beside the file. No code in a file is run.
-        device: "auto", "cpu", "gpu" or "gpu:K". Weights saved on a GPU open on a CPU.
-        amp: "off", or "bf16" and, on a GPU, "fp16": mixed precision.
-
-    Returns:
-        A callable that maps an image, uint8 RGB [H, W, 3], or a list of images, to the translated
-        ones; a model that generates from noise is called without an image. Its keyword arguments
-        are ``tile``, ``overlap`` and the model's own options, see its ``defaults``.
-
-    Raises:
-        InputError: a file is missing, damaged, or does not fit this version of the package, or
-            the machine has no such device.
-    """
+    """Open trained weights for inference, see ``paddle_gans.load``."""
     return build(read(weights), device, amp)
 
 
@@ -79,11 +61,6 @@ class Weights:
     networks: list[Saved]  # the first one's `translate` is the default
 
     @property
-    def takes_images(self) -> bool:
-        """Whether the model translates images rather than generating from noise."""
-        return takes_images(self.model_class)
-
-    @property
     def translator_class(self) -> type[Translator]:
         """The class that calls these weights, by the kind of data that the model reads."""
         return by_data(self.model_class, TRANSLATORS, Translator)
@@ -103,11 +80,7 @@ class Weights:
 
 
 def read(weights: str | os.PathLike) -> Weights:
-    """Read a weight file and its partners, or a folder of them, without building a model.
-
-    Raises:
-        InputError: as of ``load``.
-    """
+    """Read a weight file and its partners, or a folder of them, without building a model."""
     path = pretrained.locate(weights)
     if path.is_dir():
         found = in_checkpoint(path) if is_checkpoint(path) else in_folder(path)
@@ -124,11 +97,7 @@ def read(weights: str | os.PathLike) -> Weights:
 
 
 def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translator:
-    """Build the model and load its networks.
-
-    Raises:
-        InputError: options or arrays do not fit this version's model.
-    """
+    """Build the model and load its networks."""
     first = weights.networks[0]
     choose_device(device)
     for warning in check_amp(amp):
@@ -154,14 +123,11 @@ def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translato
 
 
 def open_network(path: Path) -> Saved:
-    """Read one file with its entry.
-
-    Raises:
-        InputError: there is no such file, it is damaged, or it does not say what it is of.
-    """
     arrays, entry = formats.read_network(path)
     if not entry and is_checkpoint(path.parent):
-        entry = checkpoint_entry(path)
+        common, networks = checkpoint_run(path.parent)
+        network = path.stem.removesuffix(AVERAGE)
+        entry = {**common, "network": network, "translate": dict(networks.get(network, {}))}
     return described(path, arrays, entry)
 
 
@@ -175,59 +141,30 @@ def is_checkpoint(folder: Path) -> bool:
     return folder.parent.name == "checkpoints" and (run / "config.json").is_file()
 
 
-def run_of(folder: Path) -> tuple[type[GANModel], dict[str, Any]]:
-    """Return the model and the configuration of a checkpoint's run.
-
-    Raises:
-        InputError: the configuration is damaged, or of an unknown model.
-    """
-    path = folder.resolve().parent.parent / "config.json"
+def checkpoint_run(folder: Path) -> tuple[dict[str, Any], Mapping[str, Mapping[str, Any]]]:
+    """Return what all networks of a checkpoint say of themselves, and those that translate."""
+    folder = folder.resolve()
+    path = folder.parent.parent / "config.json"
     config = read_json(path)
     if not isinstance(config.get("model"), str) or not isinstance(config.get("options"), dict):
         raise InputError(f"{path} is damaged: model or options are missing; copy it again")
-    return models.find(config["model"]), config
-
-
-def checkpoint_entry(path: Path) -> dict[str, Any]:
-    """What a network's file in a checkpoint would say of itself, from the run's configuration.
-
-    Raises:
-        InputError: as of ``run_of``.
-    """
-    model_class, config = run_of(path.parent)
+    model_class = models.find(config["model"])
     options = resolve(model_class, config["options"], config["model"])
-    network = path.stem.removesuffix(AVERAGE)
-    translate = model_class.inference_for(options).get(network, {})
-    return {
-        "model": config["model"],
-        "options": options,
-        "network": network,
-        "translate": dict(translate),
-        "step": int(path.parent.resolve().name),
-    }
+    common = {"model": config["model"], "options": options, "step": int(folder.name)}
+    return common, model_class.inference_for(options)
 
 
 def in_checkpoint(folder: Path) -> list[Saved]:
-    """Read the networks in a checkpoint that its model translates with, averages where they are.
-
-    Raises:
-        InputError: a file is missing or damaged.
-    """
-    model_class, config = run_of(folder)
-    options = resolve(model_class, config["options"], config["model"])
+    """Read the networks in a checkpoint that its model translates with, averages where they are."""
     found = []
-    for name in model_class.inference_for(options):
+    for name in checkpoint_run(folder)[1]:
         average = folder / f"{name}{AVERAGE}.pdparams"
         found.append(open_network(average if average.is_file() else folder / f"{name}.pdparams"))
     return found
 
 
 def described(path: Path, arrays: Mapping[str, np.ndarray], entry: Any) -> Saved:
-    """Join a file's arrays to what its entry says of them.
-
-    Raises:
-        InputError: it says nothing, or not enough.
-    """
+    """Join a file's arrays to what its entry says of them."""
     if not entry:
         raise InputError(without_entry(path))
     for field, kind in FIELDS.items():
@@ -252,11 +189,7 @@ def without_entry(path: Path) -> str:
 
 
 def in_folder(folder: Path) -> list[Saved]:
-    """Read the networks in a folder, each from the file of its name; other files do not matter.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Read the networks in a folder, each from the file of its name; other files do not matter."""
     files = formats.network_files(folder)
     if not files:
         raise InputError(
@@ -277,15 +210,14 @@ def in_folder(folder: Path) -> list[Saved]:
 
 
 def complete(found: list[Saved], model_class: type[GANModel]) -> list[Saved]:
-    """Add the partners of what was found, from beside it, and put all in the model's order.
-
-    Raises:
-        InputError: a partner is missing or of another run, or there is no use for a network.
-    """
-    saved = {}
-    known = needed(found[0], model_class)
+    """Add the partners of what was found, from beside it, and put all in the model's order."""
+    first, saved = found[0], {}
+    try:
+        known = model_class.inference_for(resolve(model_class, first.options, first.model))
+    except InputError as error:
+        raise version_error(first, str(error)) from error
     for network in found:
-        same_run(found[0], network)
+        same_run(first, network)
         if network.network not in known:
             raise InputError(
                 f"{network.path} holds the network {network.network}, which {network.model} does "
@@ -293,36 +225,14 @@ def complete(found: list[Saved], model_class: type[GANModel]) -> list[Saved]:
             )
         saved[network.network] = network
     for network in found:
-        for partner in partners(network.network, known):
-            if partner not in saved:
+        for partner, options in known.items():  # they translate together with the same options
+            if partner not in saved and options == known[network.network]:
                 saved[partner] = beside(network, partner)
                 same_run(network, saved[partner])
     return [saved[name] for name in known if name in saved]
 
 
-def needed(saved: Saved, model_class: type[GANModel]) -> Mapping[str, Mapping[str, Any]]:
-    """The networks that a model with these options translates with.
-
-    Raises:
-        InputError: the options are not this version's.
-    """
-    try:
-        return model_class.inference_for(resolve(model_class, saved.options, saved.model))
-    except InputError as error:
-        raise version_error(saved, str(error)) from error
-
-
-def partners(network: str, known: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The networks that translate together with this one: those with the same options."""
-    return (name for name, options in known.items() if options == known[network])
-
-
 def beside(network: Saved, partner: str) -> Saved:
-    """Read a partner from the same folder.
-
-    Raises:
-        InputError: it is not there, or another network.
-    """
     stem = network.path.stem
     ending = AVERAGE if stem == network.network + AVERAGE else ""
     if ending and not network.path.with_name(f"{partner}{ending}.pdparams").is_file():
@@ -342,11 +252,6 @@ def beside(network: Saved, partner: str) -> Saved:
 
 
 def same_run(one: Saved, other: Saved) -> None:
-    """Check that two networks were built alike.
-
-    Raises:
-        InputError: they are of different models, or options; the message names both values.
-    """
     if one.model != other.model:
         difference = f"{one.model} and {other.model}"
     else:
@@ -363,7 +268,6 @@ def same_run(one: Saved, other: Saved) -> None:
 
 
 def version_error(saved: Saved, reason: str) -> InputError:
-    """The error for weights that this version's model does not fit."""
     return InputError(
         f"{saved.path} does not fit this version's {saved.model}: {reason}; use the version of "
         "paddle_gans that wrote it, or train again"

@@ -12,12 +12,12 @@ from data_reader import colour, transforms
 from data_reader.errors import InputError
 from paddle_gans.training.options import options_of
 
-from . import tiling, translator
+from .translator import Translator, blended, memory_advice
 
 MAX_SIZES = 4  # longest side in training sizes; a longer image is processed in tiles
 
 
-class PhotoTranslator(translator.Translator):
+class PhotoTranslator(Translator):
     """``translate(photograph)`` returns it in colour, at its size and with its own lightness.
 
     For models whose ``data_class`` is Photos: ``translate`` maps L / 50 - 1 to ab / 110. Only the
@@ -84,8 +84,8 @@ class PhotoTranslator(translator.Translator):
 
         ab = np.empty((*lightness.shape, 2), np.float32)
         tiles = {"multiple": self.model.size_multiple, "tile": tile, "overlap": overlap}
-        with translator.memory_advice(*lightness.shape, tile):
-            for rows, output in tiling.blended(forward_tile, *lightness.shape, **tiles):
+        with memory_advice(*lightness.shape, tile):
+            for rows, output in blended(forward_tile, *lightness.shape, **tiles):
                 ab[rows] = output.transpose(1, 2, 0)
         ab *= colour.AB_SCALE
         return ab
@@ -103,9 +103,6 @@ class PhotoTranslator(translator.Translator):
 
         ``stabilise`` maps L [h, w] and the predicted ab [h, w, 2] to the ab that is used; videos
         smooth colours over time with it.
-
-        Raises:
-            InputError: the image does not fit into memory.
         """
         full = settings["full_resolution"]
         if tile is None and not full:
@@ -120,3 +117,10 @@ class PhotoTranslator(translator.Translator):
     def _translate(self, rgb, alpha, tile, overlap, settings) -> np.ndarray:
         result = self.colorize(rgb, tile, overlap, **settings)
         return result if alpha is None else np.dstack([result, alpha])
+
+
+def without_colour(rgb: np.ndarray) -> np.ndarray:
+    """Return the lightness of an image as grey, uint8 [H, W, 3] both."""
+    lab = colour.rgb_to_lab(rgb)
+    lab[..., 1:] = 0
+    return colour.lab_to_rgb(lab)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from data_reader import colour
 from data_reader.errors import InputError
 from data_reader.images import JPEG_SUFFIXES, decode_image, write_image
 from data_reader.metadata import read_metadata
@@ -16,9 +15,9 @@ from data_reader.photos import colour_stats
 from data_reader.transforms import resize
 from paddle_gans.training.panels import grid
 
-from . import files, loading, task
+from . import files, loading
 from .files import Job, OnProgress
-from .photos import PhotoTranslator
+from .photos import PhotoTranslator, without_colour
 
 MAX_COMPARED = 1024  # pixels of the longer side, in a comparison
 
@@ -28,7 +27,7 @@ MAX_COMPARED = 1024  # pixels of the longer side, in a comparison
 NEW_SHOT = 10.0
 
 
-class PhotoTask(task.Task):
+class PhotoTask(files.Task):
     """Colorizes photographs and videos, or shows what several networks make of the photographs.
 
     A JPEG becomes a JPEG of quality 95 without chroma subsampling, everything else a PNG. Within
@@ -78,15 +77,13 @@ class PhotoTask(task.Task):
             video = next((job for job in jobs if job.is_video), None)
             if video is not None:
                 raise InputError(f"{video.source} is a video; --compare is for images")
-            jobs = [job._replace(target=self.compare_file(job.target)) for job in jobs]
+            if not files.names_a_file(Path(self.output)):
+                jobs = [
+                    Job(source, target.with_name(f"{target.stem}_compare.png"))
+                    for source, target in jobs
+                ]
         files.check_targets([job.source for job in jobs], self.outputs(jobs), self.overwrite)
         return jobs
-
-    def compare_file(self, target: Path) -> Path:
-        """Return where a comparison is written."""
-        if files.names_a_file(Path(self.output)):
-            return target
-        return target.with_name(f"{target.stem}_compare.png")
 
     def suffix(self, source):
         is_jpeg = source.suffix.lower() in JPEG_SUFFIXES
@@ -112,7 +109,6 @@ class PhotoTask(task.Task):
         return self.colorize(self.translate, rgb, stabilise=self.stabilise)
 
     def colorize(self, translate: PhotoTranslator, rgb: np.ndarray, **more: Any) -> np.ndarray:
-        """Colorize an image as the flags say."""
         return translate.colorize(rgb, *self.tiles, **self.chosen, **more)
 
     def comparison(self, rgb: np.ndarray) -> np.ndarray:
@@ -148,13 +144,6 @@ def open_compared(
     if len(set(names)) < len(names):
         names = [str(opened[path][0]) for path in order]
     return [(name, opened[path][1]) for name, path in zip(names, order)]
-
-
-def without_colour(rgb: np.ndarray) -> np.ndarray:
-    """Return the lightness of an image as grey, uint8 [H, W, 3] both."""
-    lab = colour.rgb_to_lab(rgb)
-    lab[..., 1:] = 0
-    return colour.lab_to_rgb(lab)
 
 
 class ColourSmoother:

@@ -10,17 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from data_reader.atomic import atomic_write
-from data_reader.errors import InputError
 
 from .features import Features
 from .image_metrics import lattice
 from .tasks import RealImages
 
 FORMAT = 1  # of the files; increase it when the meaning of their content changes
-
-
-def no_progress(count: int) -> None:
-    """Ignore the progress."""
 
 
 class Cache:
@@ -36,7 +31,7 @@ class Cache:
         reals: RealImages,
         features: Features,
         batch_size: int,
-        on_progress: Callable[[int], None] = no_progress,
+        on_progress: Callable[[int], None] = lambda count: None,
     ) -> np.ndarray:
         """Return the features [N, D] of real images, saved ones or new ones.
 
@@ -53,12 +48,14 @@ class Cache:
                 parts.append(features(batch))
                 on_progress(len(batch))
             self.known[name] = np.concatenate(parts)
-            self.save(name)
+            if self.folder is not None:
+                with atomic_write(self.folder / name) as file:
+                    np.save(file, self.known[name], allow_pickle=False)
         features.dims = self.known[name].shape[1]
         return self.known[name]
 
     def lattices_of(
-        self, reals: RealImages, count: int, on_progress: Callable[[int], None] = no_progress
+        self, reals: RealImages, count: int, on_progress: Callable[[int], None]
     ) -> list[float]:
         """Return ``lattice`` of the first ``count`` real images, each computed once."""
         known = self.lattices.setdefault(json.dumps(dict(reals.key), sort_keys=True), [])
@@ -66,19 +63,6 @@ class Cache:
             known.append(lattice(reals.read(index)))
             on_progress(1)
         return known[:count]
-
-    def save(self, name: str) -> None:
-        """Write known features to the folder, atomically."""
-        if self.folder is None:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"--cache {self.folder} cannot be created: {error.strerror}; name another folder"
-            ) from error
-        with atomic_write(self.folder / name) as file:
-            np.save(file, self.known[name], allow_pickle=False)
 
 
 def name_for(reals: RealImages, features: Features) -> str:

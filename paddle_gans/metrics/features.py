@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import paddle
@@ -30,16 +27,11 @@ NEEDED = (
     "(tag fid_weights), or your own program, see docs/evaluation.md"
 )
 LPIPS_NEEDED = (
-    "LPIPS needs two files, --lpips BACKBONE LINEAR: alexnet-owt-7be5be79.pth of "
-    "download.pytorch.org/models, and alex.pth of github.com/richzhang/PerceptualSimilarity, "
-    "lpips/weights/v0.1"
+    "LPIPS needs a classification network, --lpips BACKBONE: alexnet-owt-7be5be79.pth or "
+    "vgg16-397923af.pth of download.pytorch.org/models"
 )
 PROGRAMS = (".json", ".pdmodel")  # of Paddle 3 and 2
 PARAMETERS = ".pdiparams"
-
-# Bytes per number, by the framework's code for its type.
-ITEM_SIZE = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2, 23: 8, 24: 16}
-MAX_DESCRIPTION = 2**16  # bytes; a tensor's type and shape take about twenty
 
 
 class Features:
@@ -70,7 +62,6 @@ class Features:
         return found.astype(np.float32)
 
     def embed(self, images: np.ndarray) -> paddle.Tensor:
-        """Return the network's output for images, uint8 [N, H, W, 3]."""
         raise NotImplementedError
 
 
@@ -103,10 +94,13 @@ class Program(Features):
     def __init__(self, prefix: Path, program: Path):
         super().__init__([program, prefix.with_name(prefix.name + PARAMETERS)])
         self.name = prefix.name
-        check_parameters(self.files[1])
         with program_errors(program):
             self.network = paddle.jit.load(str(prefix))
             inputs = self.network._input_spec()
+        # The framework accepts a file without the last numbers.
+        needed = sum(map(stored_size, self.network.state_dict().values()))
+        if self.files[1].stat().st_size < needed:
+            raise InputError(f"{self.files[1]} is cut short; export the network again")
         shape = [-1 if side is None else int(side) for side in inputs[0].shape]
         if len(inputs) != 1 or len(shape) != 4 or shape[1] not in (1, 3):
             raise InputError(
@@ -137,16 +131,12 @@ def program_errors(path: Path):
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
             f"{path} cannot be run as a feature network with Paddle {paddle.__version__}: "
-            f"{lines[-1].strip()[:200]}"
+            f"{lines[-1].strip()[:200]}; export the network again"
         ) from error
 
 
 def open_features(path: PathLike) -> Features:
-    """Open a feature network: FID's Inception weights, or a program by its prefix or a file of it.
-
-    Raises:
-        InputError: the file does not exist or holds something else.
-    """
+    """Open FID's Inception weights, or a program by its prefix or a file of it."""
     path = Path(path)
     if path.suffix.lower() in formats.SUFFIXES:
         return InceptionFeatures(path)
@@ -166,62 +156,19 @@ def open_features(path: PathLike) -> Features:
     return Program(prefix, program)
 
 
-def open_lpips(backbone: PathLike, linear: PathLike) -> lpips.LPIPS:
-    """Open LPIPS from its two files."""
-    files = [Path(backbone), Path(linear)]
+def open_lpips(backbone: PathLike, linear: PathLike | None = None) -> lpips.LPIPS:
+    """Open LPIPS from a backbone's file, with the authors' linear weights or those of a file."""
+    files = [Path(path) for path in (backbone, linear) if path is not None]
     for path in files:
         if not path.is_file():
             raise InputError(f"--lpips: {path} does not exist. {LPIPS_NEEDED}")
-    network = lpips.build(*map(formats.load, files), f"--lpips {files[0]} {files[1]}")
+    trunk, weights = [*map(formats.load, files), None][:2]
+    network = lpips.build(trunk, weights, f"--lpips {' '.join(map(str, files))}")
     accelerate(network)
     return network
 
 
-def check_parameters(path: Path) -> None:
-    """Follow the tensors of a ``.pdiparams`` to its end; the framework loads a truncated one.
-
-    Each is a version (0), its levels of detail with their sizes, a version again, a description
-    (type and shape as a protocol buffer) with its size, and the numbers.
-    """
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            while file.tell() < size:
-                skip_tensor(file)
-            complete = file.tell() == size
-    except (struct.error, ValueError, KeyError, OverflowError, OSError):
-        complete = False
-    if not complete:
-        raise InputError(f"{path} is damaged or cut short; export the network again")
-
-
-def skip_tensor(file: BinaryIO) -> None:
-    """Seek behind the next tensor; its size is the product of its sides and its type's size."""
-
-    def read(form: str) -> tuple[int, ...]:
-        return struct.unpack(form, file.read(struct.calcsize(form)))
-
-    version, levels = read("<IQ")
-    for _ in range(levels):
-        file.seek(*read("<Q"), 1)
-    version_of_tensor, length = read("<Ii")
-    if version or version_of_tensor or not 0 < length <= MAX_DESCRIPTION:
-        raise ValueError("not a tensor of version 0")
-    size, numbers = 1, varints(file.read(length))
-    for tag in numbers:
-        value = next(numbers, None)
-        if tag & 7 != 0 or value is None:
-            raise ValueError("a field that is not a number")
-        size *= ITEM_SIZE[value] if tag >> 3 == 1 else value  # field 1 is the type, 2 a side
-    file.seek(size, 1)
-
-
-def varints(data: bytes) -> Iterator[int]:
-    """Decode a protocol buffer's numbers: seven bits a byte, the low ones first."""
-    value = shift = 0
-    for byte in data:
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            yield value
-            value = shift = 0
+def stored_size(x: paddle.Tensor) -> int:
+    """Bytes of a tensor in a ``.pdiparams``: a header, the sides as a protocol buffer, numbers."""
+    sides = sum(1 + max(1, -(-side.bit_length() // 7)) for side in x.shape)
+    return 22 + sides + x.numpy().nbytes

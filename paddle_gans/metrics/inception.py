@@ -73,7 +73,6 @@ class Block(nn.Layer):
         return paddle.concat([*parts, self.pooled(x)], axis=1)
 
     def pooled(self, x):
-        """Compute the last path."""
         if self.pool == "reduce":
             return F.max_pool2d(x, 3, stride=2)
         pool = F.avg_pool2d if self.pool == "average" else F.max_pool2d
@@ -112,18 +111,6 @@ def block_8(channels: int, pool: str) -> Block:
     )  # fmt: skip
 
 
-def reduction_17() -> Block:
-    """From 35 x 35 to 17 x 17."""
-    dbl = [(64, 1), (96, 3), (96, 3, 2)]
-    return Block(288, "reduce", branch3x3=[(384, 3, 2)], branch3x3dbl=dbl)
-
-
-def reduction_8() -> Block:
-    """From 17 x 17 to 8 x 8."""
-    long = [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)]
-    return Block(768, "reduce", branch3x3=[(192, 1), (320, 3, 2)], branch7x7x3=long)
-
-
 class FIDInception(nn.Layer):
     """Features [N, 2048] of images [N, 3, 299, 299] in [-1, 1], after the last average.
 
@@ -133,6 +120,8 @@ class FIDInception(nn.Layer):
 
     def __init__(self):
         super().__init__()
+        dbl = [(64, 1), (96, 3), (96, 3, 2)]
+        long = [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)]
         layers = {
             "Conv2d_1a_3x3": ConvUnit(3, 32, 3, stride=2),
             "Conv2d_2a_3x3": ConvUnit(32, 32, 3, valid=True),
@@ -144,12 +133,12 @@ class FIDInception(nn.Layer):
             "Mixed_5b": block_35(192, 32),
             "Mixed_5c": block_35(256, 64),
             "Mixed_5d": block_35(288, 64),
-            "Mixed_6a": reduction_17(),
+            "Mixed_6a": Block(288, "reduce", branch3x3=[(384, 3, 2)], branch3x3dbl=dbl),
             "Mixed_6b": block_17(768, 128),
             "Mixed_6c": block_17(768, 160),
             "Mixed_6d": block_17(768, 160),
             "Mixed_6e": block_17(768, 192),
-            "Mixed_7a": reduction_8(),
+            "Mixed_7a": Block(768, "reduce", branch3x3=[(192, 1), (320, 3, 2)], branch7x7x3=long),
             "Mixed_7b": block_8(1280, "average"),
             "Mixed_7c": block_8(2048, "max"),
         }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,12 @@ from paddle import Tensor, nn
 
 from data_reader.errors import InputError
 from data_reader.transforms import normalise
+from paddle_gans.weights import formats
 from paddle_gans.weights.arrays import load_state_strict, require_equal
 
 # ImageNet's mean and deviation, for images in [-1, 1].
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+LINEAR = Path(__file__).parent / "lpips_linear"  # the authors' weights of version 0.1, BSD-2
 MIN_SIDE = 32  # pixels; the last maps of a smaller image are empty
 
 
@@ -110,17 +114,16 @@ def planes(images) -> np.ndarray:
     return np.stack([normalise(image) for image in images])
 
 
-def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], source: str) -> LPIPS:
-    """Build LPIPS from two published files: a backbone of torchvision, and the linear weights.
+def build(trunk: Mapping[str, Any], linear: Mapping[str, Any] | None, source: str) -> LPIPS:
+    """Build LPIPS from published files: a backbone of torchvision, and other linear weights.
 
     Names are torchvision's (``features.0.weight``; the classifier is ignored) and the authors'
-    (``lin0.model.1.weight``). The shapes tell which backbone it is.
+    (``lin0.model.1.weight``) or PaddleGAN's (``0.model.1.weight``). The shapes tell which backbone
+    it is.
     """
-    states = (backbone_state, linear_state)
-    trunk, linear = (
-        {name: x for name, x in state.items() if isinstance(x, np.ndarray)} for state in states
-    )
-    trunk = {name: x for name, x in trunk.items() if name.startswith("features.")}
+    trunk = {
+        n: x for n, x in trunk.items() if n.startswith("features.") and isinstance(x, np.ndarray)
+    }
     first = trunk.get("features.0.weight")
     kinds = {(64, 3, 11, 11): "alex", (64, 3, 3, 3): "vgg"}
     backbone = kinds.get(tuple(first.shape)) if first is not None else None
@@ -129,7 +132,9 @@ def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], so
             f"{source}: the first file is neither AlexNet nor VGG-16 with torchvision's names "
             "(features.0.weight ...); use alexnet-owt-7be5be79.pth or vgg16-397923af.pth"
         )
-    linear = {linear_name(name): x for name, x in linear.items()}
+    if linear is None:
+        linear = formats.load(LINEAR / f"{backbone}.pth")
+    linear = {linear_name(name): x for name, x in linear.items() if isinstance(x, np.ndarray)}
     network = LPIPS(backbone)
     shapes = {name: tuple(x.shape) for name, x in network.state_dict().items()}
     require_equal(
@@ -149,8 +154,5 @@ def build(backbone_state: Mapping[str, Any], linear_state: Mapping[str, Any], so
 
 
 def linear_name(name: str) -> str:
-    """Convert the authors' name, ``lin0.model.1.weight`` (model.0 without dropout), to ours."""
-    parts = name.split(".")
-    if parts[0][:3] == "lin" and parts[0][3:].isdecimal() and parts[-1] == "weight":
-        return f"linear.{parts[0][3:]}.weight"
-    return name
+    """Convert ``lin0.model.1.weight`` and the like (model.0 without dropout) to our name."""
+    return re.sub(r"^(?:lin)?(\d+)\.(?:.+\.)?weight$", r"linear.\1.weight", name)

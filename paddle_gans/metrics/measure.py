@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from data_reader.errors import InputError
 
-from . import METRICS, distances, image_metrics, labels, lpips
+from . import METRICS, EvalConfig, distances, features, image_metrics, labels, lpips
 from .cache import Cache
-from .features import LPIPS_NEEDED, NEEDED, Features
-from .labels import Palette
 from .tasks import Batch, EvalTask
 
 AGAINST_TRUTH = {
@@ -35,25 +34,32 @@ Values = dict[str, float]
 class Tools:
     """The networks and settings that metrics are computed with."""
 
-    features: Features | None = None
-    lpips: lpips.LPIPS | None = None
-    palette: Palette | None = None
-    kid_subset: int = 1000  # images, as is usual
-    seed: int = 0
-    cache: Cache = field(default_factory=Cache)
-    batch_size: int = 16
+    config: EvalConfig
+    features: features.Features | None
+    lpips: lpips.LPIPS | None
+    palette: labels.Palette | None
+    cache: Cache
 
 
-def choose(
-    asked: Sequence[str] | None, tasks: Sequence[EvalTask], tools: Tools
-) -> tuple[list[str], list[str]]:
+def open_tools(config: EvalConfig, folder: Path) -> Tools:
+    """Open the networks and the palette that metrics need; ``folder`` gets the features."""
+    saved = None if config.no_cache else Path(config.cache or folder / "metrics_cache")
+    return Tools(
+        config,
+        features.open_features(config.features) if config.features else None,
+        features.open_lpips(*config.lpips) if config.lpips else None,
+        labels.read_palette(config.palette) if config.palette else None,
+        Cache(saved),
+    )
+
+
+def choose(tasks: Sequence[EvalTask], tools: Tools) -> tuple[list[str], list[str]]:
     """Return the metrics to compute, and why others are not available.
 
-    Without ``asked``, all that are possible; meaningless ones are then omitted without a note.
-
-    Raises:
-        InputError: a metric that was asked for is not possible, or none is.
+    Unless the user asked for some, all that are possible; meaningless ones are then omitted
+    without a note.
     """
+    asked = tools.config.metrics
     chosen, notes = [], []
     side = min(tasks[0].reals.read(0).shape[:2])
     is_asked = asked is not None
@@ -89,7 +95,6 @@ def has_meaning(metric: str, task: EvalTask, tools: Tools, is_asked: bool) -> bo
 
 
 def why_meaningless(task: EvalTask) -> str:
-    """Return why a metric says nothing about the task."""
     if not task.has_truth:
         return f"{task.name} has no truth to compare with{task.hint}"
     return "the truth is not a label map (flat areas of a few colours); name classes by --palette"
@@ -98,16 +103,17 @@ def why_meaningless(task: EvalTask) -> str:
 def why_unavailable(metric: str, task: EvalTask, tools: Tools, side: int) -> str | None:
     """Return what a metric lacks; None if it can be computed."""
     if metric in ("fid", "kid") and tools.features is None:
-        return NEEDED
+        return features.NEEDED
     if metric == "lpips" and tools.lpips is None:
-        return LPIPS_NEEDED
+        return features.LPIPS_NEEDED
     count, what = min((task.count, "generated"), (task.reals.count, "real"))
     few = f"{task.name}: {count} {what} image{'' if count == 1 else 's'}"
     if metric == "fid" and count < 2:
         return f"{few}; FID needs at least 2"
-    if metric == "kid" and count < tools.kid_subset:
+    subset = tools.config.kid_subset
+    if metric == "kid" and count < subset:
         hint = f"; use --kid-subset {count // 2}" if count > 3 else ""
-        return f"{few}, fewer than a subset of KID has, {tools.kid_subset}{hint}"
+        return f"{few}, fewer than a subset of KID has, {subset}{hint}"
     if side < MIN_SIDE.get(metric, 0):
         name = metric if metric == "lattice" else metric.upper()
         return f"{name} needs {MIN_SIDE[metric]} pixels a side, the images have {side}"
@@ -127,7 +133,9 @@ def measure(
         on_progress(len(batch.images))
     values: Values = {}
     if found.features:
-        real = tools.cache.features_of(task.reals, tools.features, tools.batch_size, on_progress)
+        real = tools.cache.features_of(
+            task.reals, tools.features, tools.config.batch_size, on_progress
+        )
         values.update(feature_distances(np.concatenate(found.features), real, metrics, tools))
     if "lattice" in metrics and not task.has_truth:
         real = tools.cache.lattices_of(task.reals, lattice_count(task), on_progress)
@@ -149,7 +157,7 @@ def feature_distances(
         gaussians = map(distances.gaussian, (made, real))
         values["fid"] = distances.frechet_distance(*gaussians)
     if "kid" in metrics:
-        subset = {"subset": tools.kid_subset, "seed": tools.seed}
+        subset = {"subset": tools.config.kid_subset, "seed": tools.config.seed}
         values["kid"], values["kid_std"] = distances.kid(made, real, **subset)
     return values
 
@@ -157,14 +165,13 @@ def feature_distances(
 class Accumulator:
     """Keeps the features and per-image values of the generated images."""
 
-    def __init__(self, metrics: Sequence[str], tools: Tools, palette: Palette | None):
+    def __init__(self, metrics: Sequence[str], tools: Tools, palette: labels.Palette | None):
         self.metrics, self.tools, self.palette = metrics, tools, palette
         self.features: list[np.ndarray] = []
         self.values: dict[str, list[float]] = {}
         self.counts: np.ndarray | None = None  # of pixels, by class
 
     def add(self, batch: Batch) -> None:
-        """Evaluate a batch."""
         images, truths = batch
         if "fid" in self.metrics or "kid" in self.metrics:
             self.features.append(self.tools.features(images))
@@ -178,7 +185,6 @@ class Accumulator:
                 self.add_values(f"{name}_truth", map(metric, [] if truths is None else truths))
 
     def compare(self, images: np.ndarray, truths: np.ndarray) -> None:
-        """Compare images with their truths."""
         if truths.shape != images.shape:
             raise InputError(
                 f"images of {list(images.shape[1:3])} pixels have truths of "
@@ -194,7 +200,6 @@ class Accumulator:
             self.counts = counts if self.counts is None else self.counts + counts
 
     def add_values(self, name: str, values: Iterable[float]) -> None:
-        """Add values of a metric, one per image."""
         self.values.setdefault(name, []).extend(values)
 
     def means(self) -> Values:
@@ -208,7 +213,6 @@ class Accumulator:
 
 
 def group_means(rows: dict[str, Values], tasks: Sequence[EvalTask]) -> dict[str, Values]:
-    """Return the means over the rows of each group of tasks."""
     groups: dict[str, list[Values]] = {}
     for task in tasks:
         if task.group:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from data_reader.errors import InputError
-from paddle_gans.training.checkpoint import read_json, write_json
+from paddle_gans.training.checkpoint import read_json
 from paddle_gans.weights import pretrained
 
 COLUMNS = {  # digits after the point, and which direction is better
@@ -63,12 +61,3 @@ def output_file(weights: str, output: str | None) -> Path:
     if path.exists() and "figures" not in read_json(path):
         raise InputError(f"{path} holds something other than metrics; name another --output")
     return path
-
-
-def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write the metrics atomically."""
-    try:
-        os.makedirs(path.parent, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent} cannot be created: {error.strerror}") from error
-    write_json(path, content)

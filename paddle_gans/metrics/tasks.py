@@ -18,8 +18,9 @@ from data_reader.datasets import ImageDataset, Paired, Unpaired, without_randomn
 from data_reader.domains import Domains
 from data_reader.errors import InputError
 from data_reader.photos import Photos
-from paddle_gans.inference.tiling import to_rgb
-from paddle_gans.inference.translator import Translator, by_data
+from paddle_gans.inference.translator import Translator, by_data, to_rgb
+
+from . import EvalConfig
 
 MAX_GENERATED = 10_000  # images from noise, unless --outputs says otherwise
 GENERATED_BATCH = 64  # of these, from one seed
@@ -31,23 +32,6 @@ class Batch(NamedTuple):
 
     images: np.ndarray
     truths: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class EvalConfig:
-    """The user's choices."""
-
-    limit: int | None = None  # sources, and real images
-    batch_size: int = 16
-    seed: int = 0
-    real: str | None = None  # "train" or "test"; None: the default of the task
-    outputs: int | None = None  # of a source, or from noise; None: 10, or as many as real images
-    paired: bool = False  # the test folders of unpaired data hold partners of equal names
-
-    def batches(self, count: int) -> Iterator[range]:
-        """Split the indices below ``count`` into batches."""
-        for start in range(0, count, self.batch_size):
-            yield range(start, min(start + self.batch_size, count))
 
 
 @dataclass(frozen=True)
@@ -85,9 +69,6 @@ def find_tasks(
     """Return what to evaluate of a model on this data, and notes about it.
 
     ``root`` is the argument of the model's ``dataset``: a path, several, or None for demo data.
-
-    Raises:
-        InputError: the data is missing or has another layout, or the model cannot be evaluated.
     """
     kinds = {
         Paired: (paired_tasks, "test"),
@@ -128,7 +109,6 @@ def open_data(
 
 
 def limited(dataset: ImageDataset, limit: int) -> ImageDataset:
-    """Return the first ``limit`` items; of each domain, if there are domains."""
     count = len(dataset.domains) if isinstance(dataset, Domains) else 1
     return dataset.limited(limit * count)
 
@@ -174,7 +154,6 @@ def all_rgb(outputs: np.ndarray) -> np.ndarray:
 
 
 def sides_of(direction: str) -> tuple[str, str]:
-    """Return the keys of source and target: "a2b" goes from a to b."""
     return ("a", "b") if direction == "a2b" else ("b", "a")
 
 
@@ -260,7 +239,6 @@ def photo_tasks(translate, sources, reals, config) -> list[EvalTask]:
 
 
 def photograph(x: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return an item's image, uint8 [H, W, 3]."""
     return colour.lab_to_rgb(colour.decode(x["l"], x["ab"]))
 
 
@@ -338,7 +316,6 @@ def reference_styles(translate, dataset, config, domain) -> np.ndarray:
 
 
 def real_domain(dataset: Domains, domain: str) -> RealImages:
-    """Return the images of one domain."""
     y, paths = dataset.domains.index(domain), dataset.sources[domain]
     key = {**identity(dataset.select([domain])), "domain": domain}
     return RealImages(key, len(paths), lambda i: to_rgb(view(dataset, y, paths[i])))

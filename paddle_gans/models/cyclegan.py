@@ -77,9 +77,12 @@ class Discriminator(nn.Layer):
 
 
 GENERATORS = {
-    "article": lambda dim, num, _: Generator(dim, num),  # always upsamples by resizing
-    "resnet_9blocks": lambda dim, num, up: ResNetGenerator(
-        base_dim=dim, num_blocks=num, upsample=up
+    "article": lambda dim, num, *_: Generator(dim, num),  # always upsamples by resizing
+    "resnet_9blocks": lambda dim, num, up, affine: ResNetGenerator(
+        base_dim=dim,
+        num_blocks=num,
+        upsample=up,
+        norm=nn.InstanceNorm2D if affine else instance_norm,
     ),
 }
 DISCRIMINATORS = {
@@ -118,6 +121,7 @@ class CycleGAN(GANModel):
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 9,  # residual blocks in each generator
         upsample: Literal["deconv", "resize"] = "deconv",  # of resnet_9blocks; article: resize
+        affine: bool = False,  # train a scale and a shift in resnet_9blocks' instance norms
         lambda_cyc: float = 10.0,  # weight of the cycle-consistency loss
         lambda_id: float = 5.0,  # weight of the identity loss; 0: none
         pool_size: int = 50,  # size of each pool of generated images; 0: no pool
@@ -137,13 +141,15 @@ class CycleGAN(GANModel):
     ):
         super().__init__()
         check_crop(crop_size)
+        if affine and generator == "article":
+            raise InputError("--affine is for --generator resnet_9blocks; give both or neither")
         self.crop_size, self.flip = crop_size, flip
         self.load_size = int(1.12 * crop_size) if load_size is None else load_size
         self.lambda_cyc, self.lambda_id = lambda_cyc, lambda_id
         self.decay = decay_epochs(decay_start_epoch, decay_end_epoch)
 
-        self.generator_ab = GENERATORS[generator](base_dim, residual_num, upsample)
-        self.generator_ba = GENERATORS[generator](base_dim, residual_num, upsample)
+        build = partial(GENERATORS[generator], base_dim, residual_num, upsample, affine)
+        self.generator_ab, self.generator_ba = build(), build()
         self.keep_averages(ema_decay, "generator_ab", "generator_ba")
         self.augment = DiffAugment(diff_augment)
         for layer in self.sublayers():

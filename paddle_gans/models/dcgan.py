@@ -1,4 +1,7 @@
-"""DCGAN: generate digits or other small images from noise (Radford et al., ICLR 2016)."""
+"""DCGAN: generate digits or other small images from noise (Radford et al., ICLR 2016).
+
+Default: the tutorial's networks and losses. The paper's networks are an option.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,47 @@ class Discriminator(nn.Layer):
         return self.fc2(x)
 
 
+class PaperGenerator(nn.Layer):
+    """Transposed convolutions alone: [N, noise_dim] to [N, channels, size, size] in [-1, 1].
+
+    Size is 8 times a power of 2; 64 has the 5 layers of figure 1. The widths follow ``base_dim``,
+    that of the last map: the paper's is 128.
+    """
+
+    def __init__(self, size=64, channels=3, noise_dim=100, base_dim=64):
+        super().__init__()
+        deconv = partial(nn.Conv2DTranspose, kernel_size=4, bias_attr=False)
+        width = base_dim * size // 8
+        layers = [deconv(noise_dim, width), nn.BatchNorm2D(width), nn.ReLU()]
+        while width > base_dim:
+            layers += [deconv(width, width // 2, stride=2, padding=1)]
+            width //= 2
+            layers += [nn.BatchNorm2D(width), nn.ReLU()]
+        self.layers = nn.Sequential(
+            *layers, deconv(width, channels, stride=2, padding=1), nn.Tanh()
+        )
+
+    def forward(self, z):
+        return self.layers(z.unsqueeze([2, 3]))
+
+
+class PaperDiscriminator(nn.Layer):
+    """Strided convolutions alone: [N, channels, size, size] to logits [N, 1] (section 3)."""
+
+    def __init__(self, size=64, channels=3, base_dim=64):
+        super().__init__()
+        conv = partial(nn.Conv2D, kernel_size=4, bias_attr=False)
+        layers, width = [conv(channels, base_dim, stride=2, padding=1), nn.LeakyReLU(0.2)], base_dim
+        while width < base_dim * size // 8:
+            layers += [conv(width, width * 2, stride=2, padding=1)]
+            width *= 2
+            layers += [nn.BatchNorm2D(width), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, conv(width, 1))
+
+    def forward(self, x):
+        return self.layers(x).reshape([-1, 1])
+
+
 class DCGAN(GANModel):
     """Generates images like those of a training set.
 
@@ -87,9 +131,12 @@ class DCGAN(GANModel):
     def __init__(
         self,
         *,
+        # paper: G and D of strided and transposed convolutions alone, 32 or 64 pixels
+        generator: Literal["article", "paper"] = "article",
         crop_size: Literal[28, 32, 64] = 28,  # side of the images in pixels
         channels: Literal[1, 3] = 1,  # grey or RGB
-        noise_dim: int = 100,  # length of the noise vector, uniform in [-1, 1]
+        noise_dim: int = 100,  # length of the noise vector
+        noise: Literal["uniform", "normal"] = "uniform",  # uniform in [-1, 1], or from N(0, 1)
         base_dim: int = 64,  # channels of the first convolution
         upsample: Literal["deconv", "resize"] = "deconv",  # resize: nearest + conv, no checkerboard
         g_steps: int = 2,  # generator updates per step
@@ -104,14 +151,25 @@ class DCGAN(GANModel):
     ):
         super().__init__()
         self.crop_size, self.channels, self.noise_dim = crop_size, channels, noise_dim
-        self.g_steps, self.double_sigmoid = g_steps, double_sigmoid
+        self.noise_kind, self.g_steps, self.double_sigmoid = noise, g_steps, double_sigmoid
         if g_steps < 1:
             raise InputError(f"--g-steps must be at least 1, not {g_steps}")
-        self.generator = Generator(crop_size, channels, noise_dim, base_dim, upsample=upsample)
-        self.discriminator = Discriminator(crop_size, channels, base_dim)
+        paper = generator == "paper"
+        if paper and crop_size == 28:
+            raise InputError(
+                "--generator paper makes images of 32 or 64 pixels; add --crop-size 64"
+            )
+        if paper and upsample != "deconv":
+            raise InputError("--generator paper has transposed convolutions; leave --upsample out")
+        if paper:
+            self.generator = PaperGenerator(crop_size, channels, noise_dim, base_dim)
+            self.discriminator = PaperDiscriminator(crop_size, channels, base_dim)
+        else:
+            self.generator = Generator(crop_size, channels, noise_dim, base_dim, upsample=upsample)
+            self.discriminator = Discriminator(crop_size, channels, base_dim)
         if init == "normal":
-            normal_init(self.generator)
-            normal_init(self.discriminator)
+            for network in (self.generator, self.discriminator):
+                normal_init(network, norm_std=0.02 if paper else 0.0)
         self.keep_averages(ema_decay, "generator")
         self.augment = DiffAugment(diff_augment)
         optimizer = partial(adam, beta1=beta1, beta2=beta2)
@@ -147,7 +205,9 @@ class DCGAN(GANModel):
         return vanilla(F.sigmoid(logits) if self.double_sigmoid else logits, is_real)
 
     def noise(self, count):
-        """Draw z [count, noise_dim], uniform in [-1, 1]."""
+        """Draw z [count, noise_dim], uniform in [-1, 1] or normal."""
+        if self.noise_kind == "normal":
+            return paddle.randn([count, self.noise_dim])
         return paddle.uniform([count, self.noise_dim], min=-1.0, max=1.0)
 
     def sample(self, batch):
@@ -160,6 +220,8 @@ class DCGAN(GANModel):
 
     def generator_inputs(self):
         shape, meaning = ("batch", self.noise_dim), "noise, uniform in the range"
+        if self.noise_kind == "normal":
+            return [Field("z", shape, "float32", "normal", None, "noise, normal")]
         return [Field("z", shape, "float32", "uniform", (-1, 1), meaning)]
 
     def discriminator_outputs(self, batch):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from paddle_gans.weights import pretrained
 
+from .images import Limits
 from .model_tab import ModelTab
 from .tabs import tab_class
-from .uploads import Limits
 
 CSS = """
 .gradio-container {width: 100% !important; max-width: 1160px !important; margin: 0 auto !important}
@@ -64,7 +64,6 @@ def titles(translators: Sequence) -> list[str]:
 
 
 def build(gr, tabs: Sequence[ModelTab]):
-    """Build the page."""
     # Uploads and results are deleted after an hour, and when the page closes.
     settings = {"title": "paddle_gans", "analytics_enabled": False, "delete_cache": (600, 3600)}
     with gr.Blocks(**settings) as page:

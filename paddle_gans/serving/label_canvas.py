@@ -9,6 +9,7 @@ import numpy as np
 
 from data_reader.embedded import STREET_LABELS
 from data_reader.transforms import looks_like_labels
+from paddle_gans.metrics.labels import Palette
 
 RGB = tuple[int, int, int]
 MAX_LABELS = 40  # colours; an image with more is not a label map to draw
@@ -37,14 +38,9 @@ def common_colours(maps: list[np.ndarray]) -> dict[str, RGB]:
 
 def snap(rgb: np.ndarray, palette: Mapping[str, RGB]) -> tuple[np.ndarray, float]:
     """Set every pixel to the nearest label's colour; also returns the share that changed."""
-    colours = np.array(list(palette.values()), np.int32)
-    packed = np.int32(rgb) @ np.array([65536, 256, 1], np.int32)
-    values, inverse = np.unique(packed.reshape(-1), return_inverse=True)
-    known = np.stack([values >> 16, values >> 8 & 255, values & 255], 1)
-    distance = ((known[:, None] - colours) ** 2).sum(2)
-    nearest = colours[distance.argmin(1)].astype(np.uint8)
-    changed = (distance.min(1) > 0)[inverse].mean()
-    return nearest[inverse].reshape(rgb.shape), float(changed)
+    known = Palette(np.array(list(palette.values()), np.uint8), list(palette))
+    result = known.colours[known.classes(rgb)].reshape(rgb.shape)
+    return result, float((result != rgb).any(axis=2).mean())
 
 
 def editor(gr, palette: Mapping[str, RGB], start: str, name: str):

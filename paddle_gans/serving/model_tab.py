@@ -15,8 +15,7 @@ from data_reader.errors import InputError
 from paddle_gans.training.options import Option
 from paddle_gans.training.panels import square_grid
 
-from . import examples
-from .uploads import Limits, read_upload
+from .images import Limits, read_upload, save_examples, validation_set
 
 MAX_COUNT = 256  # images per click
 # Options of `translate` that have a slider: its lowest and highest value, and its step.
@@ -54,7 +53,7 @@ class ModelTab:
         folder.mkdir(parents=True, exist_ok=True)
         self.data = None
         if translate.takes_images:
-            self.data = examples.validation_set(translate, embedded=self.embedded_examples)
+            self.data = validation_set(translate, embedded=self.embedded_examples)
 
     def result(self, path: str | None, *values: Any) -> tuple[Any, str]:
         """Return the model's image of an image file, and a caption."""
@@ -64,11 +63,9 @@ class ModelTab:
         return self.shown(upload.rgb, image), caption(image, seconds, upload.note)
 
     def shown(self, source: np.ndarray, image: np.ndarray) -> Any:
-        """Return the value of the result's widget."""
         return image
 
     def example_images(self) -> list[np.ndarray]:
-        """Return images to start with."""
         return []
 
     def chosen(self, values) -> dict[str, Any]:
@@ -93,23 +90,19 @@ class ModelTab:
         self.example_row(gr, self.example_images(), source, action)
 
     def input_boxes(self, gr) -> tuple[Any, list]:
-        """Add the input's widgets; returns that of the image, and all of them."""
         source = upload_box(gr, self.image_name.capitalize())
         options = self.translate.translate_options.values()
         return source, [source, *(widget(gr, option) for option in options)]
 
     def result_box(self, gr):
-        """Add the result's widget."""
         return self.image_box(gr, "Result")
 
     def image_box(self, gr, label: str, name: str = "result", **settings: Any):
-        """Add a widget that shows an image."""
         names = {"elem_id": f"{self.name}-{name}", "elem_classes": "image"}
         kind = {"interactive": False, "format": "png", "buttons": ["download", "fullscreen"]}
         return gr.Image(label=label, **names, **kind, **settings)
 
     def caption_box(self, gr):
-        """Add the widget of the caption below a result."""
         return gr.Markdown(elem_id=f"{self.name}-caption", elem_classes="caption")
 
     def example_row(
@@ -119,7 +112,7 @@ class ModelTab:
 
         ``also`` is another widget, and the value that it gets.
         """
-        paths = examples.save(images, self.folder, folder)
+        paths = save_examples(images, self.folder, folder)
         if not paths:
             return
         row = gr.Dataset(
@@ -145,7 +138,6 @@ class ModelTab:
         self.on(gr, done.then, Action(run, inputs, action.outputs))
 
     def on(self, gr, event, action: Action) -> None:
-        """Start the action on an event."""
         event(
             in_pool(gr, self.pool, action.function),
             action.inputs,
@@ -211,7 +203,6 @@ def option_value(option: Option, value: Any) -> Any:
 
 
 def timed(function: Callable, *arguments: Any, **settings: Any) -> tuple[Any, float]:
-    """Return the function's result, and how many seconds it took."""
     start = time.perf_counter()
     return function(*arguments, **settings), time.perf_counter() - start
 

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from data_reader.colour import lab_to_rgb, rgb_to_lab
 from data_reader.datasets import Paired, Unpaired
 from data_reader.domains import Domains
 from data_reader.errors import InputError
 from data_reader.images import read_image
 from data_reader.photos import Photos
+from paddle_gans.inference.photos import without_colour
 from paddle_gans.training.panels import square_grid
 
-from . import examples
+from .images import config_of, first_readable, read_upload, save_examples
 from .label_canvas import editor, find_palette, snap
 from .model_tab import MAX_COUNT, Action, ModelTab, caption, timed, upload_box, widget
-from .uploads import read_upload
 
 OPPOSITE = {"a2b": "b2a", "b2a": "a2b"}
 EMBEDDED_SIDES = ("photo", "painting")  # what the embedded unpaired images show
@@ -29,7 +28,6 @@ DOMAIN_EXAMPLES = 3
 
 
 def tab_class(translate) -> type[ModelTab]:
-    """Return the class of a model's tab."""
     if not translate.takes_images:
         return GeneratedTab
     kind = translate.model.data_class
@@ -78,7 +76,7 @@ class PairedTab(ModelTab):
         if self.data is None:
             return []
         side = 1 if self.translate.options.get("direction") == "b2a" else 0
-        return examples.first(len(self.data), lambda i: self.data.read(i)[side], MAX_EXAMPLES)
+        return first_readable(len(self.data), lambda i: self.data.read(i)[side], MAX_EXAMPLES)
 
     def result(self, path, *values):
         if not self.palette:
@@ -92,7 +90,7 @@ class PairedTab(ModelTab):
     def input_boxes(self, gr):
         if not self.palette:
             return super().input_boxes(gr)
-        (start,) = examples.save(self.example_images()[:1], self.folder, "start")
+        (start,) = save_examples(self.example_images()[:1], self.folder, "start")
         source = editor(gr, self.palette, start, f"{self.name}-editor")
         return source, [source]
 
@@ -110,7 +108,7 @@ class UnpairedTab(ModelTab):
 
     def side_names(self):
         """Return what the two sides are called: their folders' names, or A and B."""
-        config = examples.config_of(self.translate)
+        config = config_of(self.translate)
         path = config.get("data_path")
         if isinstance(path, list) and len(path) == 2 and all(isinstance(x, str) for x in path):
             names = [Path(one).name for one in path]
@@ -119,12 +117,11 @@ class UnpairedTab(ModelTab):
         return EMBEDDED_SIDES if "data_path" in config and path is None else "AB"
 
     def example_images(self, direction: str | None = None):
-        """Return images of the side where a direction, or the model's only one, starts."""
         if self.data is None:
             return []
         side = (direction or self.translate.model.direction)[0]
         count = len(getattr(self.data, side))
-        return examples.first(count, lambda i: self.data.read(side, i), MAX_EXAMPLES)
+        return first_readable(count, lambda i: self.data.read(side, i), MAX_EXAMPLES)
 
     def there_and_back(self, path, direction: str) -> tuple[np.ndarray, np.ndarray | None, str]:
         """Return the translated image, that one translated back (or None), and a caption."""
@@ -169,13 +166,12 @@ class DomainsTab(ModelTab):
         self.description = f"Show an image as {', '.join(self.domains[:-1])} or {self.domains[-1]}."
 
     def example_images(self, domain: str | None = None):
-        """Return images of a domain, or of each."""
         if self.data is None:
             return []
         if domain is None:
             return [one for name in self.domains for one in self.example_images(name)[:2]]
         items = self.data.references[domain]
-        return examples.first(len(items), lambda i: read_image(items[i]), DOMAIN_EXAMPLES)
+        return first_readable(len(items), lambda i: read_image(items[i]), DOMAIN_EXAMPLES)
 
     def latent_guided(self, path, domain: str, num_styles, seed, align: bool = False):
         """Return the image in random styles, [(image, its name)], and a caption."""
@@ -244,12 +240,14 @@ class PhotosTab(ModelTab):
     image_name = "photograph"
 
     def shown(self, source, image):
-        return grey(source), image
+        return without_colour(source), image
 
     def example_images(self):
         if self.data is None:
             return []
-        return examples.first(len(self.data), lambda i: grey(self.data.read(i)), MAX_EXAMPLES)
+        return first_readable(
+            len(self.data), lambda i: without_colour(self.data.read(i)), MAX_EXAMPLES
+        )
 
     def result_box(self, gr):
         return gr.ImageSlider(
@@ -258,13 +256,6 @@ class PhotosTab(ModelTab):
             format="png",
             elem_id=f"{self.name}-result",
         )
-
-
-def grey(rgb: np.ndarray) -> np.ndarray:
-    """Return an image's lightness alone, uint8 [H, W, 3]."""
-    lab = rgb_to_lab(rgb)
-    lab[..., 1:] = 0
-    return lab_to_rgb(lab)
 
 
 TABS: dict[type, type[ModelTab]] = {

@@ -115,7 +115,8 @@ def init_from(
         # An average starts from its network's weights; a file <name>_ema comes later.
         if f"{name}_ema" in networks:
             load_state_strict(networks[f"{name}_ema"], arrays, str(file))
-    return f"weights from {', '.join(map(str, files))}"
+    shown = [path.name] if pretrained.is_pretrained(path) else map(str, files)
+    return f"weights from {', '.join(shown)}"
 
 
 def other_options(options: Mapping[str, Any], entry: Mapping[str, Any]) -> str:

@@ -112,6 +112,14 @@ def junyanz_resnet(layer: str, *, num_blocks: int) -> str:
     return path if part != "blocks" else f"{path}.conv_block.{rest[-1]}"
 
 
+# CUT in taesungp/contrastive-unpaired-translation, models/networks.py.
+
+
+def cut_generator(layer: str) -> str:
+    """``layers.12.layers.1`` is ``model.12.conv_block.1``."""
+    return layer.replace("layers", "model", 1).replace("layers", "conv_block")
+
+
 # CycleGAN in eriklindernoren/PyTorch-GAN.
 
 
@@ -126,6 +134,14 @@ def pytorch_gan_generator(layer: str, *, num_blocks: int) -> str:
 def pytorch_gan_discriminator(layer: str) -> str:
     """``layers.2`` is ``model.2``."""
     return layer.replace("layers", "model")
+
+
+# DCGAN in PyTorch's tutorial and examples.
+
+
+def dcgan(layer: str) -> str:
+    """``layers.3`` is ``main.3``."""
+    return layer.replace("layers", "main")
 
 
 # StarGAN v2 in clovaai/stargan-v2, core/model.py. Its mapping network has our names.
