@@ -19,7 +19,7 @@ from paddle.io import Dataset  # noqa: E402
 
 from . import transforms  # noqa: E402
 from .errors import InputError  # noqa: E402
-from .images import file_size, read_image  # noqa: E402
+from .images import JPEG_SUFFIXES, file_size, read_image  # noqa: E402
 from .layout import Pair  # noqa: E402
 
 SAMPLES = 8  # items that show what a set holds
@@ -206,6 +206,12 @@ class Paired(ImageDataset):
                         f"side {side} is taken for {how}: {yes} of {of} sampled images look like "
                         "label maps; --labels a, b or none decides otherwise"
                     )
+            jpeg = any(path.suffix.lower() in JPEG_SUFFIXES for _, path in self.paths())
+            if jpeg and not any(yes for yes, _ in self.label_votes()):
+                found.append(
+                    "no side is taken for label maps; those stored as JPEG are not recognised, so "
+                    "name their side with --labels a or b"
+                )
         return [
             *found,
             f"the images' short side of {short} pixels is resized to {self.load_size}; resizing "

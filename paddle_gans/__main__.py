@@ -25,7 +25,7 @@ commands:
   paddle-gans convert FILE --to DIR                  weights of other projects, and back
   paddle-gans export RUN --format paddle|onnx        programs for other runtimes
   paddle-gans serve RUN [RUN ...]                    a page in the browser to try models
-  paddle-gans weights [NAME]                         trained weights that come with the package
+  paddle-gans weights [fetch NAME]                   trained weights: the package's, and others'
   python -m data_reader.download NAME                download a published data set
   python -m data_reader.prepare FOLDER --out DIR     make a data set from folders of images
   python -m data_reader.write_demo DIR               copy embedded images into a folder

@@ -59,8 +59,8 @@ def build_parser() -> Parser:
     more.add_argument(
         "--direction",
         choices=["a2b", "b2a"],
-        help="of a CycleGAN generator whose file is not called G_A or G_B, and of pix2pix's "
-        "training data (a2b)",
+        help="of a CycleGAN generator whose file is not called G_A or G_B, and of the training "
+        "data of pix2pix and CUT (a2b)",
     )
     more.add_argument(
         "--domains",

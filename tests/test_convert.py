@@ -132,6 +132,18 @@ def test_a_folder_is_converted_whole_and_its_newest_epoch(tmp_path):
     np.testing.assert_array_equal(discriminator["layers.0.weight"], written["layers.0.weight"])
 
 
+def test_the_authors_order_under_other_names_is_not_pytorch_gans(tmp_path, capsys):
+    options = {**RESNET, "affine": True}
+    weights = theirs("cyclegan", "generator_ab", options)
+    renamed = {f"_orig_mod.{k}".replace("conv_block", "block"): x for k, x in weights.items()}
+    run(save(tmp_path / "G_A2B_epoch33.pth", renamed), "--to", tmp_path / "run")
+    assert_arrays(tmp_path / "run", "generator_ab", "cyclegan", options)
+    assert "ResNet generator of junyanz" in capsys.readouterr().out
+    run(tmp_path / "run", "--to-torch", tmp_path / "back")
+    assert set(torch_file.load(tmp_path / "back" / "latest_net_G_A.pth")) == set(weights)
+    assert "norm instance with affine=True" in capsys.readouterr().out
+
+
 def test_cut_without_its_projections(tmp_path, capsys):
     """netF only trains. ``--direction`` is that of the training data."""
     for name, part in {"G": "generator", "D": "discriminator"}.items():

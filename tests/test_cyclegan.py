@@ -244,6 +244,18 @@ def test_accumulated_parts_equal_the_whole_batch(unpaired_folder, tmp_path):
             assert np.median(difference) < scale, (network, name)
 
 
+def test_affine_trains_scales_and_shifts():
+    paddle.seed(0)
+    model = CycleGAN(**TINY["cyclegan"], generator="resnet_9blocks", affine=True)
+    norm = model.generator_ba.encoder[2]
+    assert (norm.scale.numpy() == 1).all()
+    model.train_step(batch_of(), 0, Update())
+    assert (norm.scale.numpy() != 1).all()
+    assert (norm.bias.numpy() != 0).all()
+    with pytest.raises(InputError, match="--affine is for --generator resnet_9blocks"):
+        CycleGAN(**TINY["cyclegan"], affine=True)
+
+
 def test_accumulation_that_does_not_divide_is_refused(unpaired_folder, tmp_path):
     with pytest.raises(InputError, match="--accumulate 2 does not divide a batch of 3"):
         train(unpaired_folder, tmp_path / "run", batch_size=3, accumulate=2, steps=1)

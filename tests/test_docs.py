@@ -25,6 +25,7 @@ from paddle_gans import __version__, models
 from paddle_gans.infer import find_task
 from paddle_gans.inference import loading
 from paddle_gans.training.options import options_of
+from paddle_gans.weights.published import PUBLISHED
 
 slow = pytest.mark.slow
 
@@ -201,6 +202,7 @@ NOT_RUN = {
     "pip install -e .",
     "pip install paddlepaddle-gpu==3.2.2 -i https://www.paddlepaddle.org.cn/packages/stable/cu126/",
     "python -m data_reader.download facades",
+    "python -m paddle_gans.weights fetch cyclegan_horse2zebra",
     "python -m paddle_gans.serve runs/pix2pix runs/cyclegan",
 }
 
@@ -221,6 +223,7 @@ def commands_of(path):
 def runs(command):
     """Whether a command is run by the tests."""
     fetches = command.startswith("python -m data_reader.download") and "--list" not in command
+    fetches = fetches or " fetch " in command
     return command.startswith("python") and not fetches and "paddle_gans.serve" not in command
 
 
@@ -312,6 +315,8 @@ def test_what_is_not_run_is_known_and_looked_at():
         if "paddle_gans.serve" in words:
             given = importlib.import_module("paddle_gans.serve").build_parser().parse_all(words[3:])
             assert {run.split("/")[1] for run in given.runs} <= set(models.names())
+        elif "fetch" in words:
+            assert words[4] in PUBLISHED
         elif words[0] == "python":
             assert words[3] in download.DATA_SETS
         elif words[0] == "pip":

@@ -560,6 +560,7 @@ def test_several_images_decide_whether_a_side_holds_label_maps(tmp_path):
     assert items.label_votes() == [(1, 5), (5, 5)]
     assert items.label_sides() == "b"
     said = " ".join(items.warnings())
+    assert "JPEG" not in said
     assert "side A is taken for photographs, resized smoothly: 1 of 5" in said
     assert "side B is taken for label maps, resized by nearest neighbour: 5 of 5" in said
     for labels, sides in (("a", "a"), ("none", "")):
@@ -603,3 +604,27 @@ def test_names_that_cannot_be_domains(tmp_path, name):
         write_file(tmp_path / folder / "1.png")
     with pytest.raises(InputError, match="comma or an outer blank"):
         layout.domains(tmp_path, train=True)
+
+
+def test_a_run_says_that_label_maps_stored_as_jpeg_are_not_recognised(tmp_path):
+    for i in range(3):
+        write_image(tmp_path / "a" / f"{i}.png", noise_image(i))
+        write_image(tmp_path / "b" / f"{i}.jpg", label_map(i))
+    pairs = layout.paired(tmp_path, train=True)[0]
+    assert "--labels a or b" in " ".join(Paired(pairs, load_size=32, crop_size=32).warnings())
+    named = Paired(pairs, load_size=32, crop_size=32, labels="b")
+    assert "JPEG" not in " ".join(named.warnings())
+    assert "JPEG" not in " ".join(Paired(pairs, load_size=0, crop_size=32).warnings())
+
+
+def test_a_folder_around_two_domains_is_enough(tmp_path):
+    for side in ("trainA", "trainB", "testA", "testB"):
+        write_image(tmp_path / "download" / "horse2zebra" / side / "0.png", noise_image(0))
+    for train, split in ((True, "train"), (False, "test")):
+        a, b, what = layout.unpaired([tmp_path], train=train)
+        assert (a[0].parent.name, b[0].parent.name) == (f"{split}A", f"{split}B")
+        assert what == f"{split}A/ and {split}B/"
+    write_image(tmp_path / "download" / "maps" / "a" / "0.png", noise_image(0))
+    write_image(tmp_path / "download" / "maps" / "b" / "0.png", noise_image(0))
+    with pytest.raises(InputError, match="contains 2 data sets"):
+        layout.unpaired([tmp_path], train=True)

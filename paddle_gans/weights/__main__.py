@@ -1,47 +1,128 @@
-"""python -m paddle_gans.weights: list the trained weights that come with the package."""
+"""python -m paddle_gans.weights: list trained weights, and fetch those that others publish."""
 
 from __future__ import annotations
 
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
 
+from data_reader.errors import InputError, did_you_mean, disk_errors
 from data_reader.output import say
 from paddle_gans.command import Parser, run
 
-from . import pretrained
+from . import pretrained, published
+from .published import PUBLISHED
 
 EXAMPLE = """
 examples:
   python -m paddle_gans.weights
-      a line for each: model, data, size of the images, training steps
+      a line for each: those that come with the package, and those that others publish
   python -m paddle_gans.weights pix2pix_demo
       its model card: data and terms of use, training command, metrics on held-out images, limits
   python -m paddle_gans.infer --weights pix2pix_demo --input maps --output scenes
       use them: all commands take the name where they take a path
+  python -m paddle_gans.weights fetch cyclegan_horse2zebra
+      download what others publish, and convert it; interrupted downloads resume
 """
 COLUMNS = ("name", "model", "trained on", "pixels", "steps", "MB")
+OTHERS = ("name", "for", "what", "MB", "from", "licence", "checked")
+EXPLAINED = (
+    "checked: `fetch` compares the file with the one that was converted here. The other addresses "
+    "are from the publishers' documents and could not be tried; the SHA-256 of a first download is "
+    f"recorded in {published.RECORD} and compared later."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """List the weights, or print the model cards of those named."""
+    """List the weights, print the model cards of those named, or fetch published ones.
+
+    Raises:
+        InputError: a name is unknown, or the weights cannot be fetched or converted.
+    """
     parser = Parser(
         prog="python -m paddle_gans.weights",
-        description="List the trained weights that come with the package, or print a model card.",
+        description="List trained weights, print a model card, or fetch what others publish.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("names", metavar="NAME", nargs="*", help="print the model cards of these")
+    parser.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help="print the model cards of these; `fetch NAME` downloads and converts",
+    )
+    parser.add_argument("--to", metavar="DIR", help="fetch: the new folder (weights/NAME)")
+    parser.add_argument("--url", help="fetch: another address of the file, or the files' folder")
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="fetch: accept a file that differs from the published or the recorded one",
+    )
     given = vars(parser.parse_all(list(sys.argv[1:] if argv is None else argv)))
-    chosen = [(name, pretrained.card(name)) for name in given.get("names", [])]
+    names = given.pop("names", [])
+    if names[:1] == ["fetch"]:
+        return fetch(names[1:], **given)
+    if given:
+        raise InputError(f"--{next(iter(given)).replace('_', '-')} is for `fetch NAME`")
+    chosen = [(n, None if n in PUBLISHED else pretrained.card(n)) for n in names]
     for name, card in chosen:
-        say("\n".join([*describe(name, card), ""]))
+        say("\n".join([*(describe(name, card) if card else describe_published(name)), ""]))
     if not chosen:
-        say("\n".join(listed()))
+        say("\n".join([*listed(), "", "published by others:", *listed_published(), ""]))
+        say(textwrap.fill(EXPLAINED, 96))
     return 0
 
 
+def fetch(names: Sequence[str], to="", url=None, no_check=False) -> int:
+    """Download and convert published weights, and print how to use them."""
+    if len(names) != 1:
+        raise InputError("fetch takes one NAME; python -m paddle_gans.weights lists them")
+    (name,) = names
+    if name not in PUBLISHED:
+        hint = did_you_mean(name, PUBLISHED)
+        raise InputError(f"nobody publishes {name!r} here; {hint}{pretrained.LIST}")
+    entry, target = PUBLISHED[name], Path(to or Path("weights") / name)
+    if target.is_dir() and any(target.iterdir()):
+        say(f"{target} is not empty: {name} may be there already; --to names another folder")
+        return 0
+    say(f"{name}: {entry.what}, from {entry.publisher}; licence: {entry.licence}")
+    with published.downloaded(name, target.parent, url, checked=not no_check) as files:
+        if not entry.use:
+            from paddle_gans import convert
+
+            return convert.main([*map(str, files), "--to", str(target), "--quiet", *entry.flags])
+        with disk_errors(f"cannot write to {target}"):
+            target.mkdir(exist_ok=True)
+            (path,) = [file.replace(target / file.name) for file in files]
+    flag = f"{entry.use} {quote(str(path))}"
+    say(f"python -m paddle_gans.evaluate --weights RUN --data DATA {flag}")
+    return 0
+
+
+def listed_published() -> list[str]:
+    """The lines of a table of what others publish."""
+    rows = [OTHERS]
+    for name, entry in PUBLISHED.items():
+        size = sum(file.size for file in entry.files) / 1e6
+        shown = f"{size:.0f}" if size else "?"
+        checked = "yes" if entry.is_checked else "not tried"
+        row = (name, entry.model, entry.what, shown, entry.publisher, entry.licence, checked)
+        rows.append(row)
+    return aligned(rows)
+
+
+def describe_published(name: str) -> list[str]:
+    """What is known of published weights."""
+    entry = PUBLISHED[name]
+    lines = [f"{name}: {entry.what}, for {entry.model}", f"  published by  {entry.publisher}"]
+    lines += [f"  licence       {entry.licence}"]
+    lines += [f"  address       {file.url} {file.checksum}".rstrip() for file in entry.files]
+    return [*lines, f"  python -m paddle_gans.weights fetch {name}"]
+
+
 def listed() -> list[str]:
-    """The lines of a table of all weights."""
+    """The lines of a table of the package's own weights."""
     rows = [COLUMNS]
     for name in pretrained.names():
         card = pretrained.card(name)
@@ -57,6 +138,11 @@ def listed() -> list[str]:
                 f"{size:.1f}",
             )
         )
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows of a table as lines."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
     return [line.rstrip() for line in lines]

@@ -9,6 +9,8 @@ from typing import Any
 
 from data_reader.errors import InputError, did_you_mean
 
+from .published import PUBLISHED
+
 FOLDER = Path(__file__).resolve().parent.parent / "pretrained"
 CARD = "card.json"
 LIST = "python -m paddle_gans.weights lists the trained weights"
@@ -50,4 +52,8 @@ def locate(weights: str | os.PathLike[str]) -> Path:
         return path
     if path.name in names():
         return FOLDER / path.name
+    if path.name in PUBLISHED:
+        raise InputError(
+            f"{path} is not here yet: python -m paddle_gans.weights fetch {path} downloads it"
+        )
     raise InputError(f"{path} does not exist; {did_you_mean(path.name, names())}{LIST}")
