@@ -11,10 +11,10 @@ from data_reader.command import Parser, run
 __all__ = ["Parser", "add_options", "run"]
 
 
-def typed(option: Any, value: Any) -> str:
-    """What one types for a value; a text stays as it is."""
+def typed(flag: str, value: Any) -> str:
+    """What one types for a value, besides the flag if it has a value."""
     if isinstance(value, bool):
-        return option.flag if value else f"--no-{option.flag[2:]}"
+        return flag if value else f"--no-{flag[2:]}"
     return str(value)
 
 
@@ -37,7 +37,7 @@ def add_options(
             groups[heading] = parser.add_argument_group(heading)
         default = defaults.get(name, option.default)
         negative = name.startswith("no_")
-        shown = [] if default is None or negative else [f"({typed(option, default)})"]
+        shown = [] if default is None or negative else [f"({typed(option.flag, default)})"]
         settings: dict[str, Any] = {"help": " ".join([option.help, *shown]).replace("%", "%%")}
         if option.kind is bool:
             settings["action"] = "store_true" if negative else argparse.BooleanOptionalAction

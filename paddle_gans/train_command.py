@@ -9,7 +9,7 @@ from typing import Any
 from data_reader import framework
 from data_reader.output import say
 from paddle_gans import models
-from paddle_gans.command import Parser, add_options
+from paddle_gans.command import Parser, add_options, typed
 from paddle_gans.training.config import METAVARS, OPTIONS
 
 EXAMPLES = """
@@ -107,13 +107,10 @@ def describe(parser: Parser, model_class) -> None:
     metrics = [f"{name} ({how})" for name, how in model_class.metrics.items() if how != "none"]
     choices = f"one of {', '.join(metrics)}" if metrics else "this model has no metrics"
     parser._option_string_actions["--best-by"].help += f"; {choices}"
-    options = model_class.demo_options.items()
-    flags = {name: f"--{name.replace('_', '-')}" for name, _ in options}
+    options = {f"--{n.replace('_', '-')}": value for n, value in model_class.demo_options.items()}
     changed = ", ".join(
-        (flags[name] if value else f"--no-{flags[name][2:]}")
-        if isinstance(value, bool)
-        else f"{flags[name]} {value}"
-        for name, value in options
+        typed(flag, value) if isinstance(value, bool) else f"{flag} {value}"
+        for flag, value in options.items()
     )
     parser.epilog += f"\nOn the embedded data the defaults are: {changed}.\n" if changed else ""
 

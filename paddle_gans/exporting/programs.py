@@ -14,7 +14,7 @@ from paddle import Tensor, nn
 from data_reader.domains import Domains
 from data_reader.errors import InputError
 from data_reader.photos import Photos
-from paddle_gans.inference.translator import Translator, round_up
+from paddle_gans.inference.translator import Translator, by_data, round_up
 from paddle_gans.models import _stargan_v2_networks as stargan_v2
 from paddle_gans.models import pix2pix
 from paddle_gans.networks.field import Axis, Field
@@ -72,10 +72,8 @@ def programs_of(translate: Translator) -> list[Program]:
     """Return the programs of a model, in the order in which its networks are saved."""
     if not translate.takes_images:
         return generated(translate)
-    kind = translate.model.data_class
-    if issubclass(kind, Photos):
-        return lightness_to_colours(translate)
-    return styles(translate) if issubclass(kind, Domains) else image_to_image(translate)
+    kinds = {Photos: lightness_to_colours, Domains: styles}
+    return by_data(translate.model, kinds, image_to_image)(translate)
 
 
 def image(name: str, channels: int, meaning: str, *sides: Axis) -> Field:

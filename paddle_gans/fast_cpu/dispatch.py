@@ -28,17 +28,11 @@ STARTING = threading.Lock()  # several threads may make the first call
 SWITCH = "PADDLE_GANS_FAST_CPU"  # 0: use the framework's own kernels everywhere
 
 
-class Paused:
-    """How many ``disabled`` blocks are open, and whether this process is a forked child."""
+class State:
+    """How many blocks are open of each kind, and whether this process is a forked child."""
 
-    blocks = 0
+    disabled = bfloat16 = 0
     forked = False
-
-
-class Precision:
-    """How many ``bfloat16`` blocks are open."""
-
-    blocks = 0
 
 
 def has_bf16() -> bool:
@@ -53,31 +47,31 @@ def bfloat16(enable: bool = True) -> Iterator[None]:
     Convolutions and linear layers round their inputs, weights and incoming gradients; parameters,
     results and everything else stay float32. A gradient has the precision of its forward pass.
     """
-    Precision.blocks += enable
+    State.bfloat16 += enable
     try:
         yield
     finally:
-        Precision.blocks -= enable
+        State.bfloat16 -= enable
 
 
 def in_bf16() -> bool:
     """Whether a product is to be computed in bfloat16."""
-    return Precision.blocks > 0 and has_bf16()
+    return State.bfloat16 > 0 and has_bf16()
 
 
 @contextlib.contextmanager
 def disabled() -> Iterator[None]:
     """Use the framework's own kernels within the block."""
-    Paused.blocks += 1
+    State.disabled += 1
     try:
         yield
     finally:
-        Paused.blocks -= 1
+        State.disabled -= 1
 
 
 def stop_in_child() -> None:
     """Disable the fast path in a forked child, where waiting for OpenMP's threads never ends."""
-    Paused.forked = True
+    State.forked = True
 
 
 if hasattr(os, "register_at_fork"):
@@ -104,7 +98,7 @@ def start() -> OneDNN | None:
 
 def enabled() -> bool:
     """Whether the fast path is enabled and available."""
-    off = Paused.blocks or Paused.forked or os.environ.get(SWITCH) == "0"
+    off = State.disabled or State.forked or os.environ.get(SWITCH) == "0"
     return not off and engine() is not None
 
 

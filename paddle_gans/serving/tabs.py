@@ -13,6 +13,7 @@ from data_reader.errors import InputError
 from data_reader.images import read_image
 from data_reader.photos import Photos
 from paddle_gans.inference.photos import without_colour
+from paddle_gans.inference.translator import by_data
 from paddle_gans.training.panels import square_grid
 
 from .images import config_of, first_readable, read_upload, save_examples
@@ -30,8 +31,7 @@ DOMAIN_EXAMPLES = 3
 def tab_class(translate) -> type[ModelTab]:
     if not translate.takes_images:
         return GeneratedTab
-    kind = translate.model.data_class
-    return next((tab for data, tab in TABS.items() if issubclass(kind, data)), ModelTab)
+    return by_data(translate.model, TABS, ModelTab)
 
 
 class GeneratedTab(ModelTab):
