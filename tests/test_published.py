@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 import pytest
 from conftest import ROOT
-from test_convert import CUT, DCGAN, NETS, RESNET, STAR, UNET, save, theirs
+from test_convert import CUT, DCGAN, NETS, RESNET, STAR, UNET, save, theirs, wing_file
 from test_download import quick, server, zipped  # noqa: F401  fixtures
 
 import paddle_gans
@@ -100,6 +100,15 @@ def test_fetch_downloads_and_converts(
     fetch(name, "--url", url)
     assert "may be there already" in capsys.readouterr().out
     assert len(server.requests) == 1
+
+
+def test_several_files_are_of_one_folder(server, tmp_path):  # noqa: F811
+    faces = {**STAR, "domains": "female,male", "w_hpf": 1.0, "fan_weights": "wing"}
+    nets = {part: theirs("stargan_v2", part, faces) for part in NETS}
+    server.files["/models/100000_nets_ema.ckpt"] = torch_bytes(tmp_path, nets)
+    server.files["/models/wing.ckpt"] = wing_file(tmp_path / "wing.ckpt").read_bytes()
+    fetch("stargan_v2_celeba_hq", "--url", f"{server.url}/models/", "--to", tmp_path / "faces")
+    assert paddle_gans.load(tmp_path / "faces").options["domains"] == "female,male"
 
 
 def test_what_evaluate_reads_stays_as_it_is(server, tmp_path, capsys):  # noqa: F811
