@@ -29,6 +29,7 @@ _SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(IMAGE_SUFFIXES))
 _TWO_FILES = re.compile(rf"(.+?(?:{_SUFFIX}))\W?[,;|\s]+\W?(.+(?:{_SUFFIX}))\W?$", re.IGNORECASE)
 
 SPLITS = ("train", "test", "val")
+WITHOUT_SPLIT = (("a", "b"), ("A", "B"))  # folders of pairs, or of two domains
 MAX_VALIDATION = 500  # photographs of one folder that are kept from training
 
 
@@ -97,7 +98,7 @@ def paired(
             return [Pair(image) for image in found], f"{split}/ with A and B side by side"
     if not train:
         return [], ""
-    for a, b in (("a", "b"), ("A", "B")):
+    for a, b in WITHOUT_SPLIT:
         if (root / a).is_dir() and (root / b).is_dir():
             return match_names(root, a, b), f"{a}/ and {b}/ with equal names"
     found = [path for path in list_images(root) if path.parent == root]
@@ -115,8 +116,8 @@ def paired(
 
 
 def _has_two_sides(root: Path) -> bool:
-    sides = [pair for split in SPLITS for pair in _sides(split)] + [("a", "b"), ("A", "B")]
-    return any((root / a).is_dir() and (root / b).is_dir() for a, b in sides)
+    sides = [pair for split in SPLITS for pair in _sides(split)]
+    return any((root / a).is_dir() and (root / b).is_dir() for a, b in [*sides, *WITHOUT_SPLIT])
 
 
 def _has_pairs(root: Path) -> bool:
@@ -150,7 +151,7 @@ def unpaired(
         return (images_in(a), images_in(b), f"{a} and {b}") if train else None
     root = data_folder(Path(roots[0]), _has_two_sides)
     sides = [pair for split in _splits(train) for pair in _sides(split)]
-    for a, b in sides + ([("a", "b"), ("A", "B")] if train else []):
+    for a, b in sides + (list(WITHOUT_SPLIT) if train else []):
         exist = [(root / side).is_dir() for side in (a, b)]
         if all(exist):
             return images_in(root / a), images_in(root / b), f"{a}/ and {b}/"

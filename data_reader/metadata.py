@@ -1,8 +1,9 @@
-"""Read and write EXIF, XMP, captions, resolution and colour profile of JPEG and PNG files.
+"""Read and write EXIF, XMP, captions and resolution of JPEG and PNG files.
 
 What is read is adapted to another image of the same scene: upright, in sRGB, with other colours.
-Broken parts are dropped. Sources: ITU-T T.81 annex B (JPEG), JFIF 1.02, CIPA DC-008 (EXIF), W3C PNG
-third edition, ICC.1:2010, Adobe's XMP part 3 and Photoshop file format.
+Broken parts are dropped, and so is a colour profile: files without one are sRGB. Sources: ITU-T
+T.81 annex B (JPEG), JFIF 1.02, CIPA DC-008 (EXIF), W3C PNG third edition, Adobe's XMP part 3 and
+Photoshop file format.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 EXIF = b"Exif\0\0"  # the first bytes of a JPEG's segments
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
-ICC = b"ICC_PROFILE\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
 XMP_KEYWORD = b"XML:com.adobe.xmp\0"  # of a PNG's text chunk
 MAX_SEGMENT = 65533  # bytes in one segment of a JPEG
@@ -33,21 +33,12 @@ COLOUR_SPACE, EXIF_WIDTH, EXIF_HEIGHT = 0xA001, 0xA002, 0xA003
 THUMBNAIL, THUMBNAIL_LENGTH = 0x201, 0x202
 IPTC = 0x404  # of Photoshop's resources
 
-# The primaries of sRGB in a profile, adapted to D50. Source: IEC 61966-2-1.
-SRGB = {
-    b"rXYZ": (0.4361, 0.2225, 0.0139),
-    b"gXYZ": (0.3851, 0.7169, 0.0971),
-    b"bXYZ": (0.1431, 0.0606, 0.7141),
-}
-SRGB_TOLERANCE = 0.003  # profiles round differently
-
 
 class Metadata(NamedTuple):
     """What can be copied into another file; missing parts are empty."""
 
     exif: bytes = b""  # a TIFF structure
     xmp: bytes = b""  # a packet
-    profile: bytes = b""  # ICC, of sRGB
     dots_per_metre: float = 0.0
     segments: bytes = b""  # for JPEG only: IPTC captions, comments, extended XMP
     chunks: bytes = b""  # for PNG only: texts
@@ -56,8 +47,7 @@ class Metadata(NamedTuple):
 def read_metadata(data: bytes) -> Metadata:
     """Read the metadata of a JPEG or PNG file; empty for other formats.
 
-    The orientation is set to upright. The thumbnail is dropped, and so are colour profiles other
-    than sRGB.
+    The orientation is set to upright; the thumbnail is dropped.
     """
     if data.startswith(JPEG):
         return _from_jpeg(data)
@@ -73,7 +63,7 @@ def add_metadata(encoded: bytes, metadata: Metadata) -> bytes:
 
 def _from_jpeg(data: bytes) -> Metadata:
     exif = xmp = rest = b""
-    dots, profile = 0.0, {}
+    dots = 0.0
     for code, body in _segments(data):
         if code == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 12:
             unit, x, y = struct.unpack_from(">BHH", body, 7)
@@ -82,14 +72,11 @@ def _from_jpeg(data: bytes) -> Metadata:
             exif = _or_empty(tidy_exif, body[len(EXIF) :])
         elif code == 0xE1 and body.startswith(XMP):
             xmp = tidy_xmp(body[len(XMP) :])
-        elif code == 0xE2 and body.startswith(ICC) and len(body) > 14:
-            profile[body[12]] = body[14:]  # its number, followed by the count
         elif code == 0xED and body.startswith(PHOTOSHOP):
             rest += _or_empty(lambda body: _segment(0xED, captions(body)), body)
         elif code == 0xFE or (code == 0xE1 and body.startswith(EXTENDED_XMP)):
             rest += _segment(code, body)
-    whole = b"".join(profile[number] for number in sorted(profile))
-    return Metadata(exif, xmp, _or_empty(only_srgb, whole), dots, segments=rest)
+    return Metadata(exif, xmp, dots, segments=rest)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -125,14 +112,13 @@ def _into_jpeg(encoded: bytes, m: Metadata) -> bytes:
     added = [
         _segment(0xE1, EXIF + m.exif if m.exif else b""),
         _segment(0xE1, XMP + m.xmp if m.xmp else b""),
-        _segment(0xE2, ICC + b"\1\1" + m.profile if m.profile else b""),
         m.segments,
     ]
     return bytes(start) + b"".join(added) + encoded[end:]
 
 
 def _from_png(data: bytes) -> Metadata:
-    exif = xmp = profile = texts = b""
+    exif = xmp = texts = b""
     dots = 0.0
     for name, body in _chunks(data):
         if name == b"eXIf":
@@ -141,12 +127,10 @@ def _from_png(data: bytes) -> Metadata:
             xmp = tidy_xmp(_or_empty(_packet, body))
         elif name in (b"tEXt", b"zTXt", b"iTXt"):
             texts += _chunk(name, body)
-        elif name == b"iCCP":
-            profile = _or_empty(lambda body: only_srgb(inflate(body.split(b"\0", 1)[1][1:])), body)
         elif name == b"pHYs" and len(body) == 9:
             x, y, unit = struct.unpack(">IIB", body)
             dots = float(x) if unit == 1 and x == y else 0.0
-    return Metadata(exif, xmp, profile, dots, chunks=texts)
+    return Metadata(exif, xmp, dots, chunks=texts)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -173,8 +157,6 @@ def _packet(body: bytes) -> bytes:
 def _into_png(encoded: bytes, m: Metadata) -> bytes:
     end = len(PNG) + 25  # behind IHDR, before the pixels
     added = b""
-    if m.profile:
-        added += _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(m.profile))
     if 0 < round(m.dots_per_metre) < 2**31:
         added += _chunk(b"pHYs", struct.pack(">IIB", *2 * [round(m.dots_per_metre)], 1))
     if m.exif:
@@ -252,25 +234,6 @@ def tidy_xmp(packet: bytes) -> bytes:
     """Remove the orientation and thumbnails that XMP may contain."""
     packet = re.sub(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", b"", packet, flags=re.DOTALL)
     return re.sub(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[2-8]", rb"\g<1>1", packet)
-
-
-def only_srgb(profile: bytes) -> bytes:
-    """Return an ICC profile if it has the primaries of sRGB, else nothing.
-
-    Images are read and written as sRGB: any other profile would change their colours, and one of
-    grey or CMYK does not fit RGB.
-    """
-    if profile[16:20] != b"RGB " or profile[36:40] != b"acsp":
-        return b""
-    (count,) = struct.unpack_from(">I", profile, 128)
-    places = dict(struct.unpack_from(">4sI", profile, 132 + 12 * i) for i in range(min(count, 100)))
-    for name, expected in SRGB.items():
-        if name not in places:
-            return b""
-        found = struct.unpack_from(">3i", profile, places[name] + 8)
-        if any(abs(x / 2**16 - y) > SRGB_TOLERANCE for x, y in zip(found, expected)):
-            return b""
-    return profile
 
 
 def captions(body: bytes) -> bytes:

@@ -16,24 +16,9 @@ from .images import MAX_PIXELS, PathLike, cv2, existing_file
 from .transforms import resize
 
 VIDEO_SUFFIXES = frozenset(
-    (
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".3gp",
-        ".flv",
-        ".vob",
-    )
-)
+    (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts",
+     ".m2ts", ".3gp", ".flv", ".vob")
+)  # fmt: skip
 MAX_PAUSE = 600.0  # seconds that one frame of a variable rate is shown
 MAX_FPS = 240
 MIN_SIDE = 16  # pixels; below, some encoders write out of bounds (MJPG, 4 x 4)

@@ -46,12 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from paddle_gans.inference import loading
     from paddle_gans.metrics import measure, report, tasks
     from paddle_gans.training.checkpoint import write_json
+    from paddle_gans.training.experiment import data_root
 
     path = report.output_file(config.weights, config.output)
     translate = loading.load(config.weights, device=config.device, amp=config.amp)
     tools = measure.open_tools(config, path.parent)
-    root = config.data[0] if len(config.data) == 1 else config.data
-    found, notes = tasks.find_tasks(translate, None if root == "demo" else root, config)
+    folders = config.data[0] if len(config.data) == 1 else config.data
+    root = data_root(type(translate.model), folders, config.data_root)
+    found, notes = tasks.find_tasks(translate, root, config)
     metrics, more = measure.choose(found, tools)
     say(f"{translate.name} of step {translate.step} on {translate.device}: {', '.join(metrics)}")
     for note in [*notes, *more]:

@@ -125,8 +125,10 @@ def export(source: Path, kind: str, output: Path) -> dict[str, Any]:
         result, log = Path(place) / "report.json", Path(place) / "log.txt"
         request = {"weights": str(source), "format": kind, "output": str(output),
                    "report": str(result)}  # fmt: skip
+        paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")]
         # Only the framework's own kernels can be traced.
-        environment = {**os.environ, "PADDLE_GANS_FAST_CPU": "0", "PYTHONPATH": python_path()}
+        environment = {**os.environ, "PADDLE_GANS_FAST_CPU": "0",
+                       "PYTHONPATH": os.pathsep.join(filter(None, paths))}  # fmt: skip
         command = [sys.executable, *WORKER, json.dumps(request)]
         with log.open("wb") as output_file:
             process = subprocess.Popen(
@@ -157,11 +159,6 @@ def export(source: Path, kind: str, output: Path) -> dict[str, Any]:
         f"{''.join(f' ({line})' for line in words[-1:])}; try another version of it, see "
         "docs/export.md"
     )
-
-
-def python_path() -> str:
-    here = str(Path(__file__).resolve().parent.parent)
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
 
 
 def report(about: dict[str, Any], output: Path) -> None:

@@ -85,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from data_reader.images import left_out
     from paddle_gans.inference import files, loading
     from paddle_gans.inference.progress import counted
+    from paddle_gans.inference.translator import takes_images
     from paddle_gans.training.options import options_of
 
     weights = loading.read(path)
@@ -97,14 +98,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(answer)
         return 0
 
-    require_files(weights, given)
+    needs_input = takes_images(weights.model_class)
+    require_files(weights.networks[0].model, needs_input, given)
     output, overwrite = given["output"], given.get("overwrite", False)
     settings = {
         key: given[key] for key in ("tile", "overlap", *weights.translate_options) if key in given
     }
     translate = loading.build(weights, given.get("device", "auto"), given.get("amp", "off"))
     translate.check(**settings)  # before the output folder is created
-    if not weights.takes_images:
+    if not needs_input:
         written = files.save_generated(translate(**settings), output, overwrite)
         say(f"{counted(len(written), 'file')} in {output}")
         return 0
@@ -153,12 +155,11 @@ def describe_model(parser: Parser, weights, task_options: Mapping[str, Any], exa
         parser.epilog = f"\nexamples:{example}"
 
 
-def require_files(weights, given: Mapping[str, Any]) -> None:
+def require_files(name: str, needs_input: bool, given: Mapping[str, Any]) -> None:
     """Raise InputError if --output is missing, or --input is missing or superfluous."""
-    name = weights.networks[0].model
     if "output" not in given:
         raise InputError("--output is missing: give the file or folder to write")
-    if ("input" in given) != weights.takes_images:
+    if ("input" in given) != needs_input:
         raise InputError(
             f"{name} generates from noise; omit --input"
             if "input" in given

@@ -15,9 +15,13 @@ from data_reader import framework
 
 framework.prepare()
 
+import paddle  # noqa: E402
+
 from data_reader.errors import InputError  # noqa: E402
 from data_reader.images import write_image  # noqa: E402
+from paddle_gans.fast_cpu import disabled  # noqa: E402
 from paddle_gans.infer import main  # noqa: E402
+from paddle_gans.metrics import lpips  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -78,6 +82,27 @@ def refused(*words) -> str:
 def below(folder: Path) -> list[str]:
     """The files in a folder and its folders, by name."""
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def save_program(prefix, network, shape):
+    """Save a network as a program, with the framework's own layers; returns the network."""
+    network.eval()
+    with disabled():
+        spec = [paddle.static.InputSpec(shape, "float32", "x")]
+        paddle.jit.save(network, str(prefix), input_spec=spec)
+    return network
+
+
+def save_lpips(folder, backbone="alex"):
+    """Save LPIPS with random weights as its two published files; returns their paths."""
+    paddle.seed(0)
+    state = lpips.LPIPS(backbone).state_dict()
+    trunk = {name: x for name, x in state.items() if name.startswith("features.")}
+    linear = {f"lin{n[7]}.model.1.weight": x.abs() for n, x in state.items() if n not in trunk}
+    paths = folder / f"{backbone}.pdparams", folder / "linear.pdparams"
+    paddle.save({**trunk, "classifier.1.bias": paddle.zeros([2])}, str(paths[0]))
+    paddle.save(linear, str(paths[1]))
+    return paths
 
 
 def weights(run) -> dict[str, bytes]:

@@ -3,18 +3,15 @@
 import json
 
 import numpy as np
-import paddle
 import pytest
-from conftest import ROOT, infer, noise_image
+from conftest import ROOT, infer, noise_image, save_program
 from paddle import nn
-from paddle.static import InputSpec
 
 import paddle_gans
 from data_reader import InputError
 from data_reader.datasets import ImageDataset
 from data_reader.images import read_image, write_image
 from paddle_gans import evaluate
-from paddle_gans.fast_cpu import disabled
 from paddle_gans.infer import main
 
 
@@ -57,10 +54,7 @@ def test_the_sixth_model_generates_and_is_evaluated(add_model, tmp_path):
     assert read_image(tmp_path / "sevens.png").shape == (2 * 28 + 2, 2 * 28 + 2, 3)
 
     network = nn.Sequential(nn.Conv2D(1, 3, 5, stride=4), nn.AdaptiveAvgPool2D(1), nn.Flatten())
-    network.eval()
-    with disabled():
-        spec = [InputSpec([None, 1, 28, 28], "float32", "images")]
-        paddle.jit.save(network, str(tmp_path / "features"), input_spec=spec)
+    save_program(tmp_path / "features", network, [None, 1, 28, 28])
     flags = ["--features", tmp_path / "features", "--limit", 20, "--metrics", "fid"]
     found = measured(run, "demo", tmp_path / "metrics.json", *flags)
     assert found["counts"] == {"drawn": {"made": 20, "real": 20}}

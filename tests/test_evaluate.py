@@ -6,16 +6,13 @@ import os
 import numpy as np
 import paddle
 import pytest
-from conftest import TINY, noise_image
+from conftest import TINY, noise_image, save_lpips, save_program
 from paddle import nn
-from paddle.static import InputSpec
 
 import paddle_gans
 from data_reader import InputError
 from data_reader.images import read_image, write_image
 from paddle_gans.evaluate import main
-from paddle_gans.fast_cpu import disabled
-from paddle_gans.metrics import lpips
 from paddle_gans.metrics.image_metrics import geometric_mean, lattice, psnr
 
 DOMAINS = ("cat", "dog", "owl")
@@ -70,18 +67,10 @@ def networks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("networks")
     paddle.seed(0)
     layers = nn.Sequential(nn.Conv2D(3, 6, 5, stride=4), nn.AdaptiveAvgPool2D(1), nn.Flatten())
-    layers.eval()
-    with disabled():
-        spec = [InputSpec([None, 3, -1, -1], "float32", "images")]
-        paddle.jit.save(layers, str(folder / "own"), input_spec=spec)
-    state = lpips.LPIPS("alex").state_dict()
-    trunk = {name: x for name, x in state.items() if name.startswith("features.")}
-    linear = {f"lin{n[7]}.model.1.weight": x.abs() for n, x in state.items() if n not in trunk}
-    paddle.save(trunk, str(folder / "alex.pdparams"))
-    paddle.save(linear, str(folder / "linear.pdparams"))
+    save_program(folder / "own", layers, [None, 3, -1, -1])
     return {
         "features": ["--features", folder / "own"],
-        "lpips": ["--lpips", folder / "alex.pdparams", folder / "linear.pdparams"],
+        "lpips": ["--lpips", *save_lpips(folder)],
     }
 
 

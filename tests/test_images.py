@@ -492,16 +492,8 @@ def test_normalise_and_back():
 def test_denormalise_clips_and_rounds():
     values = np.array([-7, -1, -0.997, -0.995, 0.6, 0.995, 1, np.inf], np.float64)
     # (x + 1) * 127.5: 0.38, 0.64 near black; 204; 254.36 near white
-    assert denormalise(values.reshape(1, 1, 8))[0, :, 0].tolist() == [
-        0,
-        0,
-        0,
-        1,
-        204,
-        254,
-        255,
-        255,
-    ]
+    levels = denormalise(values.reshape(1, 1, 8))[0, :, 0].tolist()
+    assert levels == [0, 0, 0, 1, 204, 254, 255, 255]
 
 
 # The library behind.

@@ -6,12 +6,10 @@ import sys
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, noise_image
+from conftest import ROOT, noise_image, save_lpips, save_program
 from paddle import nn
-from paddle.static import InputSpec
 
 from data_reader import InputError
-from paddle_gans.fast_cpu import disabled
 from paddle_gans.metrics import distances, features, image_metrics, inception, labels, lpips
 from paddle_gans.metrics.cache import Cache, name_for
 from paddle_gans.metrics.tasks import RealImages
@@ -221,20 +219,13 @@ def test_palettes_from_the_truth_and_from_a_file(tmp_path):
 # Feature networks and their files.
 
 
-def export(prefix, network, shape):
-    network.eval()
-    with disabled():
-        paddle.jit.save(network, str(prefix), input_spec=[InputSpec(shape, "float32", "x")])
-    return network
-
-
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     """A program of one linear layer on grey images of 4 x 6, and that layer."""
     prefix = tmp_path_factory.mktemp("program") / "small"
     paddle.seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(24, 5))
-    return prefix, export(prefix, network, [None, 1, 4, 6])
+    return prefix, save_program(prefix, network, [None, 1, 4, 6])
 
 
 def test_a_program_gives_features_and_says_what_it_takes(program):
@@ -268,10 +259,10 @@ def test_files_that_are_no_feature_network(program, tmp_path):
     alone.write_bytes(b"{}")
     with pytest.raises(InputError, match="cannot be run as a feature network"):
         features.open_features(alone)
-    export(tmp_path / "flat", nn.Linear(3, 2), [None, 3])
+    save_program(tmp_path / "flat", nn.Linear(3, 2), [None, 3])
     with pytest.raises(InputError, match="takes one batch of images"):
         features.open_features(tmp_path / "flat")
-    export(tmp_path / "maps", nn.Conv2D(3, 2, 1), [None, 3, 8, 8])
+    save_program(tmp_path / "maps", nn.Conv2D(3, 2, 1), [None, 3, 8, 8])
     with pytest.raises(InputError, match="up to its last hidden layer"):
         features.open_features(tmp_path / "maps")(noise_image(0)[None])
 
@@ -324,18 +315,7 @@ def test_an_average_counts_the_pixels_that_are_there_alone():
 @pytest.fixture(scope="module")
 def lpips_files(tmp_path_factory):
     """AlexNet's and the linear weights, random, under the published names."""
-    folder = tmp_path_factory.mktemp("lpips")
-    paddle.seed(0)
-    state = lpips.LPIPS("alex").state_dict()
-    trunk = {name: x for name, x in state.items() if name.startswith("features.")}
-    paddle.save({**trunk, "classifier.1.bias": paddle.zeros([2])}, str(folder / "alex.pdparams"))
-    linear = {
-        f"lin{name.split('.')[1]}.model.1.weight": x.abs()
-        for name, x in state.items()
-        if name.startswith("linear.")
-    }
-    paddle.save(linear, str(folder / "linear.pdparams"))
-    return folder / "alex.pdparams", folder / "linear.pdparams"
+    return save_lpips(tmp_path_factory.mktemp("lpips"))
 
 
 def test_lpips_is_zero_for_equals_and_the_mean_of_pairs_is_that(lpips_files):

@@ -26,7 +26,7 @@ from paddle_gans.weights.arrays import load_state_strict
 
 from .domains import DomainTranslator
 from .photos import PhotoTranslator
-from .translator import Translator, by_data, takes_images
+from .translator import Translator, by_data
 
 # By the class of the model's data set; Translator serves every other kind.
 TRANSLATORS = {Domains: DomainTranslator, Photos: PhotoTranslator}
@@ -59,10 +59,6 @@ class Weights:
 
     model_class: type[GANModel]
     networks: list[Saved]  # the first one's `translate` is the default
-
-    @property
-    def takes_images(self) -> bool:
-        return takes_images(self.model_class)
 
     @property
     def translator_class(self) -> type[Translator]:

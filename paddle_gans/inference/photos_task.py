@@ -77,14 +77,13 @@ class PhotoTask(files.Task):
             video = next((job for job in jobs if job.is_video), None)
             if video is not None:
                 raise InputError(f"{video.source} is a video; --compare is for images")
-            jobs = [job._replace(target=self.compare_file(job.target)) for job in jobs]
+            if not files.names_a_file(Path(self.output)):
+                jobs = [
+                    Job(source, target.with_name(f"{target.stem}_compare.png"))
+                    for source, target in jobs
+                ]
         files.check_targets([job.source for job in jobs], self.outputs(jobs), self.overwrite)
         return jobs
-
-    def compare_file(self, target: Path) -> Path:
-        if files.names_a_file(Path(self.output)):
-            return target
-        return target.with_name(f"{target.stem}_compare.png")
 
     def suffix(self, source):
         is_jpeg = source.suffix.lower() in JPEG_SUFFIXES

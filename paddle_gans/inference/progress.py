@@ -16,22 +16,17 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-class Progress:
-    """Shows progress over ``total`` items called ``noun``; skipped ones on standard error."""
+class Progress(tqdm):
+    """Shows progress over ``total`` items called ``noun``; skipped ones on standard error.
+
+    Without a terminal the bar is disabled: its own methods do nothing, and lines are printed.
+    """
 
     def __init__(self, total: int, noun: str):
-        self.total, self.noun, self.finished = total, noun, 0
+        lines = not on_terminal()
+        super().__init__(total=total, unit=noun, dynamic_ncols=True, file=STDERR, disable=lines)
+        self.finished = 0
         self.began = self.started = self.spoke = time.perf_counter()
-        self.bar = None
-        if on_terminal():
-            self.bar = tqdm(total=total, unit=noun, dynamic_ncols=True, file=STDERR)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *exc) -> None:
-        if self.bar is not None:
-            self.bar.close()
 
     @property
     def seconds(self) -> float:
@@ -39,14 +34,12 @@ class Progress:
 
     def start(self, name: str) -> None:
         self.name, self.started = name, time.perf_counter()
-        if self.bar is not None:
-            self.bar.set_postfix_str(name)
+        self.set_postfix_str(name)
 
     def tell(self, text: str) -> None:
         """Show a detail of the current item: in the bar, or as a line every few seconds."""
-        if self.bar is not None:
-            self.bar.set_postfix_str(text)
-        elif time.perf_counter() - self.spoke > LINE_SECONDS:
+        self.set_postfix_str(text)
+        if self.disable and time.perf_counter() - self.spoke > LINE_SECONDS:
             self.spoke = time.perf_counter()
             say(text)
 
@@ -56,13 +49,12 @@ class Progress:
     def advance(self, count: int = 1) -> None:
         """Count finished items."""
         self.finished += count
-        if self.bar is not None:
-            self.bar.update(count)
+        self.update(count)
 
     def finish(self, line: str) -> None:
         """Count an item; without a terminal, print the line."""
         self.advance()
-        if self.bar is None:
+        if self.disable:
             width, seconds = len(str(self.total)), time.perf_counter() - self.started
             place = f"[{self.finished:{width}d}/{self.total}]"
             say(f"{place} {line}  {seconds:.1f} s")
@@ -70,6 +62,5 @@ class Progress:
     def skip(self, reason: str) -> None:
         """Count an item that is skipped."""
         self.advance()
-        if self.bar is not None:
-            self.bar.clear()
+        self.clear()
         say(f"skipped: {reason}", error=True)

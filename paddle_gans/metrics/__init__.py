@@ -23,6 +23,7 @@ class EvalConfig:
     weights: str | None = None
     # the data set, in a layout for training, or `demo`: the embedded images
     data: list[str] | None = None
+    data_root: str | None = None  # what the lines of a list file in --data are relative to
     output: str | None = None  # JSON file to write (metrics.json beside the weights)
 
     # metrics
@@ -89,6 +90,7 @@ class EvalConfig:
 METAVARS = {
     "weights": "PATH|NAME",
     "data": "PATH",
+    "data_root": "DIR",
     "output": "FILE",
     "metrics": "NAME",
     "features": "FILE",

@@ -62,7 +62,7 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
     check_installed(config.log or [])
     if config.format == "safetensors":
         formats.safetensors("--format safetensors cannot be written")
-    root = data_root(model_class, config)
+    root = data_root(model_class, config.data, config.data_root)
     options = resolve(model_class, {**model_class.options_from_data(root), **given}, name)
     paddle.seed(config.seed)
     model = model_class(**options)
@@ -125,12 +125,12 @@ def configure(
     return replace(model_class.paper_config, **run), given
 
 
-def data_root(model_class: type[GANModel], config: RunConfig) -> Any:
+def data_root(model_class: type[GANModel], data: Any, root: Any) -> Any:
     """Return what the model reads its data from; None: the embedded data."""
-    if config.data_root is None:
-        return None if config.data == "demo" else config.data
+    if root is None:
+        return None if data == "demo" else data
     check_reads_pairs(model_class, "--data-root is for list files of pairs")
-    return layout.ListFile(layout.one_path(config.data or "demo"), config.data_root)
+    return layout.ListFile(layout.one_path(data or "demo"), root)
 
 
 def make_loader(
