@@ -172,6 +172,7 @@ def test_the_list_says_what_was_not_tried(capsys):
 
 def test_wrong_words():
     assert "did you mean wing" in refused("fetch", "wingg")
+    assert "did you mean cyclegan_horse2zebra" in refused("cyclegan_horse2zebr")
     assert "fetch takes one NAME" in refused("fetch")
     assert "--to is for `fetch NAME`" in refused("--to", "weights")
     with pytest.raises(InputError, match="fetch cyclegan_horse2zebra downloads it"):
