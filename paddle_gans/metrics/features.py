@@ -29,8 +29,8 @@ NEEDED = (
 )
 LPIPS_NEEDED = (
     "LPIPS needs a classification network, --lpips BACKBONE: alexnet-owt-7be5be79.pth or "
-    "vgg16-397923af.pth of download.pytorch.org/models; python -m paddle_gans.weights fetch alexnet "
-    "downloads it"
+    "vgg16-397923af.pth of download.pytorch.org/models, as python -m paddle_gans.weights fetch "
+    "alexnet downloads it"
 )
 PROGRAMS = (".json", ".pdmodel")  # of Paddle 3 and 2
 PARAMETERS = ".pdiparams"
