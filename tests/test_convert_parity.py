@@ -14,6 +14,7 @@ from data_reader.errors import InputError
 from data_reader.transforms import normalise
 from paddle_gans import convert
 from paddle_gans.conversion import detect, from_others, networks, state_dicts
+from paddle_gans.training.losses import vanilla
 from paddle_gans.weights import torch_file
 from paddle_gans.weights.arrays import layer_arrays
 
@@ -220,6 +221,30 @@ def test_dcgan_and_back(tmp_path, size, channels):
     assert_equal(ours["discriminator"](paddle.to_tensor(x)), theirs(nets["netD"], x))
     for file in back(tmp_path, path):
         assert_loads(nets[file.stem], file)
+
+
+def test_dcgan_trains_as_in_pytorch(tmp_path):
+    """Losses and gradients in training mode, where batch norm uses the batch."""
+    nets = {"netG": reference.DCGAN(4, 10), "netD": reference.DCGAN(4)}
+    ours = layers(
+        save({k: reference.shaken(n).state_dict() for k, n in nets.items()}, tmp_path / "x")
+    )
+    z = np.random.default_rng(0).standard_normal((4, 10)).astype("float32")
+    g, d = (net.train() for net in nets.values())
+    logits = d(g(torch.from_numpy(z)))
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+    loss.backward()
+    for layer in ours.values():
+        layer.train()
+    found = vanilla(ours["discriminator"](ours["generator"](paddle.to_tensor(z))), True)
+    found.backward()
+    assert found.item() == pytest.approx(loss.item(), abs=1e-5)
+    for network, name in ((g, "generator"), (d, "discriminator")):
+        expected = [p.grad.numpy() for p in network.parameters()]
+        grads = [p.grad.numpy() for p in ours[name].parameters() if p.trainable]
+        assert len(grads) == len(expected)
+        for one, other in zip(grads, expected):
+            np.testing.assert_allclose(one, other, atol=1e-5 * max(1, np.abs(other).max()))
 
 
 # Spectral norm: what inference divides by.

@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 import pytest
 from conftest import ROOT
-from test_convert import CUT, DCGAN, NETS, RESNET, STAR, UNET, save, theirs
+from test_convert import CUT, DCGAN, NETS, RESNET, STAR, UNET, save, theirs, wing_file
 from test_download import quick, server, zipped  # noqa: F401  fixtures
 
 import paddle_gans
@@ -102,6 +102,15 @@ def test_fetch_downloads_and_converts(
     assert len(server.requests) == 1
 
 
+def test_several_files_are_of_one_folder(server, tmp_path):  # noqa: F811
+    faces = {**STAR, "domains": "female,male", "w_hpf": 1.0, "fan_weights": "wing"}
+    nets = {part: theirs("stargan_v2", part, faces) for part in NETS}
+    server.files["/models/100000_nets_ema.ckpt"] = torch_bytes(tmp_path, nets)
+    server.files["/models/wing.ckpt"] = wing_file(tmp_path / "wing.ckpt").read_bytes()
+    fetch("stargan_v2_celeba_hq", "--url", f"{server.url}/models/", "--to", tmp_path / "faces")
+    assert paddle_gans.load(tmp_path / "faces").options["domains"] == "female,male"
+
+
 def test_what_evaluate_reads_stays_as_it_is(server, tmp_path, capsys):  # noqa: F811
     server.files["/alexnet-owt-7be5be79.pth"] = b"as it is"
     fetch("alexnet", "--url", f"{server.url}/alexnet-owt-7be5be79.pth", "--to", tmp_path / "nets")
@@ -163,6 +172,7 @@ def test_the_list_says_what_was_not_tried(capsys):
 
 def test_wrong_words():
     assert "did you mean wing" in refused("fetch", "wingg")
+    assert "did you mean cyclegan_horse2zebra" in refused("cyclegan_horse2zebr")
     assert "fetch takes one NAME" in refused("fetch")
     assert "--to is for `fetch NAME`" in refused("--to", "weights")
     with pytest.raises(InputError, match="fetch cyclegan_horse2zebra downloads it"):

@@ -24,11 +24,13 @@ PathLike = str | os.PathLike
 NEEDED = (
     "FID and KID need a feature network, --features FILE: the weights of FID's Inception v3, "
     "pt_inception-2015-12-05-6726825d.pth of github.com/mseitzer/pytorch-fid/releases "
-    "(tag fid_weights), or your own program, see docs/evaluation.md"
+    "(tag fid_weights; python -m paddle_gans.weights fetch inception), or your own program, see "
+    "docs/evaluation.md"
 )
 LPIPS_NEEDED = (
     "LPIPS needs a classification network, --lpips BACKBONE: alexnet-owt-7be5be79.pth or "
-    "vgg16-397923af.pth of download.pytorch.org/models"
+    "vgg16-397923af.pth of download.pytorch.org/models, as python -m paddle_gans.weights fetch "
+    "alexnet downloads it"
 )
 PROGRAMS = (".json", ".pdmodel")  # of Paddle 3 and 2
 PARAMETERS = ".pdiparams"

@@ -81,7 +81,7 @@ def fetch(names: Sequence[str], to="", url=None, no_check=False) -> int:
     (name,) = names
     if name not in PUBLISHED:
         hint = did_you_mean(name, PUBLISHED)
-        raise InputError(f"nobody publishes {name!r} here; {hint}{pretrained.LIST}")
+        raise InputError(f"no published weights are called {name!r}; {hint}{pretrained.LIST}")
     entry, target = PUBLISHED[name], Path(to or Path("weights") / name)
     if target.is_dir() and any(target.iterdir()):
         say(f"{target} is not empty: {name} may be there already; --to names another folder")

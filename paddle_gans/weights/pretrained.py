@@ -28,9 +28,7 @@ def card(name: str) -> dict[str, Any]:
         InputError: there are no weights of this name.
     """
     if name not in names():
-        raise InputError(
-            f"there are no trained weights {name!r}; {did_you_mean(name, names())}{LIST}"
-        )
+        raise InputError(f"there are no trained weights {name!r}; {near(name)}{LIST}")
     return json.loads((FOLDER / name / CARD).read_text(encoding="utf-8"))
 
 
@@ -56,4 +54,9 @@ def locate(weights: str | os.PathLike[str]) -> Path:
         raise InputError(
             f"{path} is not here yet: python -m paddle_gans.weights fetch {path} downloads it"
         )
-    raise InputError(f"{path} does not exist; {did_you_mean(path.name, names())}{LIST}")
+    raise InputError(f"{path} does not exist; {near(path.name)}{LIST}")
+
+
+def near(name: str) -> str:
+    """A hint at weights of almost this name, the package's or published ones."""
+    return did_you_mean(name, [*names(), *PUBLISHED])
