@@ -78,6 +78,19 @@ RECIPES: dict[str, Recipe] = {
         ),
         **DRAWN,
     ),
+    "colorization_landscapes": Recipe(
+        model="colorization",
+        title="grey photographs of landscapes to colour",
+        data="landscapes128",
+        source="1,600 photographs of skies, water, mountains and woods, 128 pixels a side",
+        terms="the collection states no licence: for research and study",
+        limits="made for landscapes at 128 pixels; people and towns get the colours of grass and "
+        "stone, and sunsets a blue sky",
+        stages=(
+            "--base-dim 32 --load-size 128 --crop-size 112 --batch-size 8 --pretrain-steps 2000 "
+            f"{SHORT} --amp bf16 --steps 3500",
+        ),
+    ),
 }
 
 
