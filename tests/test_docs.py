@@ -116,7 +116,8 @@ def test_make_targets_that_are_named_are_there(path):
 # Flags of programs that are not ours, and of an article's.
 OTHERS = {"--gpus", "--nproc_per_node", "--phase", "--eval"}
 # Programs that build their parser in passing.
-SCRIPTS = ("paddle_gans/__main__.py", "benchmarks/learn.py", "benchmarks/step.py")
+SCRIPTS = ("paddle_gans/__main__.py", "benchmarks/learn.py", "benchmarks/pretrained.py",
+           "benchmarks/step.py")  # fmt: skip
 
 
 def known_flags():
