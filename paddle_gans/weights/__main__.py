@@ -165,7 +165,10 @@ def describe(name: str, card: dict) -> list[str]:
     lines += ["  trained by", *(f"    {command}" for command in card["commands"])]
     for command, figures in card["figures"].items():
         lines.append(f"  {command}")
-        lines += [f"    {key:<24} {value}" for key, value in figures.items()]
+        for key, value in figures.items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{name} {number}" for name, number in value.items())
+            lines.append(f"    {key:<24} {value}")
     return lines
 
 
