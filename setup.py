@@ -34,7 +34,15 @@ setup(
         "cpu": ["paddlepaddle==3.2.2"],
         # The newest GPU build on PyPI, with what it runs with; README.md says how to get 3.x.
         "gpu": ["paddlepaddle-gpu==2.6.2", "numpy<2", "opencv-python<4.12"],
-        "test": ["pytest", "ruff==0.17.6", "mypy==2.4.1", "nbclient", "nbformat", "ipykernel"],
+        "test": [
+            "pytest",
+            "ruff==0.17.6",
+            "mypy==2.4.1",
+            "nbclient",
+            "nbformat",
+            "ipykernel",
+            "av>=14",
+        ],
         "bench": ["torch"],
         "parity": ["torch"],  # for the tests of converted weights alone
         "export": ["paddle2onnx", "onnx", "onnxruntime"],
@@ -42,6 +50,7 @@ setup(
         # tensorboardX writes TensorBoard's files and requires three packages, TensorBoard itself
         # ten; crc32c makes the checksums of pictures quick.
         "log": ["visualdl>=2.5", "tensorboardX>=2.6", "crc32c"],
+        "video": ["av>=14"],  # H.264 with sound; OpenCV's wheels have neither
         "notebooks": ["nbclient", "nbformat", "ipykernel"],
     },
     classifiers=[

@@ -1,4 +1,4 @@
-"""Read and write videos frame by frame: uint8 RGB, without sound."""
+"""Read and write videos frame by frame: uint8 RGB."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import _h264
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .images import MAX_PIXELS, PathLike, cv2, existing_file
@@ -125,6 +126,9 @@ class VideoReader:
 class VideoWriter:
     """Write a video atomically: it appears under its name when the ``with`` block ends.
 
+    With PyAV installed, .mp4, .m4v, .mov and .mkv are H.264, which browsers play, with the sound of
+    the video ``sound``. Otherwise OpenCV encodes, without sound.
+
     ``fps`` is frames per second, ``size`` is (width, height) in pixels, at least ``MIN_SIDE``; the
     suffix selects the format. Codecs need even sides, and OpenCV would drop an odd last column or
     row: it is repeated instead, so a video of 63 x 47 becomes 64 x 48.
@@ -135,12 +139,14 @@ class VideoWriter:
             as after any exception in the block.
     """
 
-    def __init__(self, path: PathLike, fps: float, size: tuple[int, int]):
-        self.path = Path(path)
+    def __init__(
+        self, path: PathLike, fps: float, size: tuple[int, int], sound: Path | None = None
+    ):
+        self.path, self.sound = Path(path), sound
         self.fps = float(fps)
         self.size = (int(size[0]), int(size[1]))
         self.frames = 0  # written so far
-        self._encoder: cv2.VideoWriter | None = None  # within the block
+        self._encoder: cv2.VideoWriter | _h264.H264Writer | None = None  # within the block
         suffixes = ", ".join(CODECS)
         if self.path.suffix.lower() not in CODECS:
             raise InputError(f"cannot write {self.path}: its suffix is none of {suffixes}")
@@ -197,10 +203,12 @@ class VideoWriter:
                         "the disk; free some space or choose another folder"
                     )
 
-    def _open(self, temporary: str) -> cv2.VideoWriter:
+    def _open(self, temporary: str) -> cv2.VideoWriter | _h264.H264Writer:
         """Return an encoder with the first codec that supports this rate and size."""
         width, height = self.size
         even = (width + width % 2, height + height % 2)
+        if _h264.av is not None and self.path.suffix.lower() in _h264.SUFFIXES:
+            return _h264.H264Writer(temporary, self.fps, even, self.sound)
         encoder = cv2.VideoWriter()
         for codec in CODECS[self.path.suffix.lower()]:
             fourcc = cv2.VideoWriter_fourcc(*codec)
@@ -211,6 +219,13 @@ class VideoWriter:
             f"cannot write {self.path}: OpenCV has no codec for {width} x {height} pixels at "
             f"{self.fps:g} frames a second in {self.path.suffix}; try another suffix: {others}"
         )
+
+
+def lacking(path: Path) -> str:
+    """Return what a video that is written without PyAV lacks; "" if its format lacks nothing."""
+    if _h264.av is not None or path.suffix.lower() not in _h264.SUFFIXES:
+        return ""
+    return "MPEG-4, which browsers do not play, and no sound: pip install av gives both"
 
 
 @contextmanager

@@ -34,6 +34,9 @@ def real_data(name: str) -> Path:
     return folder
 
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
 def noise_image(seed: int, height: int = 40, width: int = 40) -> np.ndarray:
     """An image in which every pixel can be told from the others."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype="uint8")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_reader import framework, images, video
+from data_reader import _h264, framework, images, video
 from data_reader.errors import InputError
 from data_reader.images import (
     WRITTEN_SUFFIXES,
@@ -542,7 +542,16 @@ def write_video(path, frames, fps=25.0):
             writer.write(frame)
 
 
+@pytest.fixture(params=["PyAV", "OpenCV"])
+def encoder(request, monkeypatch):
+    if request.param == "OpenCV":
+        monkeypatch.setattr(_h264, "av", None)
+    elif _h264.av is None:
+        pytest.skip("PyAV is in the extra `video`")
+
+
 @pytest.mark.parametrize("suffix", sorted(video.CODECS))
+@pytest.mark.usefixtures("encoder")
 def test_video_round_trip(tmp_path, suffix):
     path = tmp_path / "new folder" / f"видео{suffix}"
     write_video(path, clip(), 30000 / 1001)
@@ -586,6 +595,7 @@ def test_an_error_in_the_block_leaves_the_old_video(tmp_path, save):
 
 
 @pytest.mark.parametrize("suffix", sorted(video.CODECS))
+@pytest.mark.usefixtures("encoder")
 def test_a_full_disk_is_noticed(tmp_path, suffix):
     frames = np.random.default_rng(1).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)
     with files_limited_to(15000), pytest.raises(InputError, match="not all of its 40 frames"):
@@ -593,7 +603,8 @@ def test_a_full_disk_is_noticed(tmp_path, suffix):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_videos_that_cannot_be_written(tmp_path, save):
+def test_videos_that_cannot_be_written(tmp_path, save, monkeypatch):
+    monkeypatch.setattr(_h264, "av", None)  # x264 takes the wide one
     save("file", b"x")
     for path, fps, size, message in (
         ("a.gif", 25, (64, 48), r"a\.gif: its suffix is none of \.mp4, \.m4v, \.mov, \.avi, \.mkv"),
@@ -612,7 +623,8 @@ def test_videos_that_cannot_be_written(tmp_path, save):
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
-def test_another_codec_takes_what_the_first_cannot(tmp_path):
+def test_another_codec_takes_what_the_first_cannot(tmp_path, monkeypatch):
+    monkeypatch.setattr(_h264, "av", None)
     write_video(tmp_path / "wide.mp4", clip(16, 9000, 2))
     with VideoReader(tmp_path / "wide.mp4") as reader:
         assert reader.size == (9000, 16)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import ROOT, TINY, noise_image
+from conftest import BROWSERS, ROOT, TINY, noise_image
 
 import paddle_gans
 from data_reader import InputError
@@ -28,7 +28,6 @@ from paddle_gans.serving.images import Limits, read_upload
 from paddle_gans.serving.model_tab import BUG, ModelTab, in_pool
 from paddle_gans.serving.tabs import GeneratedTab
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LIMITS = Limits(megabytes=2.0, megapixels=0.02)
 
 

@@ -24,7 +24,7 @@ from data_reader.images import (
     natural_key,
     write_image,
 )
-from data_reader.video import CODECS, VIDEO_SUFFIXES, VideoReader, VideoWriter
+from data_reader.video import CODECS, VIDEO_SUFFIXES, VideoReader, VideoWriter, lacking
 from paddle_gans.training import panels
 
 from .progress import counted
@@ -255,7 +255,7 @@ def translate_video(
     """
     with reading():
         reader = VideoReader(job.source)
-    with reader, VideoWriter(job.target, reader.fps, size or reader.size) as writer:
+    with reader, VideoWriter(job.target, reader.fps, size or reader.size, job.source) as writer:
         frames = 0
         for frame, count in reader.timed():
             frames += 1
@@ -341,8 +341,9 @@ class Task:
 
     def video(self, job: Job, on_progress: OnProgress) -> str:
         frames, promised = translate_video(self.convert, job, on_progress, self.video_size)
-        lost = f" (its header promises {promised})" if frames < promised else ""
-        return counted(frames, "frame") + lost
+        notes = [f"its header promises {promised}"] if frames < promised else []
+        notes += filter(None, [lacking(job.target)])
+        return counted(frames, "frame") + "".join(f" ({note})" for note in notes)
 
     def convert(self, rgb: np.ndarray) -> np.ndarray:
         """Translate an image or frame, uint8 [H, W, 3]."""
