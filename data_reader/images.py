@@ -380,7 +380,8 @@ def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
             "convert it to PNG"
         ) from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path}: {error}; resize or split it") from error
+        reason = str(error).rstrip(".")
+        raise InputError(f"{path}: {reason}; resize or split it") from error
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise anything on damaged files

@@ -74,7 +74,7 @@ def bombs():
     black = zlib.compress(bytes(8 * 25))  # 8 x 8
     profile = png_chunk(b"iCCP", b"icc\0\0" + explosion)
     text = png_chunk(b"zTXt", b"a\0\0" + explosion)
-    wide, largest = 16000, struct.pack("<Iii", 40, 2**31 - 1, -(2**31))
+    wide, largest = 16000, struct.pack("<IiiHH", 40, 2**31 - 1, -(2**31), 1, 24)
     return {
         "jpeg.jpg": (jpeg_of(60000, 60000), "claims to be 60000 x 60000"),
         "jpeg_within.jpg": (jpeg_of(wide, wide), "decompression bomb"),
@@ -86,9 +86,9 @@ def bombs():
         "png_text.png": (png_of(8, 8, black, 8, 2, text), ""),
         "lossless.webp": (webp_of(2**28 - 1), "decompression bomb"),
         "big.tif": (big_tiff(2**19), "claims to be"),
-        "huge.bmp": (b"BM" + bytes(12) + largest + bytes(28), "claims to be"),
-        "many.gif": (b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(20), "claims to be"),
-        "digits.pnm": (b"P6 999999999 999999999 255\n", "claims to be"),
+        "huge.bmp": (b"BM" + bytes(12) + largest + bytes(24), "decompression bomb"),
+        "many.gif": (b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(20), "cannot decode"),
+        "digits.pnm": (b"P6 999999999 999999999 255\n", "decompression bomb"),
         "no_sides.png": (png_of(0, 0, b""), "cannot decode"),
         "svg.png": (b"<svg xmlns='http://www.w3.org/2000/svg' width='9e9'/>", "not an image"),
         "film.avi": (b"RIFF\xff\xff\xff\xffAVI " + bytes(99), "not an image"),
