@@ -244,7 +244,10 @@ def test_names_are_escaped_where_the_stream_cannot_show_them(pairs, tmp_path):
 def test_a_closed_terminal_saves_and_stops(pairs, tmp_path, signum, code):
     out = tmp_path / "run"
     words = [sys.executable, "-m", "paddle_gans.train", *tiny(pairs, out, steps=100000)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # these tests under nohup
+    ) as run:  # fmt: skip
         for line in run.stdout:
             if line.startswith("step"):
                 break
