@@ -53,7 +53,7 @@ lint: .venv/ready-test
 
 .venv/ready-test: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check \
-		pytest ruff==0.17.6 mypy==2.4.1 nbclient nbformat ipykernel
+		pytest ruff==0.17.6 mypy==2.4.1 nbclient nbformat ipykernel "av>=14"
 	@touch $@
 
 .venv-paddle26/ready: requirements-paddle26.txt
