@@ -271,11 +271,13 @@ def write_item(given: argparse.Namespace, job: tuple[Path, str, Item]) -> bool:
     images, face = [read_image(path) for path in item.paths], None
     if given.square:
         face = largest_face(images[-1]) if given.faces else None
-        images = [square(fitted(x, images[-1].shape), face, given.square) for x in images]
+        images = [
+            square(transforms.fitted(x, images[-1].shape), face, given.square) for x in images
+        ]
     if given.make:
         images.insert(0, MAKERS[given.make](images[0]))
     if given.side_by_side:
-        images = [np.concatenate([fitted(x, images[-1].shape) for x in images], axis=1)]
+        images = [np.concatenate([transforms.fitted(x, images[-1].shape) for x in images], axis=1)]
     for image, target in zip(images, targets):
         write_image(target, image)
     return face is not None
@@ -290,13 +292,7 @@ def square(image: np.ndarray, face: tuple[int, ...] | None, size: int) -> np.nda
         side = min(side, round(FACE * face[2]))
     left = round(np.clip(x - side / 2, 0, width - side))
     top = round(np.clip(y - side / 2, 0, height - side))
-    return fitted(image[top : top + side, left : left + side], (size, size))
-
-
-def fitted(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Resize to a shape; label maps keep their colours."""
-    how = "nearest" if transforms.looks_like_labels(image) else "cubic"
-    return transforms.resize(image, shape[1], shape[0], how)
+    return transforms.fitted(image[top : top + side, left : left + side], (size, size))
 
 
 def largest_face(rgb: np.ndarray) -> tuple[int, ...] | None:

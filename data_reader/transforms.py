@@ -7,6 +7,7 @@ pairs aligned.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -176,3 +177,9 @@ def looks_like_labels(image: np.ndarray) -> bool:
         return False
     codes = image.astype("int32") @ np.array([65536, 256, 1])[: image.shape[2]]
     return len(np.unique(codes)) <= 256
+
+
+def fitted(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Resize to the height and width of ``shape``; label maps keep their colours."""
+    how = "nearest" if looks_like_labels(image) else "cubic"
+    return resize(image, shape[1], shape[0], how)

@@ -61,11 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def copy_resized(path: Path, target: Path, size: int) -> None:
     """Write an image at another size; label maps keep their colours."""
     from .images import read_image, write_image
-    from .transforms import looks_like_labels, resize
+    from .transforms import fitted
 
-    image = read_image(path)
-    how = "nearest" if looks_like_labels(image) else "cubic"
-    write_image(target, resize(image, size, size, how))
+    write_image(target, fitted(read_image(path), (size, size)))
 
 
 if __name__ == "__main__":
