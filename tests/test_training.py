@@ -431,7 +431,8 @@ def test_dry_run_describes_and_writes_nothing(pairs, tmp_path, capsys):
     "ablation",
     [{"lambda_l1": 0.0}, {"lambda_gan": 0.0}, {"gan_mode": "lsgan"}, {"gan_mode": "wgangp"},
      {"discriminator": "paper"}, {"norm_mode": "running"}, {"direction": "b2a"},
-     {"upsample": "resize"}, {"diff_augment": "translation", "gan_mode": "wgangp"},
+     {"upsample": "resize"}, {"upsample": "bilinear"},
+     {"diff_augment": "translation", "gan_mode": "wgangp"},
      {"generator": "unet_128", "load_size": 128, "crop_size": 128, "base_dim": 2}],
 )  # fmt: skip
 def test_every_variant_trains(pairs, tmp_path, ablation):

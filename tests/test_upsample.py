@@ -25,11 +25,12 @@ def generator(name, options):
     return model.inference_network(next(iter(model.inference)))
 
 
+@pytest.mark.parametrize("upsample", ["resize", "bilinear"])
 @pytest.mark.parametrize(("name", "options", "shape"), GENERATORS)
-def test_resize_has_no_transposed_convolution_and_the_same_shapes(name, options, shape):
+def test_no_transposed_convolution_and_the_same_shapes(name, options, shape, upsample):
     x = paddle.randn(shape)
     deconv = generator(name, options)
-    resize = generator(name, {**options, "upsample": "resize"})
+    resize = generator(name, {**options, "upsample": upsample})
     transposed = [isinstance(layer, nn.Conv2DTranspose) for layer in deconv.sublayers()]
     assert any(transposed)
     assert not any(isinstance(layer, nn.Conv2DTranspose) for layer in resize.sublayers())
@@ -40,7 +41,7 @@ def test_the_choices_are_the_same_wherever_there_is_one():
     found = {name: options_of(models.find(name)).get("upsample") for name in models.names()}
     assert {name for name, option in found.items() if option} >= {"pix2pix", "cyclegan", "dcgan"}
     for option in filter(None, found.values()):
-        assert (option.default, option.choices) == ("deconv", ("deconv", "resize"))
+        assert (option.default, option.choices) == ("deconv", ("deconv", "resize", "bilinear"))
 
 
 def test_resize_conv_repeats_pixels_mirrors_the_border_and_convolves():
@@ -50,6 +51,15 @@ def test_resize_conv_repeats_pixels_mirrors_the_border_and_convolves():
     # Each pixel takes its left neighbour; the first column mirrors the second.
     expected = [[1, 1, 1, 2], [1, 1, 1, 2], [3, 3, 3, 4], [3, 3, 3, 4]]
     np.testing.assert_array_equal(up(x)[0, 0].numpy(), np.float32(expected))
+
+
+def test_bilinear_keeps_a_slope_straight_where_resize_makes_steps():
+    slope = paddle.arange(8, dtype="float32").reshape([1, 1, 1, 8]).expand([1, 1, 8, 8])
+    for upsample, step in (("resize", 1.0), ("bilinear", 0.5)):
+        up = resize_conv(1, 1, upsample=upsample, bias_attr=False)
+        up[2].weight.set_value(paddle.to_tensor([[[[0.0, 0, 0], [0, 1, 0], [0, 0, 0]]]]))
+        steps = np.diff(up(slope)[0, 0, 0].numpy())[2:-2]
+        assert (steps.min(), steps.max()) == (step if step < 1 else 0, step)
 
 
 @pytest.mark.parametrize(("name", "options"), [pair[:2] for pair in GENERATORS[:3]])

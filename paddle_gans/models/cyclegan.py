@@ -120,7 +120,7 @@ class CycleGAN(GANModel):
         discriminator: Literal["article", "patch_gan"] = "article",  # patch_gan: the paper's
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 9,  # residual blocks in each generator
-        upsample: Literal["deconv", "resize"] = "deconv",  # of resnet_9blocks; article: resize
+        upsample: Literal["deconv", "resize", "bilinear"] = "deconv",  # resnet_9blocks only
         affine: bool = False,  # train a scale and a shift in resnet_9blocks' instance norms
         lambda_cyc: float = 10.0,  # weight of the cycle-consistency loss
         lambda_id: float = 5.0,  # weight of the identity loss; 0: none

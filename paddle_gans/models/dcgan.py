@@ -36,7 +36,7 @@ class Generator(nn.Layer):
         super().__init__()
         self.shape = [-1, base_dim * 2, size // 4, size // 4]
         deconv = partial(nn.Conv2DTranspose, kernel_size=5, stride=2, padding=2, output_padding=1)
-        up = resize_conv if upsample == "resize" else deconv
+        up = deconv if upsample == "deconv" else partial(resize_conv, upsample=upsample)
         self.fc1, self.norm1 = nn.Linear(noise_dim, fc_dim), nn.BatchNorm1D(fc_dim)
         features = base_dim * 2 * (size // 4) ** 2
         self.fc2, self.norm2 = nn.Linear(fc_dim, features), nn.BatchNorm1D(features)
@@ -138,7 +138,7 @@ class DCGAN(GANModel):
         noise_dim: int = 100,  # length of the noise vector
         noise: Literal["uniform", "normal"] = "uniform",  # uniform in [-1, 1], or from N(0, 1)
         base_dim: int = 64,  # channels of the first convolution
-        upsample: Literal["deconv", "resize"] = "deconv",  # resize: nearest + conv, no checkerboard
+        upsample: Literal["deconv", "resize", "bilinear"] = "deconv",  # the others: no checkerboard
         g_steps: int = 2,  # generator updates per step
         double_sigmoid: bool = False,  # apply the sigmoid twice, as the tutorial's listing does
         init: Literal["normal", "framework"] = "normal",  # N(0, 0.02), or the framework's default

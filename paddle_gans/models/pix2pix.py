@@ -70,8 +70,8 @@ class Generator(nn.Layer):
         super().__init__()
         conv = partial(nn.Conv2D, bias_attr=False)
         up = partial(nn.Conv2DTranspose, kernel_size=3, stride=2, padding=1, bias_attr=False)
-        if upsample == "resize":
-            up = partial(resize_conv, bias_attr=False)
+        if upsample != "deconv":
+            up = partial(resize_conv, upsample=upsample, bias_attr=False)
         self.border = nn.Pad2D(3, mode="reflect")
         self.conv1 = conv(3, base_dim, 7)
         self.norm1 = norm(base_dim)
@@ -184,7 +184,7 @@ class Pix2Pix(GANModel):
         discriminator: Literal["article", "paper"] = "article",  # paper: with batch norm
         base_dim: int = 64,  # channels of the first layer
         residual_num: int = 7,  # residual blocks in the resnet generator
-        upsample: Literal["deconv", "resize"] = "deconv",  # resize: nearest + conv, no checkerboard
+        upsample: Literal["deconv", "resize", "bilinear"] = "deconv",  # bilinear: no grids
         norm_mode: Literal["instance", "running"] = "instance",  # test-time statistics
         gan_mode: Literal["vanilla", "lsgan", "wgangp"] = "vanilla",  # adversarial loss
         lambda_gan: float = 1.0,  # weight of the adversarial loss; 0: L1 only

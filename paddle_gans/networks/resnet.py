@@ -47,7 +47,8 @@ class ResNetGenerator(nn.Layer):
     """Two strided convolutions, residual blocks, two transposed convolutions.
 
     Input [N, in_channels, H, W] and output [N, out_channels, H, W] in [-1, 1]; H and W must be
-    multiples of 4. ``upsample`` "resize" uses ``resize_conv`` instead of transposed convolutions.
+    multiples of 4. ``upsample`` "resize" and "bilinear" use ``resize_conv`` instead of transposed
+    convolutions.
     Convolutions before a norm with its own shift have no bias. The paper uses 9 blocks for images
     of 256 pixels and more, 6 for 128. Source: CycleGAN, appendix 7.2.
     """
@@ -68,7 +69,7 @@ class ResNetGenerator(nn.Layer):
         d, bias = base_dim, False if norm_shifts else None
         conv = partial(nn.Conv2D, bias_attr=bias)
         deconv = partial(nn.Conv2DTranspose, kernel_size=3, stride=2, padding=1, output_padding=1)
-        up = resize_conv if upsample == "resize" else deconv
+        up = deconv if upsample == "deconv" else partial(resize_conv, upsample=upsample)
         self.encoder = nn.Sequential(
             *[nn.Pad2D(3, mode="reflect"), conv(in_channels, d, 7), norm(d), nn.ReLU()],
             *[conv(d, d * 2, 3, stride=2, padding=1), norm(d * 2), nn.ReLU()],

@@ -17,8 +17,8 @@ class UNet(nn.Layer):
 
     Input and output [N, C, H, W] in [-1, 1]; H and W must be multiples of ``2 ** depth``. The
     three widest decoder blocks have dropout, the paper's only source of noise. Convolutions before
-    a norm with its own shift have no bias. ``upsample`` is "deconv" (paper) or "resize"
-    (``resize_conv``).
+    a norm with its own shift have no bias. ``upsample`` is "deconv" (paper), or
+    "resize" or "bilinear" (``resize_conv``).
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class UNet(nn.Layer):
         bias = False if norm_shifts else None
         down = partial(nn.Conv2D, kernel_size=4, stride=2, padding=1, bias_attr=bias)
         deconv = partial(nn.Conv2DTranspose, kernel_size=4, stride=2, padding=1)
-        up = resize_conv if upsample == "resize" else deconv
+        up = deconv if upsample == "deconv" else partial(resize_conv, upsample=upsample)
         widths = [base_dim * min(2**i, 8) for i in range(depth)]
 
         # The outermost and the innermost convolution have no norm.
