@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
@@ -459,9 +460,18 @@ def split_line(line: str) -> list[str]:
 
 
 def inside(root: Path, name: str) -> Path:
-    """Return the path of a name in a list; its backslashes may be Windows' separators."""
-    path, other = root / name, root / name.replace("\\", "/")
-    return other if other != path and other.exists() and not path.exists() else path
+    """Return the path of a name in a list.
+
+    Its backslashes may be Windows' separators, and GBK of a few letters is often valid UTF-8.
+    """
+    names = [name]
+    with suppress(UnicodeDecodeError):
+        names.append(name.encode().decode("gb18030"))
+    names += [other.replace("\\", "/") for other in names]
+    others = [root / other for other in names if other != name]
+    if not others or (root / name).exists():
+        return root / name
+    return next((path for path in others if path.exists()), root / name)
 
 
 def list_root(path: Path, names: Iterable[str]) -> Path:

@@ -263,6 +263,19 @@ def test_lists_as_others_write_them(tmp_path, listing):
     assert [path.resolve() for pair in pairs for path in pair] == expected
 
 
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_a_list_in_gbk_that_is_valid_utf8_too(tmp_path, separator):
+    names = ["图/A/0.jpg", "图/B/0.jpg"]
+    listing = listing_of(names, separator).encode("gbk")
+    assert "图" not in listing.decode("utf-8")
+    city(tmp_path, names, listing)
+    expected = [Pair(*(tmp_path / CITY / name for name in names))]
+    assert paired(tmp_path / LIST, train=True)[0] == expected
+    assert paired(ListFile(tmp_path / LIST, tmp_path / CITY), train=True)[0] == expected
+    (tmp_path / LIST).write_bytes(listing.replace(b"/", b"\\"))
+    assert paired(tmp_path / LIST, train=True)[0] == expected
+
+
 def test_a_list_in_gbk_and_one_of_single_images_with_spaces(tmp_path):
     names = ["train/A/街 景.jpg", "train/B/街 景.jpg"]
     city(tmp_path, names, listing_of(names, " ").encode("gbk"))
