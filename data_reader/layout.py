@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -21,6 +22,7 @@ KNOWN_ENDINGS = (
     ("_A", "_B"),
     ("-A", "-B"),
 )
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 TRIED = "equal names, a common part (0_A and 0_B) and equal numbers"
 MAX_DEPTH = 3  # folders around a data set
 LINES_CHECKED = 50  # of a list, to find the folder that it is relative to
@@ -84,6 +86,8 @@ def paired(
         lists = [] if _has_pairs(root) else train_lists(root)
         root = lists[0] if lists else root
     if root.is_file():
+        if hint := unpack_first([root]):
+            raise InputError(f"{root} is no list; {hint}")
         found = [root] if train else [p for p in test_lists(root) if p.is_file()]
         if not found:
             return [], ""
@@ -144,13 +148,11 @@ def unpaired(
     """
     if len(roots) > 2:
         raise InputError(f"--data names {len(roots)} folders; name one folder, or one for A and B")
-    for root in map(Path, roots):
-        if not root.is_dir():
-            raise InputError(f"{root} is not a folder; --data takes a folder, two, or `demo`")
-    if len(roots) == 2:
-        a, b = map(Path, roots)
+    folders = [_folder(root, "a folder, two") for root in roots]
+    if len(folders) == 2:
+        a, b = folders
         return (images_in(a), images_in(b), f"{a} and {b}") if train else None
-    root = data_folder(Path(roots[0]), _has_two_sides)
+    root = data_folder(folders[0], _has_two_sides)
     sides = [pair for split in _splits(train) for pair in _sides(split)]
     for a, b in sides + (list(WITHOUT_SPLIT) if train else []):
         exist = [(root / side).is_dir() for side in (a, b)]
@@ -232,14 +234,14 @@ def domains(
 
     Layouts, in this order: ``train/<domain>/`` (``test/`` or ``val/``); ``src/<domain>/`` and
     ``ref/<domain>/`` with the same domains, pooled for training; ``<domain>/``. Without ``ref/``
-    the sources are the references. Domains are in natural order; hidden folders are skipped.
-    Returns None if there is no test split.
+    the sources are the references. Domains are in natural order; hidden folders are skipped. A
+    folder of none of these may contain one that is. Returns None if there is no test split.
 
     Raises:
         InputError: no layout fits, there are fewer than two domains, a domain has no images, or
             the domains of two folders differ.
     """
-    root = _folder(root, "a folder of folders")
+    root = data_folder(_folder(root, "a folder of folders"), _has_domains)
     train_folder, src, ref = (root / name for name in ("train", "src", "ref"))
     tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
     if train_folder.is_dir() or tests:
@@ -261,6 +263,11 @@ def domains(
         return None
     found = domain_folders(root)
     return found, found, "a folder each"
+
+
+def _has_domains(root: Path) -> bool:
+    names = {folder.name for folder in subfolders(root)}
+    return len(names) > 1 or bool(names & {*SPLITS, "src", "ref"})
 
 
 def domain_folders(root: Path) -> dict[str, list[Path]]:
@@ -304,7 +311,8 @@ def images_in(folder: Path) -> list[Path]:
     """Return the images of a folder in natural order; InputError if there are none."""
     found = list_images(folder)
     if not found:
-        raise InputError(f"{folder} has no images")
+        hint = unpack_first(sorted(folder.iterdir()))
+        raise InputError(f"{folder} has no images{hint and '; '}{hint}")
     return found
 
 
@@ -401,10 +409,12 @@ def leaves_folder(name: str) -> bool:
 
 def nothing_found(root: Path, wanted: str) -> str:
     """Return the message for a folder of no known layout: what was expected, what it contains."""
-    names = sorted(p.name + ("/" if p.is_dir() else "") for p in root.iterdir())
+    paths = sorted(root.iterdir())
+    names = [p.name + ("/" if p.is_dir() else "") for p in paths]
+    hint = unpack_first(paths)
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     content = ", ".join(names[:8]) + more if names else "nothing, it is empty"
-    return f"{root} has none of: {wanted}; it contains: {content}"
+    return f"{root} has none of: {wanted}; it contains: {content}{hint and '; '}{hint}"
 
 
 def _splits(train: bool) -> tuple[str, ...]:
@@ -423,8 +433,24 @@ def _sides(split: str) -> tuple[tuple[str, str], ...]:
 def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
     root = one_path(root)
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder; --data takes {wanted}, or `demo`")
+        what = "is not a folder" if root.exists() else "does not exist"
+        hint = unpack_first([root]) or f"--data takes {wanted}, or `demo`"
+        raise InputError(f"{root} {what}; {hint}")
     return root
+
+
+def unpack_first(paths: Iterable[Path]) -> str:
+    """Return what to do about the first packed archive among these files; "" if there is none."""
+    for path in paths:
+        unpacked = path.with_name(path.name.split(".")[0])
+        if path.name.lower().endswith(ARCHIVES) and path.is_file() and not unpacked.exists():
+            archive, folder = (shlex.quote(str(name)) for name in (path, path.parent))
+            zipped = path.suffix.lower() == ".zip"
+            command = (
+                f"unzip -q {archive} -d {folder}" if zipped else f"tar xf {archive} -C {folder}"
+            )
+            return f"unpack {path} first: {command}"
+    return ""
 
 
 # Lists of pairs as others write them, and files whose names differ.

@@ -299,6 +299,20 @@ def test_a_list_apart_from_its_images_needs_their_folder(tmp_path):
         ListFile(tmp_path, tmp_path)
 
 
+@pytest.mark.parametrize("read", ["paired", "unpaired", "domains", "images", "photos"])
+@pytest.mark.parametrize(("name", "command"), [("afhq.zip", "unzip -q"), ("afhq.tar.gz", "tar xf")])
+def test_an_archive_is_to_be_unpacked_first(tmp_path, read, name, command):
+    (tmp_path / name).write_bytes(b"PK")
+    expected = rf"; unpack \S+/{name} first: {command} \S+/{name} -[dC] {tmp_path}$"
+    for given in (tmp_path, tmp_path / name):
+        with pytest.raises(InputError, match=expected):
+            getattr(layout, read)([given] if read == "unpaired" else given, train=True)
+    (tmp_path / "afhq").mkdir()
+    with pytest.raises(InputError) as error:
+        getattr(layout, read)([tmp_path] if read == "unpaired" else tmp_path, train=True)
+    assert "unpack" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [
