@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
+from ._data_sets import DATA_SETS
 from .errors import InputError
 from .images import IMAGE_SUFFIXES, is_system_folder, list_images, natural_key
 
@@ -79,8 +80,7 @@ def paired(
         InputError: no layout fits, a pair is incomplete, or a list is invalid.
     """
     given, root = root, one_path(root)
-    if not root.exists():
-        raise InputError(f"{root} does not exist; --data takes a folder, a list file, or `demo`")
+    require(root, "a folder, a list file, or `demo`")
     if root.is_dir():
         root = data_folder(root, lambda inner: _has_pairs(inner) or bool(train_lists(inner)))
         lists = [] if _has_pairs(root) else train_lists(root)
@@ -433,10 +433,19 @@ def _sides(split: str) -> tuple[tuple[str, str], ...]:
 def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
     root = one_path(root)
     if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
+        require(root, f"{wanted}, or `demo`")
         hint = unpack_first([root]) or f"--data takes {wanted}, or `demo`"
-        raise InputError(f"{root} {what}; {hint}")
+        raise InputError(f"{root} is not a folder; {hint}")
     return root
+
+
+def require(root: Path, wanted: str) -> None:
+    """Raise InputError if ``root`` does not exist; it may be a data set to download."""
+    if not root.exists():
+        to = "" if root == Path("data", root.name) else f" --to {shlex.quote(str(root))}"
+        hint = f"; python -m data_reader.download {root.name}{to} downloads it"
+        known = hint if root.name in DATA_SETS else ""
+        raise InputError(f"{root} does not exist; --data takes {wanted}{known}")
 
 
 def unpack_first(paths: Iterable[Path]) -> str:

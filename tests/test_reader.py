@@ -299,6 +299,19 @@ def test_a_list_apart_from_its_images_needs_their_folder(tmp_path):
         ListFile(tmp_path, tmp_path)
 
 
+@pytest.mark.parametrize("read", ["paired", "images"])
+def test_a_missing_data_set_that_can_be_downloaded(tmp_path, read):
+    command = "python -m data_reader.download facades"
+    for given, expected in [
+        ("data/facades", f"{command} downloads"),
+        (tmp_path / "facades", f"{command} --to {tmp_path}/facades downloads"),
+    ]:
+        with pytest.raises(InputError, match=expected):
+            getattr(layout, read)(given, train=True)
+    with pytest.raises(InputError, match=r"`demo`$"):
+        getattr(layout, read)(tmp_path / "photos", train=True)
+
+
 @pytest.mark.parametrize("read", ["paired", "unpaired", "domains", "images", "photos"])
 @pytest.mark.parametrize(("name", "command"), [("afhq.zip", "unzip -q"), ("afhq.tar.gz", "tar xf")])
 def test_an_archive_is_to_be_unpacked_first(tmp_path, read, name, command):
