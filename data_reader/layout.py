@@ -317,10 +317,10 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def one_path(root: str | os.PathLike | Sequence[str]) -> Path:
-    """Return ``root`` as a path; InputError if several are given."""
+    """Return ``root`` as a path, with ``~`` as the home; InputError if several are given."""
     if not isinstance(root, (str, os.PathLike)):
         raise InputError(f"--data names {len(root)} paths; this model reads one")
-    return Path(root)
+    return Path(root).expanduser()
 
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:

@@ -312,6 +312,12 @@ def test_a_missing_data_set_that_can_be_downloaded(tmp_path, read):
         getattr(layout, read)(tmp_path / "photos", train=True)
 
 
+def test_the_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_image(tmp_path / "data" / "a.png", noise_image(0, 8, 8))
+    assert layout.images("~/data", train=True) == [tmp_path / "data" / "a.png"]
+
+
 @pytest.mark.parametrize("read", ["paired", "unpaired", "domains", "images", "photos"])
 @pytest.mark.parametrize(("name", "command"), [("afhq.zip", "unzip -q"), ("afhq.tar.gz", "tar xf")])
 def test_an_archive_is_to_be_unpacked_first(tmp_path, read, name, command):
