@@ -48,6 +48,22 @@ def test_paper_interface_gives_pairs_of_one_window(tmp_path):
     assert batch_num == 5
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"dataset": "."},
+            r"train\.txt names A/0\.png, which is not in .*data; choose data_dir and",
+        ),
+        ({"train_list": "nowhere"}, "cannot read the list nowhere: No such file"),
+        ({"crop_type": "Midle"}, "unknown crop_type 'Midle'; use 'Random', 'Center' or None"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        data_reader(paper_cfg(listed(tmp_path), **changes)).make_data()
+
+
 def test_a_pass_covers_every_pair_once_and_passes_differ(tmp_path):
     train_reader, _, _ = data_reader(paper_cfg(listed(tmp_path), crop_size=16)).make_data()
     passes = [[a.tobytes() for a, _ in train_reader()] for _ in range(2)]
