@@ -11,6 +11,8 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +33,19 @@ class Unusable(InputError):
     """The file itself is wrong and not worth keeping."""
 
 
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say after Ctrl-C that the download can be resumed."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.advice = (  # type: ignore[attr-defined]
+            "stopped; the partial download (*.part) is kept, run the same command again to resume"
+        )
+        raise
+
+
+@resumable()
 def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) -> Path:
     """Download and verify a file; returns ``<name>.part``, or ``<name>`` if the user put it there.
 

@@ -224,18 +224,7 @@ def run(options: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns 0, 2 after a user error, or 130 after Ctrl-C."""
-
-    def advised() -> int:
-        try:
-            return run(parser().parse_all(argv))
-        except KeyboardInterrupt as stop:
-            stop.advice = (
-                "stopped; the partial download (*.part) is kept, run the same command again to "
-                "resume"
-            )
-            raise
-
-    return exit_code(advised)
+    return exit_code(lambda: run(parser().parse_all(argv)))
 
 
 if __name__ == "__main__":

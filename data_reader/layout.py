@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
+from ._data_sets import DATA_SETS
 from .errors import InputError
 from .images import IMAGE_SUFFIXES, is_system_folder, list_images, natural_key
 
@@ -20,6 +23,7 @@ KNOWN_ENDINGS = (
     ("_A", "_B"),
     ("-A", "-B"),
 )
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 TRIED = "equal names, a common part (0_A and 0_B) and equal numbers"
 MAX_DEPTH = 3  # folders around a data set
 LINES_CHECKED = 50  # of a list, to find the folder that it is relative to
@@ -76,13 +80,14 @@ def paired(
         InputError: no layout fits, a pair is incomplete, or a list is invalid.
     """
     given, root = root, one_path(root)
-    if not root.exists():
-        raise InputError(f"{root} does not exist; --data takes a folder, a list file, or `demo`")
+    require(root, "a folder, a list file, or `demo`")
     if root.is_dir():
         root = data_folder(root, lambda inner: _has_pairs(inner) or bool(train_lists(inner)))
         lists = [] if _has_pairs(root) else train_lists(root)
         root = lists[0] if lists else root
     if root.is_file():
+        if hint := unpack_first([root]):
+            raise InputError(f"{root} is no list; {hint}")
         found = [root] if train else [p for p in test_lists(root) if p.is_file()]
         if not found:
             return [], ""
@@ -143,13 +148,11 @@ def unpaired(
     """
     if len(roots) > 2:
         raise InputError(f"--data names {len(roots)} folders; name one folder, or one for A and B")
-    for root in map(Path, roots):
-        if not root.is_dir():
-            raise InputError(f"{root} is not a folder; --data takes a folder, two, or `demo`")
-    if len(roots) == 2:
-        a, b = map(Path, roots)
+    folders = [_folder(root, "a folder, two") for root in roots]
+    if len(folders) == 2:
+        a, b = folders
         return (images_in(a), images_in(b), f"{a} and {b}") if train else None
-    root = data_folder(Path(roots[0]), _has_two_sides)
+    root = data_folder(folders[0], _has_two_sides)
     sides = [pair for split in _splits(train) for pair in _sides(split)]
     for a, b in sides + (list(WITHOUT_SPLIT) if train else []):
         exist = [(root / side).is_dir() for side in (a, b)]
@@ -231,14 +234,14 @@ def domains(
 
     Layouts, in this order: ``train/<domain>/`` (``test/`` or ``val/``); ``src/<domain>/`` and
     ``ref/<domain>/`` with the same domains, pooled for training; ``<domain>/``. Without ``ref/``
-    the sources are the references. Domains are in natural order; hidden folders are skipped.
-    Returns None if there is no test split.
+    the sources are the references. Domains are in natural order; hidden folders are skipped. A
+    folder of none of these may contain one that is. Returns None if there is no test split.
 
     Raises:
         InputError: no layout fits, there are fewer than two domains, a domain has no images, or
             the domains of two folders differ.
     """
-    root = _folder(root, "a folder of folders")
+    root = data_folder(_folder(root, "a folder of folders"), _has_domains)
     train_folder, src, ref = (root / name for name in ("train", "src", "ref"))
     tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
     if train_folder.is_dir() or tests:
@@ -260,6 +263,11 @@ def domains(
         return None
     found = domain_folders(root)
     return found, found, "a folder each"
+
+
+def _has_domains(root: Path) -> bool:
+    names = {folder.name for folder in subfolders(root)}
+    return len(names) > 1 or bool(names & {*SPLITS, "src", "ref"})
 
 
 def domain_folders(root: Path) -> dict[str, list[Path]]:
@@ -303,15 +311,16 @@ def images_in(folder: Path) -> list[Path]:
     """Return the images of a folder in natural order; InputError if there are none."""
     found = list_images(folder)
     if not found:
-        raise InputError(f"{folder} has no images")
+        hint = unpack_first(sorted(folder.iterdir()))
+        raise InputError(f"{folder} has no images{hint and '; '}{hint}")
     return found
 
 
 def one_path(root: str | os.PathLike | Sequence[str]) -> Path:
-    """Return ``root`` as a path; InputError if several are given."""
+    """Return ``root`` as a path, with ``~`` as the home; InputError if several are given."""
     if not isinstance(root, (str, os.PathLike)):
         raise InputError(f"--data names {len(root)} paths; this model reads one")
-    return Path(root)
+    return Path(root).expanduser()
 
 
 def match_names(root: Path, a: str, b: str) -> list[Pair]:
@@ -400,10 +409,12 @@ def leaves_folder(name: str) -> bool:
 
 def nothing_found(root: Path, wanted: str) -> str:
     """Return the message for a folder of no known layout: what was expected, what it contains."""
-    names = sorted(p.name + ("/" if p.is_dir() else "") for p in root.iterdir())
+    paths = sorted(root.iterdir())
+    names = [p.name + ("/" if p.is_dir() else "") for p in paths]
+    hint = unpack_first(paths)
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     content = ", ".join(names[:8]) + more if names else "nothing, it is empty"
-    return f"{root} has none of: {wanted}; it contains: {content}"
+    return f"{root} has none of: {wanted}; it contains: {content}{hint and '; '}{hint}"
 
 
 def _splits(train: bool) -> tuple[str, ...]:
@@ -422,8 +433,33 @@ def _sides(split: str) -> tuple[tuple[str, str], ...]:
 def _folder(root: str | os.PathLike | Sequence[str], wanted: str) -> Path:
     root = one_path(root)
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder; --data takes {wanted}, or `demo`")
+        require(root, f"{wanted}, or `demo`")
+        hint = unpack_first([root]) or f"--data takes {wanted}, or `demo`"
+        raise InputError(f"{root} is not a folder; {hint}")
     return root
+
+
+def require(root: Path, wanted: str) -> None:
+    """Raise InputError if ``root`` does not exist; it may be a data set to download."""
+    if not root.exists():
+        to = "" if root == Path("data", root.name) else f" --to {shlex.quote(str(root))}"
+        hint = f"; python -m data_reader.download {root.name}{to} downloads it"
+        known = hint if root.name in DATA_SETS else ""
+        raise InputError(f"{root} does not exist; --data takes {wanted}{known}")
+
+
+def unpack_first(paths: Iterable[Path]) -> str:
+    """Return what to do about the first packed archive among these files; "" if there is none."""
+    for path in paths:
+        unpacked = path.with_name(path.name.split(".")[0])
+        if path.name.lower().endswith(ARCHIVES) and path.is_file() and not unpacked.exists():
+            archive, folder = (shlex.quote(str(name)) for name in (path, path.parent))
+            zipped = path.suffix.lower() == ".zip"
+            command = (
+                f"unzip -q {archive} -d {folder}" if zipped else f"tar xf {archive} -C {folder}"
+            )
+            return f"unpack {path} first: {command}"
+    return ""
 
 
 # Lists of pairs as others write them, and files whose names differ.
@@ -459,9 +495,18 @@ def split_line(line: str) -> list[str]:
 
 
 def inside(root: Path, name: str) -> Path:
-    """Return the path of a name in a list; its backslashes may be Windows' separators."""
-    path, other = root / name, root / name.replace("\\", "/")
-    return other if other != path and other.exists() and not path.exists() else path
+    """Return the path of a name in a list.
+
+    Its backslashes may be Windows' separators, and GBK of a few letters is often valid UTF-8.
+    """
+    names = [name]
+    with suppress(UnicodeDecodeError):
+        names.append(name.encode().decode("gb18030"))
+    names += [other.replace("\\", "/") for other in names]
+    others = [root / other for other in names if other != name]
+    if not others or (root / name).exists():
+        return root / name
+    return next((path for path in others if path.exists()), root / name)
 
 
 def list_root(path: Path, names: Iterable[str]) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .datasets import Paired
 from .errors import InputError
-from .layout import read_list, test_lists
+from .layout import LINES_CHECKED, read_list, test_lists
 from .loader import Loader
 
 CROP_TYPES = {
@@ -69,7 +69,7 @@ class data_reader:
     list), ``flip`` (off) and ``seed`` (0). ``model_net`` is ignored.
 
     Raises:
-        InputError: an attribute is missing, or a list is invalid.
+        InputError: an attribute is missing, or a list is invalid or of another folder.
     """
 
     def __init__(self, cfg: Any):
@@ -90,8 +90,15 @@ class data_reader:
         """
         cfg = self.cfg
         root = Path(cfg.data_dir) / cfg.dataset
+        pairs = read_list(cfg.train_list, root)
+        if not any(pair.a.exists() for pair in pairs[:LINES_CHECKED]):
+            raise InputError(
+                f"{cfg.train_list} names {pairs[0].a.relative_to(root)}, which is not in {root}; "
+                "choose data_dir and dataset so that data_dir/dataset is the folder that the "
+                "list's lines are relative to"
+            )
         train = Paired(
-            read_list(cfg.train_list, root),
+            pairs,
             load_size=cfg.load_size,
             crop_size=cfg.crop_size,
             crop_type=CROP_TYPES[getattr(cfg, "crop_type", "Random")],

@@ -20,6 +20,8 @@ VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts",
      ".m2ts", ".3gp", ".flv", ".vob")
 )  # fmt: skip
+# The headers of these count their frames. For others OpenCV estimates it from the duration.
+COUNTED_SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".3gp", ".avi"))
 MAX_PAUSE = 600.0  # seconds that one frame of a variable rate is shown
 MAX_FPS = 240
 MIN_SIDE = 16  # pixels; below, some encoders write out of bounds (MJPG, 4 x 4)
@@ -41,7 +43,8 @@ class VideoReader:
     Pixels that are not square are widened, see ``size``; for variable rates see ``timed``.
 
     ``fps`` is frames per second (25 if unknown), ``size`` is (width, height) in pixels. ``frames``
-    is the number of frames in the file's header (None if unknown); a damaged file can have fewer.
+    is the number of frames in the file's header (None if unknown), or an estimate unless the suffix
+    is one of ``COUNTED_SUFFIXES``; a damaged file can have fewer.
 
     Raises:
         InputError: the file is missing, a folder, empty, has no frame that can be decoded, or

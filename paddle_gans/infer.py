@@ -114,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     task = task_class(translate, settings, output, overwrite, **flags)
     jobs = task.plan(given["input"])
     what = f"{translate.name} of step {translate.step} on {translate.device}"
+    direction = {**translate.defaults, **settings}.get("direction")
+    what += f", {direction}" if direction else ""  # the default of weights of both directions
     say(f"{what}: {counted(len(jobs), noun_for(jobs))}")
     more = left_out(path for path in map(Path, given["input"]) if path.is_dir())
     if more:

@@ -200,7 +200,7 @@ def test_what_is_missing_is_said(tmp_path):
         unpaired([str(tmp_path)], train=True)
     with pytest.raises(InputError, match="3 folders"):
         unpaired(["a", "b", "c"], train=True)
-    with pytest.raises(InputError, match="not a folder"):
+    with pytest.raises(InputError, match="does not exist"):
         unpaired([str(tmp_path / "nowhere")], train=True)
 
 

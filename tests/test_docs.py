@@ -173,14 +173,29 @@ def claims(text):
     return [re.sub(r"`--[^`]*`", "", row.split("|")[1]) for t in tables for row in t.splitlines()]
 
 
-@pytest.mark.parametrize("section", ARTICLE_OF)
-def test_numbers_said_to_be_an_articles_occur_in_it(section):
+def article_and_section(section):
+    """Return an article's text, and the section about it in docs/articles.md."""
     folder = ROOT.parent / "shared" / "articles"
     if not folder.is_dir():
         pytest.skip(f"the articles are not at {folder}")
     article = (folder / f"{ARTICLE_OF[section]}.txt").read_text(encoding="utf-8")
     text = text_of(ROOT / "docs" / "articles.md")
-    part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return article, text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("section", ARTICLE_OF)
+def test_code_said_to_be_an_articles_occurs_in_it(section):
+    article, part = article_and_section(section)
+    rows = re.findall(r"^\| (?!not in the article)(.*?) \|", part, re.MULTILINE)
+    code = [piece for row in rows for span in re.findall(r"`([^`]+)`", row)
+            for piece in span.split("...")]  # fmt: skip
+    missing = [x for x in code if re.sub(r"\s", "", x) not in re.sub(r"\s", "", article)]
+    assert not missing
+
+
+@pytest.mark.parametrize("section", ARTICLE_OF)
+def test_numbers_said_to_be_an_articles_occur_in_it(section):
+    article, part = article_and_section(section)
     found = claims(part)
     assert found
     for claim in found:

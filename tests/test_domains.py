@@ -60,6 +60,12 @@ def test_folders_without_splits_have_no_test_set(tmp_path):
     assert domains(tmp_path / "split", train=False) is None
 
 
+def test_a_folder_around_them_will_do(tmp_path):
+    write(tmp_path / "data42681" / "afhq" / "train", cat=1, dog=1)
+    assert domains(tmp_path, train=True)[2] == "train/"
+    assert domains(tmp_path / "data42681", train=False) is None
+
+
 def test_sources_beside_references(tmp_path):
     write(tmp_path / "src", cat=2, dog=1)
     write(tmp_path / "ref", cat=1, dog=3)
@@ -87,7 +93,7 @@ def test_published_samples_are_read_as_they_are():
 
 
 def test_what_is_no_set_of_domains_is_named(tmp_path):
-    with pytest.raises(InputError, match="not a folder"):
+    with pytest.raises(InputError, match="does not exist"):
         domains(tmp_path / "nowhere", train=True)
     with pytest.raises(InputError, match=r"one a domain.*it is empty"):
         domains(tmp_path, train=True)

@@ -164,7 +164,7 @@ def test_a_checkpoint_and_its_files_are_loaded_like_the_runs_own(tmp_path):
     ("model", "file", "ending"),
     [("stargan_v2", "mapping_network_ema", ""), ("cyclegan", "generator_ba", "b2a")],
 )
-def test_the_parts_of_a_checkpoint_find_each_other(tmp_path, model, file, ending):
+def test_the_parts_of_a_checkpoint_find_each_other(tmp_path, capsys, model, file, ending):
     out = tmp_path / model
     paddle_gans.train(model, out=str(out), steps=1, **TINY[model])
     folder = out / "checkpoints" / "000001"
@@ -172,6 +172,10 @@ def test_the_parts_of_a_checkpoint_find_each_other(tmp_path, model, file, ending
     assert whole.step == one.step == 1
     if ending:
         assert one.defaults["direction"] == ending
+        write_image(tmp_path / "x.png", noise_image(0, 32, 32))
+        for given, said in ((folder / f"{file}.pdparams", ending), (folder, "a2b")):
+            assert infer(given, tmp_path / "x.png", tmp_path / f"{said}.png") == 0
+            assert f"cyclegan of step 1 on cpu, {said}: 1 image" in capsys.readouterr().out
     for name, layer in one.model.named_children():
         if name == file:
             saved = paddle.load(str(folder / f"{file}.pdparams"))

@@ -125,6 +125,28 @@ def test_headings_are_chinese_with_some_english_and_prose_is_chinese(path):
     assert prose(path).count("$$") >= 4
 
 
+# What a reader of an article looks for: functions and classes, settings, optimizers, options.
+NAMES = re.compile(
+    r"\b(?:def|class) +(\w+)|^[- ]*(?:self\.)?(\w+) = (?:[\d.\"']|True|False)"
+    r"|^ *(\w*(?:optimizer|scheduler|criterion)\w*) = |\b(opt\.\w+)|self\.(\w+_weight)\b",
+    re.MULTILINE,
+)
+LOCAL = {"forward", "msg", "pad_dim", "t_time", "first_iteration", "out_features"}
+
+
+@each
+def test_every_name_of_its_articles_listing_is_in_it(path):
+    article = ROOT.parent / "shared" / "articles" / f"{path.stem[3:]}.txt"
+    if not article.is_file():
+        pytest.skip(f"the article is not at {article}")
+    text = article.read_text(encoding="utf-8").replace("\xa0", " ")
+    names = {name for found in NAMES.findall(text) for name in found if name} - LOCAL
+    assert len(names) > 5 or path.stem == "05_colorization"  # the article without a listing
+    here = "\n".join([*map(source, cells(path, "markdown")), *map(source, cells(path, "code"))])
+    missing = {name for name in names if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", here)}
+    assert not missing
+
+
 @each
 def test_nothing_in_it_belongs_to_one_machine(path):
     code = cells(path, "code")

@@ -271,7 +271,9 @@ def test_few_images_are_all_for_training(tmp_path):
 
 
 def test_what_is_no_folder_of_photographs_is_said(tmp_path):
-    with pytest.raises(InputError, match="nowhere is not a folder"):
+    with pytest.raises(
+        InputError, match="nowhere does not exist; --data takes a folder of images, or `demo`"
+    ):
         photos(tmp_path / "nowhere", train=True)
     with pytest.raises(InputError, match="has no images"):
         photos(tmp_path, train=True)

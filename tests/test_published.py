@@ -16,6 +16,7 @@ from test_convert import CUT, DCGAN, NETS, RESNET, STAR, UNET, save, theirs, win
 from test_download import quick, server, zipped  # noqa: F401  fixtures
 
 import paddle_gans
+from data_reader import _fetching, download
 from data_reader.errors import InputError
 from data_reader.images import read_image
 from paddle_gans import convert
@@ -123,6 +124,20 @@ def test_a_broken_connection_is_resumed(server, tmp_path, monkeypatch):  # noqa:
     server.cuts = [5000]
     fetch("cyclegan_horse2zebra", "--url", url)
     assert [wanted for wanted, _ in server.requests] == ["", "bytes=5000-"]
+
+
+@pytest.mark.parametrize("advised", [main, download.run], ids=["weights", "data"])
+def test_ctrl_c_in_a_download_says_how_to_resume(tmp_path, monkeypatch, advised):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_fetching, "receive", interrupted)
+    words = {main: ["fetch", "cyclegan_horse2zebra"], download.run: ["facades"]}[advised]
+    with pytest.raises(KeyboardInterrupt) as stop:
+        advised(words if advised is main else download.parser().parse_all(words))
+    assert stop.value.advice == (
+        "stopped; the partial download (*.part) is kept, run the same command again to resume"
+    )
 
 
 def test_a_file_that_has_changed_since_its_first_download_is_refused(

@@ -48,6 +48,22 @@ def test_paper_interface_gives_pairs_of_one_window(tmp_path):
     assert batch_num == 5
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"dataset": "."},
+            r"train\.txt names A/0\.png, which is not in .*data; choose data_dir and",
+        ),
+        ({"train_list": "nowhere"}, "cannot read the list nowhere: No such file"),
+        ({"crop_type": "Midle"}, "unknown crop_type 'Midle'; use 'Random', 'Center' or None"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        data_reader(paper_cfg(listed(tmp_path), **changes)).make_data()
+
+
 def test_a_pass_covers_every_pair_once_and_passes_differ(tmp_path):
     train_reader, _, _ = data_reader(paper_cfg(listed(tmp_path), crop_size=16)).make_data()
     passes = [[a.tobytes() for a, _ in train_reader()] for _ in range(2)]
@@ -263,6 +279,19 @@ def test_lists_as_others_write_them(tmp_path, listing):
     assert [path.resolve() for pair in pairs for path in pair] == expected
 
 
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_a_list_in_gbk_that_is_valid_utf8_too(tmp_path, separator):
+    names = ["图/A/0.jpg", "图/B/0.jpg"]
+    listing = listing_of(names, separator).encode("gbk")
+    assert "图" not in listing.decode("utf-8")
+    city(tmp_path, names, listing)
+    expected = [Pair(*(tmp_path / CITY / name for name in names))]
+    assert paired(tmp_path / LIST, train=True)[0] == expected
+    assert paired(ListFile(tmp_path / LIST, tmp_path / CITY), train=True)[0] == expected
+    (tmp_path / LIST).write_bytes(listing.replace(b"/", b"\\"))
+    assert paired(tmp_path / LIST, train=True)[0] == expected
+
+
 def test_a_list_in_gbk_and_one_of_single_images_with_spaces(tmp_path):
     names = ["train/A/街 景.jpg", "train/B/街 景.jpg"]
     city(tmp_path, names, listing_of(names, " ").encode("gbk"))
@@ -284,6 +313,39 @@ def test_a_list_apart_from_its_images_needs_their_folder(tmp_path):
         ListFile(listing, tmp_path / "nowhere")
     with pytest.raises(InputError, match="is for a list file"):
         ListFile(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("read", ["paired", "images"])
+def test_a_missing_data_set_that_can_be_downloaded(tmp_path, read):
+    command = "python -m data_reader.download facades"
+    for given, expected in [
+        ("data/facades", f"{command} downloads"),
+        (tmp_path / "facades", f"{command} --to {tmp_path}/facades downloads"),
+    ]:
+        with pytest.raises(InputError, match=expected):
+            getattr(layout, read)(given, train=True)
+    with pytest.raises(InputError, match=r"`demo`$"):
+        getattr(layout, read)(tmp_path / "photos", train=True)
+
+
+def test_the_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_image(tmp_path / "data" / "a.png", noise_image(0, 8, 8))
+    assert layout.images("~/data", train=True) == [tmp_path / "data" / "a.png"]
+
+
+@pytest.mark.parametrize("read", ["paired", "unpaired", "domains", "images", "photos"])
+@pytest.mark.parametrize(("name", "command"), [("afhq.zip", "unzip -q"), ("afhq.tar.gz", "tar xf")])
+def test_an_archive_is_to_be_unpacked_first(tmp_path, read, name, command):
+    (tmp_path / name).write_bytes(b"PK")
+    expected = rf"; unpack \S+/{name} first: {command} \S+/{name} -[dC] {tmp_path}$"
+    for given in (tmp_path, tmp_path / name):
+        with pytest.raises(InputError, match=expected):
+            getattr(layout, read)([given] if read == "unpaired" else given, train=True)
+    (tmp_path / "afhq").mkdir()
+    with pytest.raises(InputError) as error:
+        getattr(layout, read)([tmp_path] if read == "unpaired" else tmp_path, train=True)
+    assert "unpack" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,14 @@ from data_reader.images import (
     natural_key,
     write_image,
 )
-from data_reader.video import CODECS, VIDEO_SUFFIXES, VideoReader, VideoWriter, lacking
+from data_reader.video import (
+    CODECS,
+    COUNTED_SUFFIXES,
+    VIDEO_SUFFIXES,
+    VideoReader,
+    VideoWriter,
+    lacking,
+)
 from paddle_gans.training import panels
 
 from .progress import counted
@@ -251,7 +258,8 @@ def translate_video(
     """Translate a video frame by frame; the result has its duration and shape.
 
     ``size`` is the (width, height) of results, None for the video's own. ``on_progress`` is called
-    after each frame. Returns how many frames were read, and how many the header promises.
+    after each frame. Returns how many frames were read, and how many the header promises (as many
+    if it does not count them).
     """
     with reading():
         reader = VideoReader(job.source)
@@ -263,7 +271,8 @@ def translate_video(
             for _ in range(count):
                 writer.write(result)
             on_progress(frames, reader.frames)
-    return frames, reader.frames or frames
+    counted = job.source.suffix.lower() in COUNTED_SUFFIXES
+    return frames, (reader.frames if counted else None) or frames
 
 
 def save_generated(images: list[np.ndarray], output: str, overwrite: bool = False) -> list[Path]:

@@ -182,9 +182,6 @@ def downloaded(name: str, folder: Path, url: str | None, *, checked: bool) -> It
             ) from error
         with atomic_write(folder / RECORD) as stream:
             stream.write(json.dumps(record, indent=1).encode())
-    except KeyboardInterrupt as stop:
-        stop.advice = "stopped; run the same command again to resume the download"
-        raise
     except _fetching.Unusable:
         _fetching.discard(*(part for part in parts if part.suffix == ".part"))
         raise
