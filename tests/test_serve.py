@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import BROWSERS, ROOT, TINY, noise_image
+from conftest import ROOT, TINY, chromium_page, noise_image
 
 import paddle_gans
 from data_reader import InputError
@@ -321,24 +321,10 @@ def address(runs):
 
 @pytest.fixture
 def browser_page(address):
-    """An open page in Chromium; what it fetched from elsewhere, and its errors, are failures."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)}")
-    elsewhere, errors = [], []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(60_000)
-        known = (address, "data:", "blob:")
-        page.on("request", lambda r: r.url.startswith(known) or elsewhere.append(r.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
+    """The open page in Chromium."""
+    with chromium_page(address) as page:
         page.goto(address, wait_until="domcontentloaded")
         yield page
-        browser.close()
-    assert not elsewhere
-    assert not errors
 
 
 def open_tab(page, name):

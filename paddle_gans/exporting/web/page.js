@@ -185,6 +185,7 @@ async function compute() {
 // The webcam: the newest frame, whenever the last one is done.
 
 async function startCamera() {
+  show("Waiting for the webcam");
   try {
     stream = await navigator.mediaDevices.getUserMedia({video: true});
   } catch {
@@ -210,7 +211,10 @@ function stopCamera() {
 
 function listen() {
   const drop = element("drop"), file = element("file");
-  file.addEventListener("change", () => open(file.files[0]));
+  file.addEventListener("change", () => {
+    open(file.files[0]);
+    file.value = "";  // otherwise the same file, changed meanwhile, cannot be chosen again
+  });
   for (const [name, isOver] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
     drop.addEventListener(name, (event) => {
       event.preventDefault();

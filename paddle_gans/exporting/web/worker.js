@@ -14,7 +14,8 @@ const calls = {
     ort.env.wasm.wasmBinary = wasm;
     ort.env.wasm.numThreads = 1;  // several need headers that only a server can send
     for (const [name, bytes] of Object.entries(programs)) {
-      sessions[name] = await ort.InferenceSession.create(bytes);
+      const settings = {logSeverityLevel: 3};  // errors only
+      sessions[name] = await ort.InferenceSession.create(bytes, settings);
     }
   },
 
@@ -41,6 +42,8 @@ const calls = {
     const images = toImages(await run("generator", Object.fromEntries(inputs)));
     return grid(images);
   },
+
+  fit,
 
   // For the tests.
   lab: (image) => planesToLab(image),
@@ -211,11 +214,12 @@ function resize(image, wide, high) {
   return result;
 }
 
-calls.fit = (image, longest) => {
+// The image with a longest side of at most so many pixels; 0 is no limit.
+function fit(image, longest) {
   const {width, height} = image, scale = longest / Math.max(width, height);
   if (!longest || scale >= 1) return image;
   return resize(image, ...[width, height].map((side) => Math.max(1, Math.round(side * scale))));
-};
+}
 
 // The middle square, with sides of so many pixels.
 function centre({width, height, data}, side) {
