@@ -152,7 +152,7 @@ def test_a_direction_is_chosen_and_large_images_are_reduced(tiny, tmp_path):
         result, said = upload(page, tmp_path, image)
         assert result.shape == (256, 512, 3)
         assert said.endswith("reduced from 600 x 300")
-        result, said = output(page, tmp_path, page.select_option, "#longest", "0")
+        result, said = output(page, tmp_path, page.select_option, "#longest", "1024")
         assert "reduced" not in said
         assert_same(result, translate(image, direction="b2a"))
         result, _ = output(page, tmp_path, page.select_option, "#program", "generator_ab")
@@ -190,6 +190,9 @@ def test_the_webcam_and_errors_in_words(tiny, tmp_path):
     _, folder = tiny("pix2pix")
     (tmp_path / "notes.png").write_text("no image")
     with opened(folder) as page:
+        too_large = "ask('images', new ImageData(9000, 6000), {program: 'generator'})"
+        said = page.evaluate(f"{too_large}.catch((error) => error.message)")
+        assert said.startswith("the image does not fit into the browser's memory")
         page.set_input_files("#file", tmp_path / "notes.png")
         page.wait_for_selector("#status.error")
         assert page.inner_text("#status") == (

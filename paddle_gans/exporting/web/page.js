@@ -25,11 +25,17 @@ function ask(call, ...values) {
   });
 }
 
+const PART = 2 ** 22;  // characters at a time, a multiple of 4: programs have hundreds of MB
+
 async function unpack(id) {
-  const block = element(`data-${id}`), text = atob(block.textContent);
+  const block = element(`data-${id}`), text = block.textContent, parts = [];
   block.remove();
-  const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
-  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  for (let i = 0; i < text.length; i += PART) {
+    const part = atob(text.slice(i, i + PART)), bytes = new Uint8Array(part.length);
+    for (let j = 0; j < part.length; j++) bytes[j] = part.charCodeAt(j);
+    parts.push(bytes);
+  }
+  const unpacked = new Blob(parts).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(unpacked).arrayBuffer());
 }
 
@@ -94,9 +100,11 @@ function addOptions() {
     addOption("count", "Images", select(sides)).value = 16;
     addButton("Generate");
   } else {
-    const sides = [256, 512, 1024].map((side) => [side, `${side} pixels`]);
-    const input = addOption("longest", "Largest side", select([...sides, [0, "as it is"]]));
-    input.value = about.kind === "images" ? 512 : 0;
+    // A network that sees every pixel would take minutes; colorization's sees a small copy.
+    const isFast = about.kind === "photographs";
+    const sides = [256, 512, 1024, 2048].map((side) => [side, `${side} pixels`]);
+    if (isFast) sides.push([0, "as it is"]);
+    addOption("longest", "Largest side", select(sides)).value = isFast ? 0 : 512;
   }
 }
 
@@ -239,10 +247,8 @@ async function main() {
   document.title = element("title").textContent = about.title;
   element("source").hidden = element("before").hidden = !takesImages;
   try {
-    const [runtime, wasm] = [await unpack("runtime"), await unpack("wasm")];
-    const programs = {};
-    for (const {name} of about.programs) programs[name] = await unpack(name);
-    await ask("open", about, runtime, wasm, programs);
+    await ask("start", about, await unpack("runtime"), await unpack("wasm"));
+    for (const {name} of about.programs) await ask("open", name, await unpack(name));
   } catch (error) {
     fail(new Error(`this browser cannot run the program (${error.message}); try a newer one`));
     return;

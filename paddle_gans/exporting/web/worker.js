@@ -7,16 +7,17 @@ const sessions = {};
 let ort, about;
 
 const calls = {
-  async open(known, runtime, wasm, programs) {
+  async start(known, runtime, wasm) {
     about = known;
     const address = URL.createObjectURL(new Blob([runtime], {type: "text/javascript"}));
     ort = await import(address);
     ort.env.wasm.wasmBinary = wasm;
     ort.env.wasm.numThreads = 1;  // several need headers that only a server can send
-    for (const [name, bytes] of Object.entries(programs)) {
-      const settings = {logSeverityLevel: 3};  // errors only
-      sessions[name] = await ort.InferenceSession.create(bytes, settings);
-    }
+  },
+
+  async open(name, bytes) {
+    const settings = {logSeverityLevel: 3};  // errors only
+    sessions[name] = await ort.InferenceSession.create(bytes, settings);
   },
 
   async images(image, {program}) {
@@ -60,7 +61,7 @@ self.onmessage = async ({data: {id, call, values}}) => {
 
 function wording(error) {
   const said = String(error?.message ?? error);
-  return /memory|allocat/i.test(said) || typeof error === "number"
+  return /memory|alloc|overflow/i.test(said) || typeof error === "number"
     ? "the image does not fit into the browser's memory; choose a smaller largest side"
     : said;
 }
