@@ -177,29 +177,6 @@ def _tiff_values(data: bytes) -> dict[int, tuple[int, ...]]:
     return values
 
 
-def tiff_places(
-    data: bytes, start: int | None = None
-) -> tuple[str | None, dict[int, tuple[str, int]], int]:
-    """Find the integers in the directory of a TIFF at ``start``, by default the first one.
-
-    Returns the byte order of ``struct`` (None: not a TIFF), format and position of each tag's
-    number, and the end of the directory, where the position of the next one is stored.
-    """
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
-    if order is None:
-        return None, {}, 0
-    if start is None:
-        (start,) = struct.unpack_from(order + "I", data, 4)
-    (entries,) = struct.unpack_from(order + "H", data, start)
-    end = start + 2 + 12 * entries
-    places = {}
-    for position in range(start + 2, end, 12):
-        tag, number_type, count = struct.unpack_from(order + "HHI", data, position)
-        if count == 1 and number_type in (3, 4):  # of 16 or 32 bits
-            places[tag] = (order + " HI"[number_type - 2], position + 8)
-    return order, places, end
-
-
 def _orientation(exif: bytes) -> int:
     """Return EXIF's orientation, 1 if it is missing, unknown or damaged."""
     with suppress(struct.error, KeyError, IndexError):

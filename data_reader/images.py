@@ -20,7 +20,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ._headers import UPRIGHT, Header, read_header
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
-from .metadata import Metadata, add_metadata
 
 try:
     import cv2
@@ -129,17 +128,12 @@ def write_image(
     rgb: np.ndarray,
     alpha: np.ndarray | None = None,
     quality: int = 95,
-    *,
-    fine_colour: bool = False,
-    metadata: Metadata | None = None,
 ) -> None:
     """Write uint8 RGB [H, W, 3] atomically in the format of the suffix; creates folders.
 
     Args:
         alpha: uint8 [H, W], dropped by formats other than ``ALPHA_SUFFIXES``.
         quality: 1 to 100, for JPEG and WebP (lossy at any quality). A ``.pgm`` holds the luma.
-        fine_colour: store the colour of a JPEG per pixel (4:4:4) instead of per 2 x 2 pixels.
-        metadata: for JPEG and PNG, dropped by other formats.
 
     Raises:
         InputError: unknown suffix, an image too large for the format, or a disk error; an existing
@@ -163,21 +157,23 @@ def write_image(
     options = [cv2.IMWRITE_WEBP_QUALITY, quality] if suffix == ".webp" else []
     if suffix in JPEG_SUFFIXES:
         options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-        if fine_colour:
-            options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     try:
         kind = ".jpg" if suffix in JPEG_SUFFIXES else suffix
         done, encoded = cv2.imencode(kind, pixels, options)
     except cv2.error:  # OpenCV 4 raises, OpenCV 5 returns False
         done = False
     if not done:
-        height, width = rgb.shape[:2]
-        raise InputError(
-            f"cannot write {path}: {width} x {height} pixels do not fit {suffix}; try .png or .tif"
-        )
-    content = encoded.tobytes() if metadata is None else add_metadata(encoded.tobytes(), metadata)
+        raise does_not_fit(path, rgb)
     with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
-        temporary.write_bytes(content)
+        temporary.write_bytes(encoded.tobytes())
+
+
+def does_not_fit(path: Path, rgb: np.ndarray) -> InputError:
+    height, width = rgb.shape[:2]
+    return InputError(
+        f"cannot write {path}: {width} x {height} pixels do not fit {path.suffix.lower()}; try "
+        ".png or .tif"
+    )
 
 
 def count_frames(path: Path) -> int:

@@ -65,6 +65,24 @@ def test_weights_of_the_losses():
     assert updates_of(lambda_l1=0.0)[1] == ({"g_loss_fake"}, {"g_loss_fake": 1.0})
     assert updates_of(lambda_gan=0.0) == [({"g_loss_l1"}, {"g_loss_l1": 100.0})]
     assert updates_of(gan_mode="wgangp")[0][1] == {"d_loss_gp": 10.0}
+    assert updates_of(lambda_fm=10.0)[1][1]["g_loss_fm"] == 10.0
+
+
+@pytest.mark.parametrize("discriminator", ["article", "paper"])
+def test_feature_matching_compares_the_hidden_layers_of_d(discriminator):
+    """pix2pixHD, equation 4: the sum of the layers' mean absolute differences."""
+    options = {"discriminator": discriminator, "lambda_fm": 10.0, "diff_augment": "translation"}
+    model = Pix2Pix(**{**TINY["pix2pix"], **options})
+    a, b = batch_of().values()
+    assert model.g_losses(a, b, b)["g_loss_fm"].item() == 0.0  # the same augmentation for both
+    assert model.g_losses(a, b, a)["g_loss_fm"].item() > 0.0
+
+    model.augment.names = []
+    fake, real = (model.discriminator.features(paddle.concat([a, x], axis=1)) for x in (a, b))
+    assert len(real) == 5
+    np.testing.assert_array_equal(real[-1], model.discriminator(paddle.concat([a, b], axis=1)))
+    expected = sum(abs(f - r).mean().item() for f, r in zip(fake[:-1], real))
+    assert model.g_losses(a, b, a)["g_loss_fm"].item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_g_learns_from_the_updated_d():

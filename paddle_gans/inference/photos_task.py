@@ -10,7 +10,7 @@ import numpy as np
 
 from data_reader.errors import InputError
 from data_reader.images import JPEG_SUFFIXES, decode_image, write_image
-from data_reader.metadata import read_metadata
+from data_reader.metadata import read_metadata, write_photo
 from data_reader.photos import colour_stats
 from data_reader.transforms import resize
 from paddle_gans.training.panels import grid
@@ -97,8 +97,7 @@ class PhotoTask(files.Task):
             write_image(job.target, self.comparison(image.rgb))
         else:
             result = self.colorize(self.translate, image.rgb)
-            kept = {"metadata": metadata, "fine_colour": True}
-            write_image(job.target, result, image.alpha, **kept)
+            write_photo(job.target, result, image.alpha, metadata)
         return f"{image.rgb.shape[1]} x {image.rgb.shape[0]}"
 
     def video(self, job: Job, on_progress: OnProgress) -> str:

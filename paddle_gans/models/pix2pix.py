@@ -124,12 +124,16 @@ class Discriminator(nn.Layer):
         self.leaky_relu = nn.LeakyReLU(0.2)
         normal_init(self)
 
+    def features(self, x):
+        """Return the activations of the four hidden layers, then the logits."""
+        h1 = self.leaky_relu(self.norm1(self.conv1(x)))
+        h2 = self.leaky_relu(self.norm2(self.conv2(h1)))
+        h3 = self.leaky_relu(self.norm3(self.conv3(h2)))
+        h4 = self.leaky_relu(self.norm4(self.conv4(h3)))
+        return [h1, h2, h3, h4, self.conv5(h4)]
+
     def forward(self, x):
-        x = self.leaky_relu(self.norm1(self.conv1(x)))
-        x = self.leaky_relu(self.norm2(self.conv2(x)))
-        x = self.leaky_relu(self.norm3(self.conv3(x)))
-        x = self.leaky_relu(self.norm4(self.conv4(x)))
-        return self.conv5(x)
+        return self.features(x)[-1]
 
 
 def unet(depth: int, base_dim: int, _: int, norm, upsample: str) -> UNet:
@@ -149,8 +153,9 @@ class Pix2Pix(GANModel):
     """Translates images A into images B, trained on aligned pairs.
 
     Batches contain ``a`` and ``b`` [N, 3, H, W] in [-1, 1]. Losses: ``d_loss_real``,
-    ``d_loss_fake``, ``d_loss_gp`` (wgangp only), ``g_loss_fake``, ``g_loss_l1``; those of weight 0
-    are not computed. Sources: Isola et al. 2017, section 3; the tutorial's listing.
+    ``d_loss_fake``, ``d_loss_gp`` (wgangp only), ``g_loss_fake``, ``g_loss_fm`` (Wang et al. 2018,
+    equation 4), ``g_loss_l1``; those of weight 0 are not computed. Sources: Isola et al. 2017,
+    section 3; the tutorial's listing.
     """
 
     data_class = Paired
@@ -184,6 +189,7 @@ class Pix2Pix(GANModel):
         gan_mode: Literal["vanilla", "lsgan", "wgangp"] = "vanilla",  # adversarial loss
         lambda_gan: float = 1.0,  # weight of the adversarial loss; 0: L1 only
         lambda_l1: float = 100.0,  # weight of the L1 loss; 0: adversarial loss only
+        lambda_fm: float = 0.0,  # weight of pix2pixHD's feature matching loss, e.g. 10
         lambda_gp: float = 10.0,  # weight of wgangp's gradient penalty
         diff_augment: str | None = None,  # augment what D sees: any of color,translation,cutout
         ema_decay: float = 0.0,  # decay of the generator's moving average, e.g. 0.999; 0: none
@@ -217,6 +223,7 @@ class Pix2Pix(GANModel):
         self.gan_loss = GAN_LOSSES[gan_mode]
         self.penalise = gan_mode == "wgangp"
         self.lambda_gan, self.lambda_l1, self.lambda_gp = lambda_gan, lambda_l1, lambda_gp
+        self.lambda_fm = lambda_fm
 
         optimizer = partial(adam, beta1=beta1, beta2=beta2)
         d_rate = d_learning_rate or learning_rate
@@ -244,7 +251,11 @@ class Pix2Pix(GANModel):
         # Update G: adversarial loss and distance to the target.
         with frozen(self.discriminator):  # Paddle decides this in the forward pass
             terms = self.g_losses(source, target, fake)
-        weights = {"g_loss_fake": self.lambda_gan, "g_loss_l1": self.lambda_l1}
+        weights = {
+            "g_loss_fake": self.lambda_gan,
+            "g_loss_fm": self.lambda_fm,
+            "g_loss_l1": self.lambda_l1,
+        }
         weights = {name: weights[name] for name in terms}  # a term of weight 0 is not computed
         losses.update(update(terms, self.optimizers["generator"], weights=weights))
         return losses
@@ -261,9 +272,17 @@ class Pix2Pix(GANModel):
         return terms
 
     def g_losses(self, source, target, fake):
-        """Return G's adversarial and L1 losses, unless their weight is 0."""
+        """Return G's adversarial, feature matching and L1 losses, unless their weight is 0."""
         terms = {}
-        if self.lambda_gan > 0:
+        if self.lambda_gan > 0 and self.lambda_fm > 0:
+            seen, *images = self.augment(source, fake, target)
+            pairs = [paddle.concat([seen, image], axis=1) for image in images]
+            *of_fake, logits = self.discriminator.features(pairs[0])
+            with paddle.no_grad():
+                of_target = self.discriminator.features(pairs[1])
+            terms["g_loss_fake"] = self.gan_loss(logits, True)
+            terms["g_loss_fm"] = sum(map(F.l1_loss, of_fake, of_target))
+        elif self.lambda_gan > 0:
             terms["g_loss_fake"] = self.gan_loss(self.discriminator(self.pair(source, fake)), True)
         if self.lambda_l1 > 0:
             terms["g_loss_l1"] = F.l1_loss(fake, target)

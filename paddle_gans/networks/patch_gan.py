@@ -40,5 +40,14 @@ class PatchGAN(nn.Layer):
         self.layers = nn.Sequential(*layers)
         normal_init(self, norm_std=0.02)
 
+    def features(self, x):
+        """Return the activations of the hidden layers, then the logits."""
+        found = []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return [*found, x]
+
     def forward(self, x):
         return self.layers(x)
