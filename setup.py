@@ -19,6 +19,7 @@ setup(
     package_data={
         "paddle_gans": [
             "py.typed",
+            "exporting/web/*",
             "pretrained/*/*.json",
             "pretrained/*/*.pdparams",
             "metrics/lpips_linear/*",

@@ -12,6 +12,7 @@ class File:
     url: str
     size: int  # bytes; exact if there is a checksum, else rounded; 0 if unknown
     checksum: str = ""  # "sha256:..." or "md5:..."; empty if none is published
+    mirror: str = "--url"  # what names another server: a flag, or an environment variable
 
     @property
     def name(self) -> str:

@@ -61,14 +61,14 @@ def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) ->
         return by_hand
     part = folder / f"{file.name}.part"
     advice = (
-        f"download {url} by other means (--url names a mirror), save it as {by_hand} and run the "
-        "same command again"
+        f"download {url} by other means ({file.mirror} names a mirror), save it as {by_hand} and "
+        "run the same command again"
     )
     at_first, failures = size_of(part), 0
     while True:
         before = size_of(part)
         try:
-            receive(url, part, file.size if checked and file.checksum else None)
+            receive(url, part, file if checked and file.checksum else None)
             break
         except (OSError, http.client.HTTPException) as error:
             reason = failure(error, url, advice, started=before != at_first)
@@ -128,7 +128,7 @@ def read_state(part: Path, url: str) -> dict[str, Any]:
         return {}
 
 
-def receive(url: str, part: Path, expected: int | None) -> None:
+def receive(url: str, part: Path, expected: File | None) -> None:
     """Download over one connection into ``part``, resuming where possible.
 
     Raises:
@@ -155,10 +155,10 @@ def receive(url: str, part: Path, expected: int | None) -> None:
                 reason = "cannot resume" if unchanged else "may have another version"
                 say(f"{part.stem}: starting over, this server {reason}")
             done, state = 0, {"url": url, "validator": validator, "total": total}
-            if None not in (total, expected) and total != expected:
+            if expected is not None and total not in (None, expected.size):
                 raise InputError(
-                    f"{url} has {total} bytes, the published file {expected}; name a mirror with "
-                    "--url, or accept it with --no-check"
+                    f"{url} has {total} bytes, the published file {expected.size}; name a mirror "
+                    f"with {expected.mirror}{or_accept(expected)}"
                 )
         if state["total"] is not None:
             check_room(part.parent, state["total"] - done, part.stem)
@@ -218,15 +218,20 @@ def verify(path: Path, file: File, checked: bool) -> None:
     if digest.hexdigest() != expected:
         raise Unusable(
             f"{path} has {algorithm} {digest.hexdigest()}, the published file {expected}; "
-            f"{retry_advice(path)}, or accept it with --no-check"
+            f"{retry_advice(path, file.mirror)}{or_accept(file)}"
         )
     say(f"{file.name}: {format_size(size_of(path))}, {algorithm} as published")
 
 
-def retry_advice(archive: Path) -> str:
+def or_accept(file: File) -> str:
+    """Return the other advice about a file that differs, where the command has the flag."""
+    return ", or accept it with --no-check" if file.mirror == "--url" else ""
+
+
+def retry_advice(archive: Path, mirror: str = "--url") -> str:
     """Return what to do about a bad file: a download is removed, a file of the user is not."""
     if archive.suffix == ".part":
-        return "it was removed; run the same command again, or name a mirror with --url"
+        return f"it was removed; run the same command again, or name a mirror with {mirror}"
     return "delete it and run the same command again"
 
 
@@ -261,5 +266,5 @@ def check_room(folder: Path, needed: int, what: str) -> None:
     if needed > free:
         raise InputError(
             f"{what} needs {format_size(needed)}, but {folder} has {format_size(free)} free; "
-            "free some space or choose another folder with --to"
+            "free some space or choose another folder"
         )

@@ -19,6 +19,7 @@ from data_reader import framework
 from data_reader.errors import InputError
 from data_reader.output import say
 from paddle_gans.command import Parser, run
+from paddle_gans.exporting import page
 from paddle_gans.weights import pretrained
 
 EXAMPLE = """
@@ -29,6 +30,8 @@ examples:
       both directions, for onnxruntime and other programs that read ONNX
   python -m paddle_gans.export runs/cyclegan/generator_ab.pdparams --format onnx
       one direction
+  python -m paddle_gans.export pix2pix_demo --format onnx --page
+      and a page, index.html, that runs it in the browser: a double click opens it
 
 Each exported program is run on random inputs and compared with the network; wrong programs are
 deleted. docs/export.md lists the tested models and versions.
@@ -60,6 +63,12 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--output", metavar="DIR", help="output folder (export/FORMAT in the run folder)"
     )
+    parser.add_argument(
+        "--page",
+        action="store_true",
+        help="also write index.html, which runs the ONNX programs in the browser, without a "
+        "server or a network; downloads onnxruntime-web once (33 MB)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing export")
     return parser
 
@@ -74,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{parser.prog} --help lists the flags"
         )
     source, kind = pretrained.locate(given["run"]), given.get("format", "paddle")
+    if given.get("page") and kind != "onnx":
+        raise InputError("--page runs ONNX programs; add --format onnx")
     if not source.exists():
         raise InputError(f"{source} does not exist; give a run folder, or a .pdparams file in it")
     require_extra(kind)
@@ -83,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         output = Path("export") / folder.name / kind
     output = Path(given.get("output", output))
     check_output(output, given.get("overwrite", False))
-    about = export(source, kind, output)
+    about = export(source, kind, output, page.fetch_runtime() if given.get("page") else None)
     report(about, output)
     return 0
 
@@ -119,12 +130,15 @@ def check_output(output: Path, overwrite: bool) -> None:
         )
 
 
-def export(source: Path, kind: str, output: Path) -> dict[str, Any]:
-    """Write the folder in a separate process; returns the content of its export.json."""
+def export(source: Path, kind: str, output: Path, runtime: Path | None = None) -> dict[str, Any]:
+    """Write the folder in a separate process; returns the content of its export.json.
+
+    With the archive of a ``runtime``, the folder also holds a page.
+    """
     with tempfile.TemporaryDirectory() as place:
         result, log = Path(place) / "report.json", Path(place) / "log.txt"
         request = {"weights": str(source), "format": kind, "output": str(output),
-                   "report": str(result)}  # fmt: skip
+                   "report": str(result), "runtime": runtime and str(runtime)}  # fmt: skip
         paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")]
         # Only the framework's own kernels can be traced.
         environment = {**os.environ, "PADDLE_GANS_FAST_CPU": "0",
@@ -172,7 +186,11 @@ def report(about: dict[str, Any], output: Path) -> None:
             f"largest difference from the network: {program['largest_difference']:.1e}"
         )
         examples.setdefault(tuple(x["name"] for x in program["inputs"]), program["run"])
-    say(f"{len(about['files'])} files and {ABOUT} in {output}\n\nto run it:")
+    say(f"{len(about['files'])} files and {ABOUT} in {output}")
+    if page.NAME in about["files"]:
+        size = (output / page.NAME).stat().st_size / 1e6
+        say(f"{output / page.NAME} ({size:.1f} MB) runs in the browser: open it by a double click")
+    say("\nto run it:")
     for lines in examples.values():
         say("\n" + "\n".join(f"    {line}" for line in lines))
 

@@ -37,6 +37,30 @@ def real_data(name: str) -> Path:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+@contextlib.contextmanager
+def chromium_page(*addresses):
+    """A page in Chromium; what it fetches from elsewhere, and its errors, are failures."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)}")
+    elsewhere, errors = [], []
+    # A film of a colour that changes, for pages that use a webcam.
+    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with playwright.sync_playwright() as driver:
+        flags = ["--no-sandbox", *camera]
+        browser = driver.chromium.launch(executable_path=program, args=flags)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(60_000)
+        known = (*addresses, "data:", "blob:")
+        page.on("request", lambda r: r.url.startswith(known) or elsewhere.append(r.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+    assert not elsewhere
+    assert not errors
+
+
 def noise_image(seed: int, height: int = 40, width: int = 40) -> np.ndarray:
     """An image in which every pixel can be told from the others."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype="uint8")

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import BROWSERS, ROOT, TINY, noise_image
+from conftest import ROOT, TINY, chromium_page, noise_image
 
 import paddle_gans
-from data_reader import InputError
+from data_reader import InputError, transforms
 from data_reader.embedded import STREET_LABELS
 from data_reader.images import read_image, write_image
 from draw_demo.streets import street_scene
@@ -155,6 +155,21 @@ def test_sliders_draw(tabs):
     widgets["count"] = 100_000
     with pytest.raises(InputError, match="at most 256"):
         one.result(*(widgets[name] for name in options))
+
+
+def test_a_frame_of_the_webcam_is_reduced_and_translated(tabs):
+    frame = noise_image(5, 480, 640)
+    reduced = transforms.resize(frame, 163, 122)  # the 0.02 megapixels of the page's limits
+    for name in ("pix2pix", "cyclegan", "colorization"):
+        one = tabs[name]
+        expected = one.translate(label_canvas.snap(reduced, STREET_LABELS)[0]
+                                 if name == "pix2pix" else reduced)  # fmt: skip
+        image, caption = one.film(frame)
+        assert np.array_equal(image, expected), name
+        assert caption.startswith("163 x 122 pixels")
+    with pytest.raises(InputError, match="sent no image"):
+        one.film(None)
+    assert [name for name, one in tabs.items() if not one.has_webcam] == ["dcgan", "stargan_v2"]
 
 
 def test_tabs_of_one_model_are_told_apart(runs, tabs):
@@ -321,24 +336,10 @@ def address(runs):
 
 @pytest.fixture
 def browser_page(address):
-    """An open page in Chromium; what it fetched from elsewhere, and its errors, are failures."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)}")
-    elsewhere, errors = [], []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(60_000)
-        known = (address, "data:", "blob:")
-        page.on("request", lambda r: r.url.startswith(known) or elsewhere.append(r.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
+    """The open page in Chromium."""
+    with chromium_page(address) as page:
         page.goto(address, wait_until="domcontentloaded")
         yield page
-        browser.close()
-    assert not elsewhere
-    assert not errors
 
 
 def open_tab(page, name):
@@ -353,9 +354,10 @@ def said(page, name, result="result", old=None):
         arg=[f"#{name}-{result} img", old],
     )
     # While it is computed, seconds run where the caption will stand.
-    page.wait_for_selector(f"#{name}-caption:has-text('pixels')")
+    caption = f"#{name}-{'film-' if result == 'film' else ''}caption"
+    page.wait_for_selector(f"{caption}:has-text('pixels')")
     source = page.get_attribute(f"#{name}-{result} img >> nth=0", "src")
-    return page.inner_text(f"#{name}-caption").strip(), source
+    return page.inner_text(caption).strip(), source
 
 
 @pytest.mark.slow
@@ -416,6 +418,27 @@ def test_the_other_tabs_answer_one_click(browser_page):
     open_tab(page, "dcgan")
     page.click(f"#{places['dcgan']}-run")
     assert "64 images" in said(page, places["dcgan"])[0]
+
+
+@pytest.mark.slow
+def test_a_film_is_translated_while_others_use_the_page(browser_page):
+    page, name = browser_page, "cyclegan-2"
+    open_tab(page, "cyclegan")
+    page.click(f"#{name}-webcam > button")
+    page.click(f"#{name}-webcam >> text=Click to Access Webcam")
+    page.click(f"#{name}-webcam .capture-button:has-text('Record')")
+    _, first = said(page, name, "film")
+    open_tab(page, "dcgan")
+    digits = f"dcgan-{list(TINY).index('dcgan') + 1}"
+    page.click(f"#{digits}-run")
+    said(page, digits)
+    open_tab(page, "cyclegan")
+    _, second = said(page, name, "film", old=first)
+    page.click(f"#{name}-webcam .capture-button:has-text('Stop')")
+    time.sleep(3)  # what was on its way
+    _, last = said(page, name, "film", old=second)
+    time.sleep(3)
+    assert said(page, name, "film")[1] == last
 
 
 @pytest.mark.slow

@@ -76,6 +76,23 @@ def programs_of(translate: Translator) -> list[Program]:
     return by_data(translate.model, kinds, image_to_image)(translate)
 
 
+def for_page(translate: Translator, programs: Sequence[Program]) -> dict[str, Any]:
+    """Describe a model and its programs for the page that runs them in the browser."""
+    choices = translate.model.inference
+    kinds = {Photos: "photographs", Domains: "domains"}
+    takes_images = translate.takes_images
+    return {
+        "title": f"{translate.name}, step {translate.step}",
+        "kind": by_data(translate.model, kinds, "images") if takes_images else "noise",
+        "programs": [
+            {"label": ", ".join(map(str, choices.get(one.name, {}).values())), **one.about()}
+            for one in programs
+        ],
+        "side": translate.options.get("crop_size"),
+        "domains": getattr(translate, "domains", []),
+    }
+
+
 def image(name: str, channels: int, meaning: str, *sides: Axis) -> Field:
     """Describe images in [-1, 1], of any size unless the sides are given."""
     shape = ("batch", channels, *(sides or ("height", "width")))

@@ -2,8 +2,8 @@
 
 The exporters are native code that may crash; a separate process lets the command report that.
 ``REQUEST`` is JSON with ``weights``, ``format``, ``output`` (a folder, written completely or not at
-all) and ``report``, a file that holds the current ``stage`` and in the end what the export is
-``about``, or the ``error``.
+all), ``runtime`` (the archive that the page needs; null for no page) and ``report``, a file that
+holds the current ``stage`` and in the end what the export is ``about``, or the ``error``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def write_programs(request: dict[str, Any], folder: Path, shown: Path) -> dict[s
     from paddle_gans.inference import loading
 
     from .formats import FORMATS, graph_of
-    from .programs import make_traceable, programs_of
+    from .page import write_page
+    from .programs import for_page, make_traceable, programs_of
 
     report = Path(request["report"])
     save_report(report, stage=f"opening {request['weights']}")
@@ -61,7 +62,7 @@ def write_programs(request: dict[str, Any], folder: Path, shown: Path) -> dict[s
         difference = compare(program.name, chosen.load(stem), expected[program.name])
         lines = chosen.code(program, shown / program.name, graph_of(stem).suffix)
         about.append({**program.about(), "largest_difference": difference, "run": lines})
-    return {
+    result = {
         "model": translate.name,
         "step": translate.step,
         "options": translate.options,
@@ -69,6 +70,10 @@ def write_programs(request: dict[str, Any], folder: Path, shown: Path) -> dict[s
         "programs": about,
         "versions": {"paddle_gans": __version__, "paddle": paddle.__version__},
     }
+    if request.get("runtime"):
+        save_report(report, stage="writing the page")
+        write_page(folder, for_page(translate, programs), Path(request["runtime"]))
+    return result
 
 
 def samples(program) -> list[tuple[dict[str, np.ndarray], np.ndarray]]:

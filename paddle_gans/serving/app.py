@@ -74,6 +74,8 @@ def build(gr, tabs: Sequence[ModelTab]):
                     weights = f"`{one.translate.path.name}`, step {one.translate.step}"
                     gr.Markdown(f"{one.description} {weights}".strip())
                     one.lay_out(gr)
+                    if one.has_webcam:
+                        one.lay_out_webcam(gr)
     return page
 
 

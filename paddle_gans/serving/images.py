@@ -122,10 +122,15 @@ def read_upload(
         rgb = decode_image(file).rgb
     except InputError as error:
         raise InputError(str(error).replace(str(file), file.name)) from error
+    reduced = reduce(rgb, limits.megapixels, interpolation)
+    note = f"reduced from {rgb.shape[1]} x {rgb.shape[0]}, see --max-pixels"
+    return Upload(reduced, "" if reduced is rgb else note)
+
+
+def reduce(rgb: np.ndarray, megapixels: float, interpolation: str = "cubic") -> np.ndarray:
+    """Resize an image with more pixels to so many; returns the same array if it has not."""
     height, width = rgb.shape[:2]
-    scale = (limits.megapixels * 1e6 / (height * width)) ** 0.5
+    scale = (megapixels * 1e6 / (height * width)) ** 0.5
     if scale >= 1:
-        return Upload(rgb, "")
-    sides = [max(1, int(side * scale)) for side in (width, height)]
-    note = f"reduced from {width} x {height}, see --max-pixels"
-    return Upload(resize(rgb, *sides, interpolation), note)
+        return rgb
+    return resize(rgb, *(max(1, int(side * scale)) for side in (width, height)), interpolation)

@@ -15,9 +15,12 @@ from data_reader.errors import InputError
 from paddle_gans.training.options import Option
 from paddle_gans.training.panels import square_grid
 
-from .images import Limits, read_upload, save_examples, validation_set
+from .images import Limits, read_upload, reduce, save_examples, validation_set
 
 MAX_COUNT = 256  # images per click
+FRAME_MEGAPIXELS = 0.08  # of a webcam, 326 x 244: larger frames take seconds each on a CPU
+FRAME_SECONDS = 0.1  # at least, from one frame to the next
+FILM_SECONDS = 120  # until one must start the webcam again: only one visitor can use it at a time
 # Options of `translate` that have a slider: its lowest and highest value, and its step.
 SLIDERS = {"count": (1, MAX_COUNT, 1), "seed": (0, 200, 1), "saturation": (0, 2, 0.05)}
 BUG = "this is a bug; the terminal that started the page shows the details"
@@ -46,6 +49,7 @@ class ModelTab:
     button = "Translate"
     image_name = "image"
     embedded_examples = True  # if the run's own data cannot be found
+    has_webcam = True
 
     def __init__(self, translate, *, name: str, limits: Limits, folder: Path, pool):
         self.translate, self.name, self.limits = translate, name, limits
@@ -64,6 +68,17 @@ class ModelTab:
 
     def shown(self, source: np.ndarray, image: np.ndarray) -> Any:
         return image
+
+    def film(self, frame: np.ndarray | None, *values: Any) -> tuple[Any, str]:
+        """Return the model's image of a webcam's frame, and a caption."""
+        if frame is None:  # the webcam stops
+            raise InputError("the webcam sent no image; start it again")
+        rgb = reduce(frame, min(FRAME_MEGAPIXELS, self.limits.megapixels))
+        image, seconds = timed(self.translate, self.cleaned(rgb), **self.chosen(values))
+        return image, caption(image, seconds)
+
+    def cleaned(self, rgb: np.ndarray) -> np.ndarray:
+        return rgb
 
     def example_images(self) -> list[np.ndarray]:
         return []
@@ -85,6 +100,36 @@ class ModelTab:
         self.on(gr, run.click, action)
         self.bind(gr, action, source)
 
+    def lay_out_webcam(self, gr) -> None:
+        """Add a webcam, whose newest frame is processed whenever the last one is done."""
+        with gr.Accordion("Webcam", open=False, elem_id=f"{self.name}-webcam"), gr.Row():
+            with gr.Column():
+                camera = gr.Image(
+                    label="Webcam",
+                    sources=["webcam"],
+                    streaming=True,
+                    type="numpy",
+                    webcam_options=gr.WebcamOptions(mirror=False),
+                )
+                options = [widget(gr, x) for x in self.translate.translate_options.values()]
+            with gr.Column():
+                outputs = [
+                    self.image_box(gr, "Result", "film"),
+                    self.caption_box(gr, "film-caption"),
+                ]
+        # Not in the group "model", whose only place it would hold for the whole film.
+        camera.stream(
+            in_pool(gr, self.pool, self.film),
+            [camera, *options],
+            outputs,
+            stream_every=FRAME_SECONDS,
+            time_limit=FILM_SECONDS,
+            concurrency_id="webcam",
+            concurrency_limit=1,
+            api_visibility="private",
+            show_progress="hidden",
+        )
+
     def bind(self, gr, action: Action, source) -> None:
         """Let more than the button start the action: the examples."""
         self.example_row(gr, self.example_images(), source, action)
@@ -102,8 +147,8 @@ class ModelTab:
         kind = {"interactive": False, "format": "png", "buttons": ["download", "fullscreen"]}
         return gr.Image(label=label, **names, **kind, **settings)
 
-    def caption_box(self, gr):
-        return gr.Markdown(elem_id=f"{self.name}-caption", elem_classes="caption")
+    def caption_box(self, gr, name: str = "caption"):
+        return gr.Markdown(elem_id=f"{self.name}-{name}", elem_classes="caption")
 
     def example_row(
         self, gr, images, source, action, label="Examples", folder="example", also=None

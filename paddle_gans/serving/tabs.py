@@ -38,6 +38,7 @@ class GeneratedTab(ModelTab):
     """Images generated from noise; moving a slider generates new ones."""
 
     description = "Move the sliders: the same seed generates the same images."
+    has_webcam = False
     button = "Generate"
 
     def result(self, *values: Any) -> tuple[np.ndarray, str]:
@@ -86,6 +87,9 @@ class PairedTab(ModelTab):
         image, seconds = timed(self.translate, rgb, **self.chosen(values))
         share = f"{100 * changed:.2g}% of the pixels had no label's colour and got the nearest"
         return image, caption(image, seconds, upload.note, share if changed else "")
+
+    def cleaned(self, rgb):
+        return snap(rgb, self.palette)[0] if self.palette else rgb
 
     def input_boxes(self, gr):
         if not self.palette:
@@ -159,6 +163,8 @@ class UnpairedTab(ModelTab):
 
 class DomainsTab(ModelTab):
     """An image in random styles of a domain, or in the style of a reference."""
+
+    has_webcam = False
 
     def __init__(self, translate, **settings):
         super().__init__(translate, **settings)
