@@ -87,7 +87,7 @@ RECIPES: dict[str, Recipe] = {
         limits="knows the drawings and brush strokes of tools/draw_demo, not real paintings",
         stages=(
             "--base-dim 32 --residual-num 6 --load-size 108 --crop-size 96 --ema-decay 0.999 "
-            "--amp bf16 --steps 6000",
+            "--amp bf16 --steps 8166",
         ),
         **DRAWN,
     ),
