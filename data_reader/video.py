@@ -7,14 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _h264
 from .atomic import atomic_path
 from .errors import InputError, disk_errors
 from .images import MAX_PIXELS, PathLike, cv2, existing_file
 from .transforms import resize
+
+if TYPE_CHECKING:  # imports PyAV, a tenth of a second; functions that need it import it
+    from ._h264 import H264Writer
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts",
@@ -149,7 +152,7 @@ class VideoWriter:
         self.fps = float(fps)
         self.size = (int(size[0]), int(size[1]))
         self.frames = 0  # written so far
-        self._encoder: cv2.VideoWriter | _h264.H264Writer | None = None  # within the block
+        self._encoder: cv2.VideoWriter | H264Writer | None = None  # within the block
         suffixes = ", ".join(CODECS)
         if self.path.suffix.lower() not in CODECS:
             raise InputError(f"cannot write {self.path}: its suffix is none of {suffixes}")
@@ -206,8 +209,10 @@ class VideoWriter:
                         "the disk; free some space or choose another folder"
                     )
 
-    def _open(self, temporary: str) -> cv2.VideoWriter | _h264.H264Writer:
+    def _open(self, temporary: str) -> cv2.VideoWriter | H264Writer:
         """Return an encoder with the first codec that supports this rate and size."""
+        from . import _h264
+
         width, height = self.size
         even = (width + width % 2, height + height % 2)
         if _h264.av is not None and self.path.suffix.lower() in _h264.SUFFIXES:
@@ -226,6 +231,8 @@ class VideoWriter:
 
 def lacking(path: Path) -> str:
     """Return what a video that is written without PyAV lacks; "" if its format lacks nothing."""
+    from . import _h264
+
     if _h264.av is not None or path.suffix.lower() not in _h264.SUFFIXES:
         return ""
     return "MPEG-4, which browsers do not play, and no sound: pip install av gives both"

@@ -12,10 +12,12 @@ from conftest import TINY
 from data_reader.loader import Loader
 from paddle_gans import models
 from paddle_gans.fast_cpu import accelerate
+from paddle_gans.inference import loading
 from paddle_gans.training import checkpoint
 from paddle_gans.training.model import GANModel, Update
 from paddle_gans.training.options import options_of, resolve
 from paddle_gans.training.trainer import step_seed, training_step
+from paddle_gans.weights import formats
 
 every_model = pytest.mark.parametrize("name", models.names())
 
@@ -176,6 +178,27 @@ def test_inference_networks_are_there(name):
     assert model.inference
     for network in model.inference:
         assert model.inference_network(network).state_dict()
+
+
+@every_model
+def test_loading_draws_no_random_weights(name, tmp_path):
+    """All weights are those of the files; those that are in none are never made."""
+    model = build(name)
+    options = resolve(type(model), {**model.demo_options, **TINY.get(name, {})}, name)
+    for network in model.inference:
+        entry = {"model": name, "options": options, "network": network, "translate": {}, "step": 1}
+        formats.save_network(
+            tmp_path / f"{network}.pdparams", model.inference_network(network), entry
+        )
+    paddle.seed(0)
+    expected = paddle.rand([4]).numpy()
+    paddle.seed(0)
+    loaded = loading.load(tmp_path, device="cpu").model
+    assert np.array_equal(paddle.rand([4]).numpy(), expected), "random numbers were drawn"
+    for network in model.inference:
+        saved, found = (arrays(m.inference_network(network)) for m in (model, loaded))
+        assert saved.keys() == found.keys()
+        assert all(np.array_equal(saved[key], found[key]) for key in saved)
 
 
 @every_model

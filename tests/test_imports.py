@@ -89,3 +89,12 @@ def test_no_file_imports_itself_through_others():
     }
     graph["paddle_gans.__init__"] = set()  # the door, see above
     graphlib.TopologicalSorter(graph).prepare()  # a CycleError names the files
+
+
+def test_pyav_is_imported_with_the_first_video():
+    """Importing it takes a tenth of a second; most commands only have images."""
+    import subprocess
+    import sys
+
+    program = "import sys, data_reader.video; sys.exit('av' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

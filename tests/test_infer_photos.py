@@ -31,10 +31,11 @@ GREY_SCENE = without_colour(colour_scene(5, 100))[:80]
 
 def save_colourful(model, path, entry):
     """Save a generator whose colours, near grey after so few steps, are made visible."""
-    head = model.generator.head
+    network = model.inference_network("generator")
+    head = network.head
     head.weight.set_value(head.weight * 60)
     head.bias.set_value(paddle.to_tensor([0.15, -0.1]))
-    formats.save_network(path, model.generator, entry)
+    formats.save_network(path, network, entry)
 
 
 @pytest.fixture(scope="module")

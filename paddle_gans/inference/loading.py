@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 
 from data_reader.domains import Domains
 from data_reader.errors import InputError
@@ -97,14 +98,15 @@ def read(weights: str | os.PathLike) -> Weights:
 
 
 def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translator:
-    """Build the model and load its networks."""
+    """Build the model and load its networks; the others, which only train, have no weights."""
     first = weights.networks[0]
     choose_device(device)
     for warning in check_amp(amp):
         say(f"note: {warning}", error=True)
     try:
         options = resolve(weights.model_class, first.options, first.model)
-        model = weights.model_class(**options)
+        with paddle.LazyGuard():  # no random weights: the files have others
+            model = weights.model_class(**options)
     except InputError as error:
         raise version_error(first, str(error)) from error
     for saved in weights.networks:

@@ -75,7 +75,8 @@ class InceptionFeatures(Features):
     def __init__(self, path: Path):
         state = formats.load(path)
         super().__init__([path])
-        self.network = inception.FIDInception()
+        with paddle.LazyGuard():  # no random weights
+            self.network = inception.FIDInception()
         inception.load(self.network, state, str(path))
         self.network.eval()
         accelerate(self.network)

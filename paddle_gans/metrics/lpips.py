@@ -135,7 +135,8 @@ def build(trunk: Mapping[str, Any], linear: Mapping[str, Any] | None, source: st
     if linear is None:
         linear = formats.load(LINEAR / f"{backbone}.pth")
     linear = {linear_name(name): x for name, x in linear.items() if isinstance(x, np.ndarray)}
-    network = LPIPS(backbone)
+    with paddle.LazyGuard():  # no random weights
+        network = LPIPS(backbone)
     shapes = {name: tuple(x.shape) for name, x in network.state_dict().items()}
     require_equal(
         {name: shape for name, shape in shapes.items() if name.startswith("linear.")},

@@ -127,7 +127,7 @@ class DynamicUNet(nn.Layer):
         he_init(self)
         for layer in self.sublayers():
             if isinstance(layer, SubPixel):
-                layer.init_as_nearest()
+                AsNearest()(layer.conv.weight)
         normal_init(self.head)
 
     def forward(self, x):
@@ -168,13 +168,18 @@ class SubPixel(nn.Layer):
         self.conv = nn.Conv2D(channels, width * 4, 1)
         self.relu, self.shuffle = nn.ReLU(), nn.PixelShuffle(2)
 
-    def init_as_nearest(self):
-        """Start as nearest-neighbour upsampling, to avoid checkerboards (Aitken et al. 2017)."""
-        kernels = self.conv.weight.numpy()[::4]
-        self.conv.weight.set_value(np.repeat(kernels, 4, axis=0))
-
     def forward(self, x):
         return self.shuffle(self.relu(self.conv(x)))
+
+
+class AsNearest(nn.initializer.Initializer):
+    """Makes an initialised sub-pixel convolution upsample by nearest neighbour at first.
+
+    This avoids checkerboards (Aitken et al. 2017).
+    """
+
+    def forward(self, param: Tensor, block=None) -> None:
+        param.set_value(np.repeat(param.numpy()[::4], 4, axis=0))
 
 
 def match_size(x: Tensor, other: Tensor) -> Tensor:
