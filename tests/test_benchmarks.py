@@ -108,3 +108,15 @@ def test_learn_trains_with_any_flag_and_measures_a_run_that_exists(pairs, tmp_pa
         learn.main([*words, "--measure-only", "--steps", "2"])
     with pytest.raises(InputError, match="did you mean"):
         learn.main([*words[:4], "--ema-decai", "0.9"])
+
+
+def test_processes_are_measured_and_compared_round_by_round(capsys):
+    process = importlib.import_module("process")
+    found = process.run([sys.executable, "-c", "bytearray(50 << 20)"])
+    assert 0 < found["cpu_seconds"] and 0 < found["seconds"] and found["peak_mib"] > 50
+    with pytest.raises(SystemExit, match="ended with 3"):
+        process.run([sys.executable, "-c", "raise SystemExit(3)"])
+    rows = [[dict.fromkeys(process.FIGURES, x) for x in pair] for pair in ((1, 2), (4, 4), (1, 5))]
+    figures = process.report("infer", rows)["seconds"]
+    assert figures == {"ours": 1, "torch": 4, "ratio": 2, "spread": [1, 5]}
+    assert "ours 1.00 s, PyTorch 4.00 s: 2.00 (1.00 to 5.00)" in capsys.readouterr().out
