@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lines = [f"{folder}: {len(images)} images" for folder, images in sides]
     say("\n".join(lines + report_lines(report, None if given.dry_run else SHOWN)))
     splits = [name for plan in plans for name, _ in plan]
-    say(f"{splits.count('train')} to train on, {splits.count('val')} held out")
+    say(f"{splits.count('train')} to train on, {splits.count('val')} to validate")
     if not all(plans):
         raise InputError("no images are left")
     if given.dry_run:

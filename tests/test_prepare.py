@@ -30,7 +30,7 @@ def test_one_folder_is_split_and_copied_byte_for_byte(tmp_path, capsys):
     photos = folder_of(tmp_path / "photos", 20, suffix="jpg")
     before = {path: path.read_bytes() for path in photos.iterdir()}
     assert run(photos, "--out", tmp_path / "out", "--val", 0.2) == 0
-    assert "16 to train on, 4 held out" in capsys.readouterr().out
+    assert "16 to train on, 4 to validate" in capsys.readouterr().out
     written = list((tmp_path / "out").rglob("*.jpg"))
     assert sorted(p.name for p in written) == sorted(p.name for p in before)
     assert all(p.read_bytes() == before[photos / p.name] for p in written)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -419,8 +420,9 @@ def test_what_cannot_be_is_said_before_anything_is_written(pairs, tmp_path, sett
 def test_dry_run_describes_and_writes_nothing(pairs, tmp_path, capsys):
     out = tmp_path / "run"
     flags = ["--model", "pix2pix", "--data", str(pairs), "--out", str(out), "--dry-run"]
-    assert main(flags + TINY_FLAGS) == 0
+    assert main([*flags, "--ema-decay", "0.9", *TINY_FLAGS]) == 0
     said = capsys.readouterr().out
+    assert re.search(r"generator_ema +0.01 M parameters, not trained", said)
     for words in ("--lambda-l1 100.0", "6 items", "batch['a'] [1, 3, 32, 32]", "generator",
                   "M parameters", "one step", "50000 steps"):  # fmt: skip
         assert words in said, words

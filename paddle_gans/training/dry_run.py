@@ -64,8 +64,10 @@ def describe_data(experiment: Experiment) -> list[str]:
 def describe_networks(model: GANModel) -> list[str]:
     lines = ["networks"]
     for name, layer in model.named_children():
-        count = sum(p.size for p in layer.parameters() if p.trainable)
-        lines.append(f"  {name:<20} {count / 1e6:8.2f} M parameters")
+        sizes = [p.size for p in layer.parameters() if p.trainable]
+        note = "" if sizes else ", not trained"
+        count = sum(sizes or [p.size for p in layer.parameters()])
+        lines.append(f"  {name:<20} {count / 1e6:8.2f} M parameters{note}")
     return lines
 
 
