@@ -1,6 +1,7 @@
 """Colorization: the generators at any size, the encoder's weights, the step, metrics."""
 
 import time
+import urllib.request
 
 import numpy as np
 import paddle
@@ -210,6 +211,7 @@ def test_without_a_network_the_download_says_what_to_do(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing listens
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # Python makes one that keeps the proxies
     model = tiny()
     model.encoder_weights = "paddle"
     start = time.monotonic()
