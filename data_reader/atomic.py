@@ -41,6 +41,16 @@ def atomic_path(path: Path, suffix: str | None = None) -> Iterator[Path]:
             temporary.unlink()
 
 
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that appears as ``path`` only when it is complete.
+
+    Raises:
+        InputError: the file cannot be written; nothing is left behind.
+    """
+    with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
+        temporary.write_bytes(content)
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that appears as ``path`` only when it is complete and on disk.

@@ -18,7 +18,7 @@ import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ._headers import UPRIGHT, Header, read_header
-from .atomic import atomic_path
+from .atomic import write_bytes
 from .errors import InputError, disk_errors
 
 try:
@@ -164,8 +164,7 @@ def write_image(
         done = False
     if not done:
         raise does_not_fit(path, rgb)
-    with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
-        temporary.write_bytes(encoded.tobytes())
+    write_bytes(path, encoded.tobytes())
 
 
 def does_not_fit(path: Path, rgb: np.ndarray) -> InputError:

@@ -19,8 +19,7 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 from PIL.PngImagePlugin import PngInfo
 
-from .atomic import atomic_path
-from .errors import disk_errors
+from .atomic import write_bytes
 from .images import JPEG_SUFFIXES, PathLike, does_not_fit, write_image
 
 XMP_KEYWORD = "XML:com.adobe.xmp"  # of a PNG's text chunk
@@ -110,8 +109,7 @@ def write_photo(
         image.save(encoded, kind, **options)
     except OSError as error:
         raise does_not_fit(path, rgb) from error
-    with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
-        temporary.write_bytes(encoded.getvalue())
+    write_bytes(path, encoded.getvalue())
 
 
 def _for_jpeg(metadata: Metadata) -> dict[str, Any]:

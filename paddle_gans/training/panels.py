@@ -13,8 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_reader.atomic import atomic_path
-from data_reader.errors import disk_errors
+from data_reader.atomic import write_bytes
 from data_reader.images import cv2
 from data_reader.transforms import denormalise
 
@@ -155,8 +154,7 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
         if figure is None:
             return
         figure.savefig(buffer, format="png", dpi=90)
-    with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
-        temporary.write_bytes(buffer.getbuffer())
+    write_bytes(path, buffer.getbuffer())
 
 
 def import_matplotlib() -> None:
