@@ -94,7 +94,7 @@ def test_every_trained_network_gets_gradients(name):
 EXTRAS = [
     {},
     {"ema_decay": 0.9},
-    {"upsample": "resize"},
+    {"upsample": "bilinear"},
     {"diff_augment": "color,translation,cutout"},
     {"d_learning_rate": 1e-3},
 ]

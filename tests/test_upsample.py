@@ -1,4 +1,4 @@
-"""``--upsample``: transposed convolutions or resizing, in every generator with the option."""
+"""``--upsample``: transposed convolutions, nearest or bilinear, where there is the option."""
 
 import numpy as np
 import paddle
@@ -9,6 +9,7 @@ from paddle import nn
 from data_reader.errors import InputError
 from paddle_gans import models
 from paddle_gans.conversion.networks import network_of
+from paddle_gans.models._stargan_v2_networks import AdaINResidualBlock
 from paddle_gans.networks.layers import resize_conv
 from paddle_gans.training.options import options_of, resolve
 
@@ -40,6 +41,8 @@ def test_no_transposed_convolution_and_the_same_shapes(name, options, shape, ups
 def test_the_choices_are_the_same_wherever_there_is_one():
     found = {name: options_of(models.find(name)).get("upsample") for name in models.names()}
     assert {name for name, option in found.items() if option} >= {"pix2pix", "cyclegan", "dcgan"}
+    stargan = found.pop("stargan_v2")  # whose paper resizes
+    assert (stargan.default, stargan.choices) == ("nearest", ("nearest", "bilinear"))
     for option in filter(None, found.values()):
         assert (option.default, option.choices) == ("deconv", ("deconv", "resize", "bilinear"))
 
@@ -62,10 +65,21 @@ def test_bilinear_keeps_a_slope_straight_where_resize_makes_steps():
         assert (steps.min(), steps.max()) == (step if step < 1 else 0, step)
 
 
-@pytest.mark.parametrize(("name", "options"), [pair[:2] for pair in GENERATORS[:3]])
+def test_a_block_of_stargan_v2_keeps_a_slope_straight_with_bilinear():
+    slope = paddle.arange(8, dtype="float32").reshape([1, 1, 1, 8]).expand([1, 1, 8, 8])
+    for upsample, step in (("nearest", 1.0), ("bilinear", 0.5)):
+        block = AdaINResidualBlock(1, 1, 4, up=True, upsample=upsample)
+        block.conv2.weight.set_value(paddle.zeros([1, 1, 3, 3]))  # the shortcut alone
+        rows = block(slope, paddle.zeros([1, 4]))[0, 0].numpy() * 2**0.5
+        np.testing.assert_allclose(np.diff(rows[0])[2:-2].max(), step, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [*(pair[:2] for pair in GENERATORS[:3]), ("stargan_v2", {})]
+)
 def test_no_other_code_has_such_a_generator(name, options):
     model_class = models.find(name)
     part = next(iter(model_class.inference))
-    options = {**TINY[name], **options, "upsample": "resize"}
-    with pytest.raises(InputError, match="only --upsample deconv converts"):
+    options = {**TINY[name], **options, "upsample": "bilinear"}
+    with pytest.raises(InputError, match=r"only --upsample (deconv|nearest) converts"):
         network_of(name, part, resolve(model_class, options, name))

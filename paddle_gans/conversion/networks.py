@@ -66,7 +66,7 @@ def of_pix2pix(part: str, options: Mapping[str, Any]) -> Network:
         if options["discriminator"] == "paper":
             return Network(pix2pix.PatchGAN(6, base_dim=d), name_maps.junyanz_patch_gan)
         return Network(pix2pix.Discriminator(d), name_maps.pix2pix_discriminator)
-    refuse_resize(options)
+    refuse_upsample(options)
     norm = partial(pix2pix.Norm, mode=options["norm_mode"])
     layer = pix2pix.GENERATORS[kind][0](d, options["residual_num"], norm, "deconv")
     if kind in DEPTHS:
@@ -74,12 +74,12 @@ def of_pix2pix(part: str, options: Mapping[str, Any]) -> Network:
     return Network(layer, name_maps.pix2pix_generator)
 
 
-def refuse_resize(options: Mapping[str, Any]) -> None:
+def refuse_upsample(options: Mapping[str, Any], paper: str = "deconv") -> None:
     """Raise InputError for a generator that the authors' code cannot build."""
-    if options.get("upsample", "deconv") != "deconv":
+    if options.get("upsample", paper) != paper:
         raise InputError(
-            f"--upsample {options['upsample']}: the authors' generators have transposed "
-            "convolutions, so their code cannot load these weights; only --upsample deconv converts"
+            f"--upsample {options['upsample']}: the authors' code cannot build this generator; "
+            f"only --upsample {paper} converts"
         )
 
 
@@ -92,7 +92,7 @@ def of_cyclegan(part: str, options: Mapping[str, Any]) -> Network:
         return Network(cyclegan.DISCRIMINATORS[kind](d), rename)
     kind = options["generator"]
     if kind != "article":  # which always resizes
-        refuse_resize(options)
+        refuse_upsample(options)
     rename = name_maps.pytorch_gan_generator if kind == "article" else name_maps.junyanz_resnet
     layer = cyclegan.GENERATORS[kind](d, blocks, "deconv", options["affine"])
     return Network(layer, partial(rename, num_blocks=blocks))
@@ -136,6 +136,7 @@ def of_stargan_v2(part: str, options: Mapping[str, Any]) -> Network:
     count, style_dim = len(options["domains"].split(",")), options["style_dim"]
     dims = stargan.channels(options["crop_size"], options["base_dim"], options["max_channels"])
     if part == "generator":
+        refuse_upsample(options, "nearest")
         layer = stargan.Generator(dims, style_dim, options["w_hpf"])
         return Network(layer, name_maps.stargan_generator)
     if part == "mapping_network":

@@ -74,11 +74,19 @@ class AdaIN(nn.Layer):
 class AdaINResidualBlock(nn.Layer):
     """Residual block with AdaIN: [N, dim_in, H, W] to [N, dim_out, H, W], 2H if ``up``.
 
-    Without ``skip`` there is no shortcut (the paper's network for faces).
+    Without ``skip`` there is no shortcut (the paper's network for faces). ``upsample``: "nearest"
+    (paper) or "bilinear".
     """
 
     def __init__(
-        self, dim_in: int, dim_out: int, style_dim: int, *, up: bool = False, skip: bool = True
+        self,
+        dim_in: int,
+        dim_out: int,
+        style_dim: int,
+        *,
+        up: bool = False,
+        skip: bool = True,
+        upsample: str = "nearest",
     ):
         super().__init__()
         self.norm1, self.norm2 = AdaIN(style_dim, dim_in), AdaIN(style_dim, dim_out)
@@ -88,7 +96,7 @@ class AdaINResidualBlock(nn.Layer):
         changes = dim_in != dim_out
         self.shortcut = nn.Conv2D(dim_in, dim_out, 1, bias_attr=False) if changes else nn.Identity()
         self.activation = nn.LeakyReLU(0.2)
-        self.upsample = nn.Upsample(scale_factor=2) if up else nn.Identity()
+        self.upsample = nn.Upsample(scale_factor=2, mode=upsample) if up else nn.Identity()
         self.skip = skip
 
     def forward(self, x, s):
@@ -105,12 +113,19 @@ class Generator(nn.Layer):
 
     With ``w_hpf`` above 0 (faces) it is one block deeper, its decoder has no shortcuts, and
     ``masks`` are two of ``FAN.masks`` [N, 1, h, w], within which the source's fine detail is kept.
+    ``upsample`` "bilinear" makes no mesh where a short training with the paper's "nearest" does.
     ``recompute`` saves memory by computing every block again in the backward pass.
     """
 
     recompute = False
 
-    def __init__(self, dims: Sequence[int], style_dim: int = 64, w_hpf: float = 0.0):
+    def __init__(
+        self,
+        dims: Sequence[int],
+        style_dim: int = 64,
+        w_hpf: float = 0.0,
+        upsample: str = "nearest",
+    ):
         super().__init__()
         self.w_hpf = w_hpf
         dims = dims[:-1] if w_hpf > 0 else dims[:-2]  # down to 8 pixels for faces, else 16
@@ -123,7 +138,7 @@ class Generator(nn.Layer):
         self.decode = nn.LayerList(
             [AdaINResidualBlock(wide, wide, style_dim, skip=skip) for _ in range(2)]
             + [
-                AdaINResidualBlock(b, a, style_dim, up=True, skip=skip)
+                AdaINResidualBlock(b, a, style_dim, up=True, skip=skip, upsample=upsample)
                 for a, b in reversed(list(zip(dims, dims[1:])))
             ]
         )

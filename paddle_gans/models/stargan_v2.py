@@ -6,7 +6,7 @@ The tutorial stopped at R1, which its framework could not compute; here training
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import paddle
@@ -75,6 +75,7 @@ class StarGANv2(GANModel):
         latent_dim: int = 16,  # length of a latent code
         style_dim: int = 64,  # length of a style
         hidden_dim: int = 512,  # width of the mapping network
+        upsample: Literal["nearest", "bilinear"] = "nearest",  # of G; bilinear: no mesh
         w_hpf: float = 0.0,  # 1 for human faces: keep fine detail; needs --fan-weights
         fan_weights: str | None = None,  # weights of the face-alignment network
         lambda_r1: float = 1.0,  # weight of the R1 gradient penalty
@@ -103,7 +104,7 @@ class StarGANv2(GANModel):
         self.fan_weights = fan_weights
 
         count, dims = len(self.domains), channels(crop_size, base_dim, max_channels)
-        self.generator = Generator(dims, style_dim, w_hpf)
+        self.generator = Generator(dims, style_dim, w_hpf, upsample)
         self.generator.recompute = recompute
         self.mapping_network = MappingNetwork(count, latent_dim, style_dim, hidden_dim)
         self.style_encoder = StyleEncoder(dims, count, style_dim)
