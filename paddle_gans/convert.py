@@ -114,7 +114,7 @@ def from_others(sources: Sequence[Path], given: dict) -> int:
             print_rows(one.rows)
     for one, path in zip(result.networks, paths):
         skipped = sum(not row.ours for row in one.rows)
-        size = sum(tensor.size for tensor in one.network.layer.state_dict().values())
+        size = sum(tensor.size for tensor in one.layer.state_dict().values())
         counted = f"{len(one.rows) - skipped} arrays, {size / 1e6:.1f} million numbers"
         say(f"{path}: {counted}" + (f"; {skipped} skipped" if skipped else ""))
     for note in result.notes:

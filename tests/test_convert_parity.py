@@ -49,8 +49,8 @@ def layers(*paths, **hints) -> dict:
     """Our networks of files, in inference mode."""
     result = from_others.convert([Path(path) for path in paths], from_others.Hints(**hints))
     for one in result.networks:
-        one.network.layer.eval()
-    return {one.name: one.network.layer for one in result.networks}
+        one.layer.eval()
+    return {one.name: one.layer for one in result.networks}
 
 
 def save(network, path, **how):
@@ -310,11 +310,12 @@ def test_stargan_v2_for_faces_keeps_their_detail(tmp_path):
     assert (result["w_hpf"], result["crop_size"], result["max_channels"]) == (2.0, 64, 12)
     options = {**result, "fan_weights": "fan.pdparams"}
     found = {state.label: state for state in states_of(tmp_path, nets)}
-    network = networks.network_of("stargan_v2", "generator", options)
-    networks.load_into(network, found["generator"], detect.detect(found["generator"]))
-    network.layer.eval()
+    (layer,) = networks.networks_of("stargan_v2", ["generator"], options).values()
+    rename = networks.names_of("stargan_v2", "generator", options)
+    networks.load_into(layer, rename, found["generator"], detect.detect(found["generator"]))
+    layer.eval()
     x, s = random_images(), np.random.default_rng(3).standard_normal((2, 6)).astype("float32")
-    ours = network.layer(*map(paddle.to_tensor, (x, s)), list(map(paddle.to_tensor, masks)))
+    ours = layer(*map(paddle.to_tensor, (x, s)), list(map(paddle.to_tensor, masks)))
     with torch.no_grad():
         expected = nets["generator"](*map(torch.from_numpy, (x, s)), [*map(torch.tensor, masks)])
     assert_equal(ours, expected.numpy())

@@ -55,12 +55,12 @@ def pix2pix_discriminator(base_dim=64):
 def cyclegan_generator(input_shape, num_residual_blocks):
     network = cyclegan.Generator(residual_num=num_residual_blocks)
     return NetworkPort(
-        network, partial(name_maps.pytorch_gan_generator, num_blocks=num_residual_blocks)
+        network, partial(name_maps.junyanz_resnet, num_blocks=num_residual_blocks, block="block")
     )
 
 
 def cyclegan_discriminator(input_shape):
-    return NetworkPort(cyclegan.Discriminator(), name_maps.pytorch_gan_discriminator)
+    return NetworkPort(cyclegan.Discriminator(), name_maps.patch_gan)
 
 
 def dcgan_generator():
@@ -97,7 +97,7 @@ def paper_unet(input_nc, output_nc, num_downs, ngf=64, norm="batch", use_dropout
 
 def paper_patchgan(input_nc, ndf=64, n_layers=3, norm="batch"):
     network = PatchGAN(input_nc, base_dim=ndf, num_layers=n_layers, **NORMS[norm])
-    return NetworkPort(network, name_maps.junyanz_patch_gan)
+    return NetworkPort(network, name_maps.patch_gan)
 
 
 def paper_resnet(input_nc, output_nc, ngf=64, norm="batch", use_dropout=False, n_blocks=6):
@@ -139,12 +139,12 @@ def cyclegan_step(case: Case) -> StepPort:
     options = {"learning_rate" if k == "lr" else k: v for k, v in case["hyper"].items()}
     side = case.batch(0)["a"].shape[-1]
     model = cyclegan.CycleGAN(residual_num=blocks, crop_size=side, **options)
-    generator = partial(name_maps.pytorch_gan_generator, num_blocks=blocks)
+    generator = partial(name_maps.junyanz_resnet, num_blocks=blocks, block="block")
     networks = {
         "G_AB": (model.generator_ab, generator),
         "G_BA": (model.generator_ba, generator),
-        "D_A": (model.discriminator_a, name_maps.pytorch_gan_discriminator),
-        "D_B": (model.discriminator_b, name_maps.pytorch_gan_discriminator),
+        "D_A": (model.discriminator_a, name_maps.patch_gan),
+        "D_B": (model.discriminator_b, name_maps.patch_gan),
     }
 
     def rename_losses(terms):
@@ -166,19 +166,19 @@ def stargan_v2_generator(img_size, style_dim, w_hpf):
     dims = stargan_v2_networks.channels(img_size, None, 512)
     network = stargan_v2_networks.Generator(dims, style_dim, w_hpf)
     return NetworkPort(
-        network, name_maps.stargan_generator, lambda net, x, s, *masks: net(x, s, masks or None)
+        network, name_maps.stargan, lambda net, x, s, *masks: net(x, s, masks or None)
     )
 
 
 def stargan_v2_mapping_network(latent_dim, style_dim, num_domains):
     network = stargan_v2_networks.MappingNetwork(num_domains, latent_dim, style_dim)
-    return NetworkPort(network, name_maps.stargan_mapping_network)
+    return NetworkPort(network, name_maps.stargan)
 
 
 def stargan_v2_style_encoder(img_size, style_dim, num_domains):
     dims = stargan_v2_networks.channels(img_size, None, 512)
     network = stargan_v2_networks.StyleEncoder(dims, num_domains, style_dim)
-    return NetworkPort(network, name_maps.stargan_style_encoder)
+    return NetworkPort(network, name_maps.stargan)
 
 
 def stargan_v2_discriminator(img_size, num_domains):
@@ -207,9 +207,9 @@ def stargan_v2_step(case: Case) -> StepPort:
     )
     blocks = len(model.discriminator.shared) - 4
     networks = {
-        "generator": (model.generator, name_maps.stargan_generator),
-        "mapping_network": (model.mapping_network, name_maps.stargan_mapping_network),
-        "style_encoder": (model.style_encoder, name_maps.stargan_style_encoder),
+        "generator": (model.generator, name_maps.stargan),
+        "mapping_network": (model.mapping_network, name_maps.stargan),
+        "style_encoder": (model.style_encoder, name_maps.stargan),
         "discriminator": (
             model.discriminator, partial(name_maps.stargan_discriminator, num_blocks=blocks)
         ),

@@ -37,7 +37,7 @@ def discriminator_weights() -> dict[str, np.ndarray]:
         (lambda: pix2pix.Generator(2, 2), name_maps.pix2pix_generator),
         (discriminator, name_maps.pix2pix_discriminator),
         (lambda: UNet(depth=6, base_dim=2), partial(name_maps.junyanz_unet, depth=6)),
-        (lambda: PatchGAN(base_dim=2), name_maps.junyanz_patch_gan),
+        (lambda: PatchGAN(base_dim=2), name_maps.patch_gan),
         (
             lambda: ResNetGenerator(
                 base_dim=2, num_blocks=2, norm=nn.BatchNorm2D, norm_shifts=True

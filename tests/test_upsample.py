@@ -8,7 +8,7 @@ from paddle import nn
 
 from data_reader.errors import InputError
 from paddle_gans import models
-from paddle_gans.conversion.networks import network_of
+from paddle_gans.conversion.networks import names_of
 from paddle_gans.models._stargan_v2_networks import AdaINResidualBlock
 from paddle_gans.networks.layers import resize_conv
 from paddle_gans.training.options import options_of, resolve
@@ -82,4 +82,4 @@ def test_no_other_code_has_such_a_generator(name, options):
     part = next(iter(model_class.inference))
     options = {**TINY[name], **options, "upsample": "bilinear"}
     with pytest.raises(InputError, match=r"only --upsample (deconv|nearest) converts"):
-        network_of(name, part, resolve(model_class, options, name))
+        names_of(name, part, resolve(model_class, options, name))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paddle import nn
+
 from data_reader.atomic import atomic_folder
 from data_reader.errors import InputError
 from paddle_gans import models
-from paddle_gans.models import stargan_v2
 from paddle_gans.training.options import resolve
 from paddle_gans.weights import formats
 
 from .detect import detect, stargan_options
-from .networks import Network, Row, load_into, min_parameters, network_of
+from .networks import Row, load_into, names_of, networks_of
 from .state_dicts import Match, StateDict, read
 
 # G_A and G_B of the papers' authors and PaddleGAN; G_AB, G_A2B and the like of others.
@@ -53,7 +54,7 @@ class Converted:
     name: str
     source: StateDict
     match: Match
-    network: Network
+    layer: nn.Layer
     rows: list[Row]
 
 
@@ -105,11 +106,11 @@ def convert(sources: Sequence[Path], hints: Hints) -> Conversion:
     named = with_names(matches, hints)
     options = options_of(model, named, hints)
     result = Conversion(model, options, notes=notes, step=step_of(states[0].path))
+    layers = networks_of(model, list(named), options)
     for name, (state, match) in named.items():
-        check_size(model, name, options, state)
-        network = network_of(model, name, options)
-        rows = load_into(network, state, match)
-        result.networks.append(Converted(name, state, match, network, rows))
+        check_size(layers[name], state)
+        rows = load_into(layers[name], names_of(model, name, options), state, match)
+        result.networks.append(Converted(name, state, match, layers[name], rows))
     result.notes += assumptions(result, hints)
     return result
 
@@ -199,8 +200,6 @@ def options_of(
             given["fan_weights"] = "fan.pdparams"
         elif "fan" in named:
             raise InputError(f"{states['fan']}: this generator has w_hpf 0 and aligns no faces")
-        sizes = (given["crop_size"], given["w_hpf"], given.get("fan_weights"))
-        stargan_v2.check_options(given["domains"].split(","), *sizes)
     else:
         given = merged(named)
         if model == "cut":
@@ -234,10 +233,10 @@ def step_of(path: Path) -> int:
     return int(found[1]) if found else 0
 
 
-def check_size(model: str, name: str, options: Mapping[str, Any], state: StateDict) -> None:
+def check_size(layer: nn.Layer, state: StateDict) -> None:
     """Refuse shapes that need a network far larger than what the file holds."""
-    given = sum(math.prod(x.shape) for x in state.arrays.values())
-    needed = min_parameters(model, name, options)
+    given = sum(x.size for x in state.arrays.values())
+    needed = sum(math.prod(x.shape) for x in layer.parameters())
     if needed > MAX_GROWTH * given + 2**22:
         raise InputError(
             f"{state}: its shapes need a network with {needed / 1e6:.0f} million numbers, but it "
@@ -293,7 +292,7 @@ def write(result: Conversion, folder: Path, suffix: str = ".pdparams") -> list[P
                     "step": result.step,
                     "source": one.match.what,
                 }
-            formats.save_network(partial / f"{one.name}{suffix}", one.network.layer, entry)
+            formats.save_network(partial / f"{one.name}{suffix}", one.layer, entry)
     return [folder / f"{one.name}{suffix}" for one in result.networks]
 
 

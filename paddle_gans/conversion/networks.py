@@ -1,18 +1,20 @@
-"""Builds our networks with their names in the authors' code, and loads state dicts into them."""
+"""Our networks' names in the authors' code, and how state dicts are loaded into them."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import paddle
 from paddle import nn
 
 from data_reader.errors import InputError
-from paddle_gans.models import _stargan_v2_networks as stargan
-from paddle_gans.models import cut, cyclegan, dcgan, pix2pix
+from paddle_gans import models
+from paddle_gans.models import cut
 from paddle_gans.networks.fan import FAN
 from paddle_gans.weights import name_maps
 from paddle_gans.weights.arrays import difference, load_state_strict
@@ -26,153 +28,70 @@ TAESUNGP = "taesungp/contrastive-unpaired-translation"
 TUTORIAL = "PyTorch's DCGAN tutorial"
 CLOVAAI = "clovaai/stargan-v2"
 
+MODELS = ("pix2pix", "cyclegan", "cut", "dcgan", "stargan_v2")  # those that other code has
 DEPTHS = {"unet_256": 8, "unet_128": 7}
-# Networks used in training only, which `load` does not need.
-DISCRIMINATORS = {
-    "pix2pix": ["discriminator"],
-    "cyclegan": ["discriminator_a", "discriminator_b"],
-    "cut": ["discriminator"],
-    "dcgan": ["discriminator"],
-    "stargan_v2": ["discriminator"],
-}
+UPSAMPLE = {"pix2pix": "deconv", "cyclegan": "deconv", "stargan_v2": "nearest"}  # the authors'
 
 
-class Network(NamedTuple):
-    """A layer of ours, and the map to its layers' names in the reference."""
+def networks_of(model: str, parts: list[str], options: Mapping[str, Any]) -> dict[str, nn.Layer]:
+    """Build a model and return its networks ``parts``, without weights."""
+    if parts == ["fan"]:  # needs no options
+        return {"fan": FAN()}
+    with paddle.LazyGuard():  # no memory for weights before they are set
+        built = models.find(model)(**options)
+    return {part: getattr(built, part) for part in parts}
 
-    layer: nn.Layer
-    rename: Rename
 
-
-def network_of(model: str, part: str, options: Mapping[str, Any]) -> Network:
-    """Build a model's network ``part``, named as its file is.
+def names_of(model: str, part: str, options: Mapping[str, Any]) -> Rename:
+    """The map from a network's layers to their names in the authors' code.
 
     Raises:
-        InputError: no other code has this model's networks.
+        InputError: no other code has this network.
     """
-    require_known(model)
-    return BUILDERS[model](part, options)
-
-
-def require_known(model: str) -> None:
-    """Raise InputError if no other code has a model's networks."""
-    if model not in BUILDERS:
-        raise InputError(f"{model} has no counterpart to convert; {', '.join(BUILDERS)} have")
-
-
-def of_pix2pix(part: str, options: Mapping[str, Any]) -> Network:
-    d, kind = options["base_dim"], options["generator"]
-    if part == "discriminator":
-        if options["discriminator"] == "paper":
-            return Network(pix2pix.PatchGAN(6, base_dim=d), name_maps.junyanz_patch_gan)
-        return Network(pix2pix.Discriminator(d), name_maps.pix2pix_discriminator)
-    refuse_upsample(options)
-    norm = partial(pix2pix.Norm, mode=options["norm_mode"])
-    layer = pix2pix.GENERATORS[kind][0](d, options["residual_num"], norm, "deconv")
-    if kind in DEPTHS:
-        return Network(layer, partial(name_maps.junyanz_unet, depth=DEPTHS[kind]))
-    return Network(layer, name_maps.pix2pix_generator)
-
-
-def refuse_upsample(options: Mapping[str, Any], paper: str = "deconv") -> None:
-    """Raise InputError for a generator that the authors' code cannot build."""
-    if options.get("upsample", paper) != paper:
-        raise InputError(
-            f"--upsample {options['upsample']}: the authors' code cannot build this generator; "
-            f"only --upsample {paper} converts"
-        )
-
-
-def of_cyclegan(part: str, options: Mapping[str, Any]) -> Network:
-    d, blocks = options["base_dim"], options["residual_num"]
-    if part.startswith("discriminator"):
-        kind = options["discriminator"]
-        is_article = kind == "article"
-        rename = name_maps.pytorch_gan_discriminator if is_article else name_maps.junyanz_patch_gan
-        return Network(cyclegan.DISCRIMINATORS[kind](d), rename)
-    kind = options["generator"]
-    if kind != "article":  # which always resizes
-        refuse_upsample(options)
-    rename = name_maps.pytorch_gan_generator if kind == "article" else name_maps.junyanz_resnet
-    layer = cyclegan.GENERATORS[kind](d, blocks, "deconv", options["affine"])
-    return Network(layer, partial(rename, num_blocks=blocks))
-
-
-def of_cut(part: str, options: Mapping[str, Any]) -> Network:
-    d = options["base_dim"]
-    if part == "discriminator":
-        return Network(cut.Discriminator(d), name_maps.junyanz_patch_gan)
-    return Network(cut.Generator(d, options["residual_num"]), name_maps.cut_generator)
+    if model not in MODELS:
+        raise InputError(f"{model} has no counterpart to convert; {', '.join(MODELS)} have")
+    is_discriminator = part.startswith("discriminator")
+    kind = options.get("discriminator" if is_discriminator else "generator")
+    if model == "dcgan":
+        if options["generator"] != "paper":
+            raise InputError("dcgan has no counterpart to convert, except with --generator paper")
+        return name_maps.dcgan
+    if part.startswith("generator") and kind != "article":  # which always resizes
+        usual = UPSAMPLE.get(model)
+        if options.get("upsample", usual) != usual:
+            raise InputError(
+                f"--upsample {options['upsample']}: the authors' code cannot build this "
+                f"generator; only --upsample {usual} converts"
+            )
+    if model == "stargan_v2":
+        if is_discriminator:
+            blocks = int(math.log2(options["crop_size"])) - 2
+            return partial(name_maps.stargan_discriminator, num_blocks=blocks)
+        return name_maps.fan if part == "fan" else name_maps.stargan
+    if is_discriminator:
+        is_listing = model == "pix2pix" and kind != "paper"
+        return name_maps.pix2pix_discriminator if is_listing else name_maps.patch_gan
+    if model == "cut":
+        return name_maps.cut_generator
+    if model == "pix2pix":
+        if kind in DEPTHS:
+            return partial(name_maps.junyanz_unet, depth=DEPTHS[kind])
+        return name_maps.pix2pix_generator
+    block, blocks = "block" if kind == "article" else "conv_block", options["residual_num"]
+    return partial(name_maps.junyanz_resnet, num_blocks=blocks, block=block)
 
 
 def blur_filters(layer: nn.Layer) -> dict[str, np.ndarray]:
     """The filters that CUT's authors keep among the weights, by their names there."""
     filters, channels = {}, 0
-    for i, part in enumerate(layer.layers if isinstance(layer, CUT_NETWORKS) else ()):
+    is_cut = isinstance(layer, (cut.Generator, cut.Discriminator))
+    for i, part in enumerate(layer.layers if is_cut else ()):
         if isinstance(part, nn.Conv2D):
             channels = part.weight.shape[0]
         elif isinstance(part, (cut.BlurPool, nn.Upsample)):
             line = np.float32([1, 2, 1] if isinstance(part, cut.BlurPool) else [1, 3, 3, 1])
             filters[f"model.{i}.filt"] = np.tile(np.outer(line, line) / 16, (channels, 1, 1, 1))
     return filters
-
-
-CUT_NETWORKS = (cut.Generator, cut.Discriminator)
-
-
-def of_dcgan(part: str, options: Mapping[str, Any]) -> Network:
-    if options["generator"] != "paper":
-        raise InputError("dcgan has no counterpart to convert, except with --generator paper")
-    size, channels, d = options["crop_size"], options["channels"], options["base_dim"]
-    if part == "discriminator":
-        return Network(dcgan.PaperDiscriminator(size, channels, d), name_maps.dcgan)
-    layer = dcgan.PaperGenerator(size, channels, options["noise_dim"], d)
-    return Network(layer, name_maps.dcgan)
-
-
-def of_stargan_v2(part: str, options: Mapping[str, Any]) -> Network:
-    if part == "fan":  # needs no options
-        return Network(FAN(), name_maps.fan)
-    count, style_dim = len(options["domains"].split(",")), options["style_dim"]
-    dims = stargan.channels(options["crop_size"], options["base_dim"], options["max_channels"])
-    if part == "generator":
-        refuse_upsample(options, "nearest")
-        layer = stargan.Generator(dims, style_dim, options["w_hpf"])
-        return Network(layer, name_maps.stargan_generator)
-    if part == "mapping_network":
-        sizes = (options["latent_dim"], style_dim, options["hidden_dim"])
-        layer = stargan.MappingNetwork(count, *sizes)
-        return Network(layer, name_maps.stargan_mapping_network)
-    if part == "style_encoder":
-        layer = stargan.StyleEncoder(dims, count, style_dim)
-        return Network(layer, name_maps.stargan_style_encoder)
-    rename = partial(name_maps.stargan_discriminator, num_blocks=len(dims) - 1)
-    return Network(stargan.Discriminator(dims, count), rename)
-
-
-BUILDERS = {
-    "pix2pix": of_pix2pix, "cyclegan": of_cyclegan, "cut": of_cut, "dcgan": of_dcgan,
-    "stargan_v2": of_stargan_v2,
-}  # fmt: skip
-
-
-def min_parameters(model: str, part: str, options: Mapping[str, Any]) -> int:
-    """About how many parameters a network has at least, without building it."""
-    if part == "fan":
-        return 0  # always the same
-    if part == "mapping_network":
-        return 3 * (1 + options["domains"].count(",")) * options["hidden_dim"] ** 2
-    if model == "stargan_v2":
-        dims = stargan.channels(options["crop_size"], options["base_dim"], options["max_channels"])
-        return sum(9 * a * b for a, b in zip(dims, dims[1:]))
-    d = options["base_dim"]
-    if model == "dcgan":
-        return 8 * (d * options["crop_size"] // 8) ** 2
-    if part.startswith("discriminator"):
-        return 16 * (4 * d) * (8 * d)
-    if options.get("generator") in DEPTHS:
-        return 2 * (DEPTHS[options["generator"]] - 4) * 16 * (8 * d) ** 2
-    return 2 * options["residual_num"] * 9 * (4 * d) ** 2
 
 
 class Row(NamedTuple):
@@ -184,9 +103,8 @@ class Row(NamedTuple):
     note: str = ""
 
 
-def load_into(network: Network, state: StateDict, match: Match) -> list[Row]:
-    """Load a state dict into a network of ours."""
-    layer, original = network
+def load_into(layer: nn.Layer, original: Rename, state: StateDict, match: Match) -> list[Row]:
+    """Load a state dict into a network of ours, whose name map is ``original``."""
 
     def rename(name: str) -> str:
         name = original(name)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from paddle import nn
 
 from data_reader.atomic import atomic_write
 from data_reader.errors import InputError
@@ -15,18 +16,18 @@ from paddle_gans.training import checkpoint
 from paddle_gans.training.options import resolve
 from paddle_gans.weights import formats, name_maps, torch_write
 from paddle_gans.weights.arrays import load_state_strict
+from paddle_gans.weights.name_maps import Rename
 
 from .networks import (
     CLOVAAI,
-    DISCRIMINATORS,
     JUNYANZ,
     PYTORCH_GAN,
     TAESUNGP,
     TUTORIAL,
     Row,
     blur_filters,
-    network_of,
-    require_known,
+    names_of,
+    networks_of,
 )
 
 SUFFIXES = (".pth", ".pt", ".ckpt")
@@ -36,41 +37,15 @@ JUNYANZ_FILES = {
     "generator_ab": "latest_net_G_A", "generator_ba": "latest_net_G_B",
     "discriminator_b": "latest_net_D_A", "discriminator_a": "latest_net_D_B",
 }  # fmt: skip
-PYTORCH_GAN_FILES = {
-    "generator_ab": "G_AB", "generator_ba": "G_BA",
-    "discriminator_a": "D_A", "discriminator_b": "D_B",
-}  # fmt: skip
 
 
-class TorchFile:
+class TorchFile(NamedTuple):
     """One file to write: its content, what loads it, and a row for each of its arrays."""
 
-    def __init__(self, name: str, loads: str):
-        self.name, self.loads = name, loads
-        self.state: dict[str, Any] = {}
-        self.rows: list[Row] = []
-
-    def add(self, part: str, arrays: Mapping[str, np.ndarray], options: Mapping, model: str):
-        """Add a network. StarGAN v2 has all networks in one file, the others one in each."""
-        layer, rename = network_of(model, part, options)
-        load_state_strict(layer, arrays, part)
-        state = {}
-        for name, array in name_maps.to_reference(layer, rename).items():
-            state[name] = np.ascontiguousarray(array, "float32")
-            if name.endswith(".running_var"):
-                state[name[: -len(".running_var")] + name_maps.COUNTER] = np.zeros((), "int64")
-        filters = blur_filters(layer)
-        state.update(filters)
-        if model == "stargan_v2":
-            self.state[part] = state
-        else:
-            self.state = state
-        ours = {theirs: mine for mine, theirs in name_maps.reference_names(layer, rename).items()}
-        for name, array in state.items():
-            source = f"{part}.{ours[name]}" if name in ours else ""
-            fixed = "a fixed filter" if name in filters else "a counter that its batch norm expects"
-            note = "" if source else fixed
-            self.rows.append(Row(source, array.shape, name, note))
+    name: str
+    loads: str
+    state: Mapping[str, Any]
+    rows: list[Row]
 
     def load_line(self, path: Path) -> str:
         """The line of Python that loads the file at ``path``."""
@@ -83,65 +58,79 @@ def convert(source: Path) -> tuple[list[TorchFile], list[str]]:
     weights = loading.read(source)
     first = weights.networks[0]
     model = first.model
-    require_known(model)
     options = resolve(weights.model_class, first.options, model)
-    parts = {saved.network: saved.arrays for saved in weights.networks}
-    if model == "stargan_v2":
-        file = TorchFile(f"{first.step:06d}_nets_ema.ckpt", f"{CLOVAAI}, as its nets_ema")
-        for part, arrays in parts.items():
-            file.add(part, arrays, options, model)
-        return [file], required_changes(options)
-    if source.is_dir():
-        parts.update(discriminators(source, model))
+    arrays = {saved.network: saved.arrays for saved in weights.networks}
+    if source.is_dir() and model != "stargan_v2":
+        arrays.update(discriminators(source))
+    renames = {part: names_of(model, part, options) for part in arrays}
+    layers = networks_of(model, list(arrays), options)
+    states, rows = {}, {}
+    for part, layer in layers.items():
+        load_state_strict(layer, arrays[part], part)
+        states[part], rows[part] = in_their_names(part, layer, renames[part])
+    if model == "stargan_v2":  # has all networks in one file, the others one in each
+        name, loads = f"{first.step:06d}_nets_ema.ckpt", f"{CLOVAAI}, as its nets_ema"
+        every = [row for some in rows.values() for row in some]
+        return [TorchFile(name, loads, states, every)], required_changes(options)
     files = []
-    for part, arrays in parts.items():
+    for part in arrays:
         name, loads = file_of(model, part, options)
-        files.append(TorchFile(f"{name}.pth", loads))
-        files[-1].add(part, arrays, options, model)
+        files.append(TorchFile(f"{name}.pth", loads, states[part], rows[part]))
     return files, []
 
 
-def discriminators(folder: Path, model: str) -> dict[str, np.ndarray]:
+def in_their_names(
+    part: str, layer: nn.Layer, rename: Rename
+) -> tuple[dict[str, np.ndarray], list[Row]]:
+    """A network's state dict in the authors' code, and where each of its arrays comes from."""
+    state = {}
+    for name, array in name_maps.to_reference(layer, rename).items():
+        state[name] = np.ascontiguousarray(array, "float32")
+        if name.endswith(".running_var"):
+            state[name[: -len(".running_var")] + name_maps.COUNTER] = np.zeros((), "int64")
+    filters = blur_filters(layer)
+    state.update(filters)
+    ours = {theirs: mine for mine, theirs in name_maps.reference_names(layer, rename).items()}
+    rows = []
+    for name, array in state.items():
+        fixed = "a fixed filter" if name in filters else "a counter that its batch norm expects"
+        source, note = (f"{part}.{ours[name]}", "") if name in ours else ("", fixed)
+        rows.append(Row(source, array.shape, name, note))
+    return state, rows
+
+
+def discriminators(folder: Path) -> dict[str, np.ndarray]:
     """A run's discriminators: of its newest checkpoint, or beside its generators."""
     newest, _, _ = checkpoint.newest(folder / "checkpoints")
-    files = {path.stem: path for path in formats.network_files(newest or folder)}
-    names = [name for name in DISCRIMINATORS[model] if name in files]
-    return {name: formats.read_network(files[name])[0] for name in names}
+    files = formats.network_files(newest or folder)
+    judges = [path for path in files if path.stem.startswith("discriminator")]
+    return {path.stem: formats.read_network(path)[0] for path in judges}
 
 
 def file_of(model: str, part: str, options: Mapping[str, Any]) -> tuple[str, str]:
     """The name of a network's file, and whose code loads it."""
     is_discriminator = part.startswith("discriminator")
+    d, blocks = options["base_dim"], options.get("residual_num")
+    affine = " with affine=True" if options.get("affine") else ""
     if model == "dcgan":
         return "netD" if is_discriminator else "netG", TUTORIAL
     if model == "cut":
-        generator = f"--netG resnet_{options['residual_num']}blocks --ngf"
-        kind = "--netD basic --ndf" if is_discriminator else generator
-        return JUNYANZ_FILES[part], f"{TAESUNGP}, {kind} {options['base_dim']}"
-    kind = options["discriminator" if is_discriminator else "generator"]
-    if kind in ("patch_gan", "paper", "unet_256", "unet_128", "resnet_9blocks"):
-        return JUNYANZ_FILES[part], class_of(kind, options)
-    if model == "cyclegan":
-        return PYTORCH_GAN_FILES[part], f"{PYTORCH_GAN}, its CycleGAN"
-    return (
-        part,
-        f"the {'Discriminator' if is_discriminator else 'Generator'} of the paper's listing",
-    )
-
-
-def class_of(kind: str, options: Mapping[str, Any]) -> str:
-    """How the authors' code builds the network."""
-    d = options["base_dim"]
+        kind = "--netD basic --ndf" if is_discriminator else f"--netG resnet_{blocks}blocks --ngf"
+        return JUNYANZ_FILES[part], f"{TAESUNGP}, {kind} {d}"
     classes = {
         "patch_gan": f"NLayerDiscriminator(3, ndf={d}), norm instance",
         "paper": f"NLayerDiscriminator(6, ndf={d}), norm batch",
         "unet_256": f"UnetGenerator(3, 3, 8, ngf={d}), norm batch",
         "unet_128": f"UnetGenerator(3, 3, 7, ngf={d}), norm batch",
+        "resnet_9blocks": f"ResnetGenerator(3, 3, ngf={d}, n_blocks={blocks}), "
+        f"norm instance{affine}",
     }
-    blocks = options.get("residual_num")
-    affine = " with affine=True" if options.get("affine") else ""
-    resnet = f"ResnetGenerator(3, 3, ngf={d}, n_blocks={blocks}), norm instance{affine}"
-    return f"{JUNYANZ}: {classes.get(kind, resnet)}"
+    kind = options["discriminator" if is_discriminator else "generator"]
+    if kind in classes:
+        return JUNYANZ_FILES[part], f"{JUNYANZ}: {classes[kind]}"
+    if model == "cyclegan":  # G_AB, D_A
+        return f"{part[0]}_{part.split('_')[1]}".upper(), f"{PYTORCH_GAN}, its CycleGAN"
+    return part, f"the {part.capitalize()} of the paper's listing"
 
 
 def required_changes(options: Mapping[str, Any]) -> list[str]:

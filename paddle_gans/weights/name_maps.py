@@ -99,73 +99,44 @@ def junyanz_unet(layer: str, *, depth: int) -> str:
     return f"{path}.{before + int(index)}"
 
 
-def junyanz_patch_gan(layer: str) -> str:
-    """A layer of ``NLayerDiscriminator`` of any depth, with any norm."""
-    return layer.replace("layers.", "model.", 1)
+def junyanz_resnet(layer: str, *, num_blocks: int, block: str = "conv_block") -> str:
+    """A layer of ``ResnetGenerator(n_blocks=num_blocks)``, which is one list.
 
-
-def junyanz_resnet(layer: str, *, num_blocks: int) -> str:
-    """A layer of ``ResnetGenerator(n_blocks=num_blocks)``, which is one list."""
+    PyTorch-GAN's generator is the same list with ``block="block"``.
+    """
     part, index, *rest = layer.split(".")
     before = {"encoder": 0, "blocks": 10, "decoder": 10 + num_blocks}[part]
     path = f"model.{before + int(index)}"
-    return path if part != "blocks" else f"{path}.conv_block.{rest[-1]}"
+    return path if part != "blocks" else f"{path}.{block}.{rest[-1]}"
 
 
-# CUT in taesungp/contrastive-unpaired-translation, models/networks.py.
+def replaced(*rules: tuple[str, str]) -> Rename:
+    """A name map that replaces regular expressions, one after the other."""
+
+    def rename(layer: str) -> str:
+        for pattern, theirs in rules:
+            layer = re.sub(pattern, theirs, layer)
+        return layer
+
+    return rename
 
 
-def cut_generator(layer: str) -> str:
-    """``layers.12.layers.1`` is ``model.12.conv_block.1``."""
-    return layer.replace("layers", "model", 1).replace("layers", "conv_block")
-
-
-# CycleGAN in eriklindernoren/PyTorch-GAN.
-
-
-def pytorch_gan_generator(layer: str, *, num_blocks: int) -> str:
-    """``encoder.1`` is ``model.1``, ``blocks.0.layers.1`` is ``model.10.block.1``."""
-    part, *rest = layer.split(".")
-    if part == "blocks":
-        return f"model.{10 + int(rest[0])}.block.{rest[2]}"
-    return f"model.{int(rest[0]) + (0 if part == 'encoder' else 10 + num_blocks)}"
-
-
-def pytorch_gan_discriminator(layer: str) -> str:
-    """``layers.2`` is ``model.2``."""
-    return layer.replace("layers", "model")
-
-
-# DCGAN in PyTorch's tutorial and examples.
-
-
-def dcgan(layer: str) -> str:
-    """``layers.3`` is ``main.3``."""
-    return layer.replace("layers", "main")
-
-
-# StarGAN v2 in clovaai/stargan-v2, core/model.py. Its mapping network has our names.
-
-
-def stargan_generator(layer: str) -> str:
-    """``encode.0.shortcut`` is ``encode.0.conv1x1``, ``decode.0.norm1.affine`` ``...norm1.fc``."""
-    return layer.replace("shortcut", "conv1x1").replace("affine", "fc")
-
-
-def stargan_mapping_network(layer: str) -> str:
-    return layer
-
-
-def stargan_style_encoder(layer: str) -> str:
-    """``shared.1.shortcut`` is ``shared.1.conv1x1``."""
-    return layer.replace("shortcut", "conv1x1")
+# Discriminators of junyanz, PyTorch-GAN and CUT (taesungp/contrastive-unpaired-translation).
+patch_gan = replaced(("layers", "model"))
+# CUT's generator: layers.12.layers.1 is model.12.conv_block.1.
+cut_generator = replaced(("^layers", "model"), ("layers", "conv_block"))
+# Both networks of DCGAN in PyTorch's tutorial and examples.
+dcgan = replaced(("layers", "main"))
+# The listing of pix2pix's paper: residuals.0.norm1 is res_0.bn1, up1 is convTrans1.
+pix2pix_generator = replaced((r"^residuals\.", "res_"), ("^up", "convTrans"), ("norm", "bn"))
+pix2pix_discriminator = replaced(("norm", "in"))
+# Three networks of StarGAN v2 in clovaai/stargan-v2, core/model.py ...
+stargan = replaced(("shortcut", "conv1x1"), ("affine", "fc"))
 
 
 def stargan_discriminator(layer: str, *, num_blocks: int) -> str:
-    """``shared.1.shortcut`` is ``main.1.conv1x1``; ``logits`` is the last of the same list."""
-    if layer == "logits":
-        return f"main.{num_blocks + 4}"
-    return layer.replace("shared", "main").replace("shortcut", "conv1x1")
+    """... and the fourth, which is one list: ``shared.1`` is ``main.1``, ``logits`` the last."""
+    return stargan(layer).replace("shared", "main").replace("logits", f"main.{num_blocks + 4}")
 
 
 # The face-alignment network of StarGAN v2, core/wing.py: the beginnings of layers' paths ...
@@ -192,18 +163,3 @@ def fan(layer: str) -> str:
         return ".".join([FAN_LAYERS[f"{part}.{path[0]}"], *path[1:]])
     *outer, block, last = path  # the reference counts levels from inside, in one flat module
     return f"m0.{HOURGLASS[block]}_{DEPTH - len(outer)}.{last}"
-
-
-# The listing of pix2pix's paper.
-
-
-def pix2pix_generator(layer: str) -> str:
-    """``residuals.0.norm1`` is ``res_0.bn1``, ``up1`` is ``convTrans1``; the rest is equal."""
-    layer = re.sub(r"^residuals\.", "res_", layer)
-    layer = re.sub(r"^up", "convTrans", layer)
-    return layer.replace("norm", "bn")
-
-
-def pix2pix_discriminator(layer: str) -> str:
-    """``norm1`` is ``in1``; the rest is equal."""
-    return layer.replace("norm", "in")
