@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from data_reader import framework
+from data_reader.atomic import atomic_folder
 from data_reader.errors import InputError
 from data_reader.output import say
 from paddle_gans.command import Parser, run
@@ -135,43 +135,40 @@ def export(source: Path, kind: str, output: Path, runtime: Path | None = None) -
 
     With the archive of a ``runtime``, the folder also holds a page.
     """
-    with tempfile.TemporaryDirectory() as place:
-        result, log = Path(place) / "report.json", Path(place) / "log.txt"
-        request = {"weights": str(source), "format": kind, "output": str(output),
-                   "report": str(result), "runtime": runtime and str(runtime)}  # fmt: skip
-        paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")]
-        # Only the framework's own kernels can be traced.
-        environment = {**os.environ, "PADDLE_GANS_FAST_CPU": "0",
-                       "PYTHONPATH": os.pathsep.join(filter(None, paths))}  # fmt: skip
-        command = [sys.executable, *WORKER, json.dumps(request)]
-        with log.open("wb") as output_file:
-            process = subprocess.Popen(
-                command, env=environment, stdout=output_file, stderr=output_file
-            )
-            try:
-                process.wait()
-            finally:
-                process.kill()
-                process.wait()
-                # Remove what a crashed process left half-written.
-                for left in output.parent.glob(f".{output.name}.{process.pid}.*"):
-                    shutil.rmtree(left, ignore_errors=True)
-                with contextlib.suppress(OSError):  # fails unless the folder is empty
-                    output.parent.rmdir()
-        found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
-        last = log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
-    if "about" in found:
-        return found["about"]
-    if "error" in found:
-        raise InputError(found["error"])
-    stage = found.get("stage", "its start")
-    words = [line.strip() for line in last.splitlines() if "error]" in line.lower()]
-    if process.returncode >= 0:
-        raise RuntimeError(f"the exporting process failed at {stage}:\n{last}")
-    raise InputError(
-        f"the exporter crashed with {signal.Signals(-process.returncode).name} at {stage}"
-        f"{''.join(f' ({line})' for line in words[-1:])}; try another version of it, see "
-        "docs/export.md"
+    paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH")]
+    # Only the framework's own kernels can be traced.
+    environment = {**os.environ, "PADDLE_GANS_FAST_CPU": "0",
+                   "PYTHONPATH": os.pathsep.join(filter(None, paths))}  # fmt: skip
+    try:
+        with tempfile.TemporaryDirectory() as place, atomic_folder(output) as folder:
+            status, log = Path(place) / "status.json", Path(place) / "log.txt"
+            request = {"weights": str(source), "format": kind, "folder": str(folder),
+                       "shown": str(output), "status": str(status),
+                       "runtime": runtime and str(runtime)}  # fmt: skip
+            command = [sys.executable, *WORKER, json.dumps(request)]
+            with log.open("wb") as stream:
+                done = subprocess.run(command, env=environment, stdout=stream, stderr=stream)
+            if done.returncode != 0:
+                found = json.loads(status.read_text("utf-8")) if status.exists() else {}
+                last = log.read_text("utf-8", errors="replace")[-LOG_TAIL:]
+                raise failure(done.returncode, found, last)
+            return json.loads((folder / ABOUT).read_text("utf-8"))
+    finally:
+        with contextlib.suppress(OSError):  # fails unless the folder is empty
+            output.parent.rmdir()
+
+
+def failure(code: int, status: dict[str, str], log: str) -> Exception:
+    """The exception for a process that failed: a user's error, a crash, or a bug."""
+    if "error" in status:
+        return InputError(status["error"])
+    stage = status.get("stage", "its start")
+    if code > 0:
+        return RuntimeError(f"the exporting process failed at {stage}:\n{log}")
+    words = [f" ({line.strip()})" for line in log.splitlines() if "error]" in line.lower()]
+    return InputError(
+        f"the exporter crashed with {signal.Signals(-code).name} at {stage}{''.join(words[-1:])}; "
+        "try another version of it, see docs/export.md"
     )
 
 

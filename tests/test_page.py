@@ -140,8 +140,10 @@ def tiny(runtime, tmp_path):
 
     def write(case):
         run, folder = save(tmp_path / "run", case), tmp_path / "onnx"
-        worker.work({"weights": str(run), "format": "onnx", "output": str(folder),
-                     "report": str(tmp_path / "report.json"), "runtime": str(runtime)})  # fmt: skip
+        folder.mkdir()
+        worker.work({"weights": str(run), "format": "onnx", "folder": str(folder),
+                     "shown": str(folder), "status": str(tmp_path / "status"),
+                     "runtime": str(runtime)})  # fmt: skip
         return run, folder
 
     return write

@@ -1,9 +1,9 @@
 """The process that exports: ``python -m paddle_gans.exporting.worker REQUEST``.
 
 The exporters are native code that may crash; a separate process lets the command report that.
-``REQUEST`` is JSON with ``weights``, ``format``, ``output`` (a folder, written completely or not at
-all), ``runtime`` (the archive that the page needs; null for no page) and ``report``, a file that
-holds the current ``stage`` and in the end what the export is ``about``, or the ``error``.
+``REQUEST`` is JSON with ``weights``, ``format``, ``folder`` (where to write), ``shown`` (the
+folder's final path), ``runtime`` (the archive that the page needs; null for no page) and
+``status``, a file that holds the current ``stage``, or in the end the user's ``error``.
 """
 
 from __future__ import annotations
@@ -23,32 +23,23 @@ TOLERANCE = 1e-3  # as a share of half the output's range: an eighth of a grey l
 
 
 def work(request: dict[str, Any]) -> dict[str, Any]:
-    """Export the weights into the folder; returns the content of its ``export.json``."""
+    """Write and test every program in the folder; returns the content of its ``export.json``."""
     framework.prepare()
-    from data_reader.atomic import atomic_folder
-    from paddle_gans.training.checkpoint import write_json
-
-    output = Path(request["output"])
-    with atomic_folder(output) as partial:
-        about = write_programs(request, partial, output)
-        about["files"] = sorted(path.name for path in partial.iterdir())
-        write_json(partial / "export.json", about)
-    return about
-
-
-def write_programs(request: dict[str, Any], folder: Path, shown: Path) -> dict[str, Any]:
-    """Write and test every program; ``shown`` is the folder's final path."""
     import paddle
 
     from paddle_gans import __version__
     from paddle_gans.inference import loading
+    from paddle_gans.training.checkpoint import write_json
 
     from .formats import FORMATS, graph_of
     from .page import write_page
     from .programs import for_page, make_traceable, programs_of
 
-    report = Path(request["report"])
-    save_report(report, stage=f"opening {request['weights']}")
+    def stage(name: str) -> None:
+        write_status(request, stage=name)
+
+    folder, shown = Path(request["folder"]), Path(request["shown"])
+    stage(f"opening {request['weights']}")
     translate = loading.load(request["weights"], device="cpu")
     programs, chosen = programs_of(translate), FORMATS[request["format"]]
     expected = {program.name: samples(program) for program in programs}
@@ -56,12 +47,15 @@ def write_programs(request: dict[str, Any], folder: Path, shown: Path) -> dict[s
     about = []
     for program in programs:
         stem = folder / program.name
-        save_report(report, stage=f"writing {program.name}")
+        stage(f"writing {program.name}")
         chosen.write(program, stem)
-        save_report(report, stage=f"running the exported {program.name}")
+        stage(f"running the exported {program.name}")
         difference = compare(program.name, chosen.load(stem), expected[program.name])
         lines = chosen.code(program, shown / program.name, graph_of(stem).suffix)
         about.append({**program.about(), "largest_difference": difference, "run": lines})
+    if request.get("runtime"):
+        stage("writing the page")
+        write_page(folder, for_page(translate, programs), Path(request["runtime"]))
     result = {
         "model": translate.name,
         "step": translate.step,
@@ -69,10 +63,9 @@ def write_programs(request: dict[str, Any], folder: Path, shown: Path) -> dict[s
         "format": request["format"],
         "programs": about,
         "versions": {"paddle_gans": __version__, "paddle": paddle.__version__},
+        "files": sorted(path.name for path in folder.iterdir()),
     }
-    if request.get("runtime"):
-        save_report(report, stage="writing the page")
-        write_page(folder, for_page(translate, programs), Path(request["runtime"]))
+    write_json(folder / "export.json", result)
     return result
 
 
@@ -113,18 +106,17 @@ def compare(name: str, run, pairs) -> float:
     return largest
 
 
-def save_report(report: Path, **content: Any) -> None:
-    report.write_text(json.dumps(content), encoding="utf-8")
+def write_status(request: dict[str, Any], **content: str) -> None:
+    Path(request["status"]).write_text(json.dumps(content), encoding="utf-8")
 
 
 def main() -> int:
     """Carry out the request; returns 2 if that is not possible."""
     request = json.loads(sys.argv[1])
-    report = Path(request["report"])
     try:
-        save_report(report, about=work(request))
+        work(request)
     except InputError as error:
-        save_report(report, error=str(error))
+        write_status(request, error=str(error))
         return 2
     return 0
 
