@@ -18,7 +18,7 @@ from paddle_gans.conversion.networks import blur_filters, names_of, networks_of
 from paddle_gans.networks.fan import FAN
 from paddle_gans.training import fan_weights, resume
 from paddle_gans.training.options import resolve
-from paddle_gans.weights import name_maps, paddle_file, torch_file, torch_write
+from paddle_gans.weights import name_maps, paddle_file, torch_file
 from paddle_gans.weights.arrays import layer_arrays
 
 UNET = {"generator": "unet_128", "discriminator": "paper", "base_dim": 2}
@@ -50,7 +50,7 @@ def theirs(model: str, part: str, options: dict, seed: int = 0) -> dict[str, np.
 def save(path: Path, state: dict) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        torch_write.dump(state, file)
+        torch_file.dump(state, file)
     return path
 
 

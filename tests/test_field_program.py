@@ -32,7 +32,7 @@ from paddle_gans.training.config import RunConfig
 from paddle_gans.training.loggers import check_installed
 from paddle_gans.training.options import options_of
 from paddle_gans.training.signals import StopSignals
-from paddle_gans.weights import formats, paddle_file, torch_file, torch_write
+from paddle_gans.weights import formats, paddle_file, torch_file
 from paddle_gans.weights.arrays import layer_arrays, load_state_strict
 
 CASES = Path(os.environ.get("PADDLE_GANS_CASES", ROOT.parent / "shared" / "cases"))
@@ -170,7 +170,7 @@ def test_networks_in_one_dict_are_told_by_their_names(tmp_path, prefixes, model,
         for name, array in (theirs(model, part, parts) if part else {"0.weight": VALUES}).items()
     }
     with (tmp_path / "last.ckpt").open("wb") as file:
-        torch_write.dump(state, file)
+        torch_file.dump(state, file)
     expected = sorted(filter(None, prefixes.values()))
     assert converted(tmp_path / "last.ckpt", tmp_path / "to") == expected
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from data_reader.errors import InputError
-from paddle_gans.weights import torch_file, torch_write
+from paddle_gans.weights import torch_file
+from paddle_gans.weights.torch_file import pickled, pickled_name
 
 # Files of the format before 1.6, and hostile ones.
 
@@ -23,7 +24,7 @@ STATE = {"weight": np.arange(6, dtype="float32").reshape(2, 3)}
 def legacy(state: dict, order: str = "<", keys=None, counts=None) -> bytes:
     """The five pickles and the storages."""
     arrays: list = []
-    body = pickle.PROTO + b"\x02" + torch_write.dict_of(state, arrays) + pickle.STOP
+    body = pickle.PROTO + b"\x02" + torch_file.pickled_dict(state, arrays) + pickle.STOP
     parts = [pickle.dumps(x, 2) for x in (torch_file.MAGIC, torch_file.PROTOCOL)]
     parts += [pickle.dumps({"little_endian": order == "<"}, 2), body]
     parts.append(pickle.dumps([str(i) for i in range(len(arrays))] if keys is None else keys, 2))
@@ -81,18 +82,17 @@ def archive(program: bytes, how=zipfile.ZIP_STORED, **records: bytes) -> bytes:
 
 def program(value: bytes) -> bytes:
     """A pickle of one entry, ``weight``."""
-    return b"\x80\x02}" + torch_write.text("weight") + value + b"s."
+    return b"\x80\x02}" + pickled("weight") + value + b"s."
 
 
 def tensor(
     key="0", kind="FloatStorage", count=6, offset=0, shape=(2, 3), strides=(3, 1), module="torch"
 ) -> bytes:
-    number, listed = torch_write.number, torch_write.tuple_of
-    about = [torch_write.text("storage"), torch_write.name(module, kind), torch_write.text(key)]
-    storage = listed([*about, torch_write.text("cpu"), number(count)]) + pickle.BINPERSID
-    sides = [listed([number(n) for n in sizes]) for sizes in (shape, strides)]
-    parts = [storage, number(offset), *sides, b"\x89", b"}"]
-    return torch_write.name("torch._utils", "_rebuild_tensor_v2") + listed(parts) + b"R"
+    about = pickled("storage") + pickled_name(module, kind) + pickled(key) + pickled("cpu")
+    storage = b"(" + about + pickled(count) + b"t" + pickle.BINPERSID
+    sizes = pickled(offset) + pickled(shape) + pickled(strides)
+    rebuild = pickled_name("torch._utils", "_rebuild_tensor_v2")
+    return rebuild + b"(" + storage + sizes + b"\x89}tR"
 
 
 SIX = np.arange(6, dtype="float32").tobytes()
@@ -140,28 +140,27 @@ def test_a_tensor_that_claims_what_is_not_there(tmp_path, about, said):
 
 def test_many_tensors_over_the_same_data_are_refused(tmp_path):
     wide = tensor(count=9000, shape=(9000,), strides=(1,))
-    entries = b"".join(torch_write.text(str(i)) + wide + b"s" for i in range(20))
+    entries = b"".join(pickled(str(i)) + wide + b"s" for i in range(20))
     data = archive(b"\x80\x02}" + entries + b".", data__0=bytes(36000))
     assert "share their data" in refusal(tmp_path, data)
 
 
 def calls(sentinel: Path) -> dict[str, bytes]:
     """Pickles with which ``torch.load`` of old, or ``pickle.load``, makes a folder."""
-    argument = torch_write.text(str(sentinel))
-    mkdir = torch_write.name("os", "mkdir") + argument + b"\x85R"
+    argument = pickled(str(sentinel))
+    mkdir = pickled_name("os", "mkdir") + argument + b"\x85R"
     evil = f"__import__('os').mkdir({str(sentinel)!r})"
-    evaluate = torch_write.name("builtins", "eval") + torch_write.text(evil) + b"\x85R"
+    evaluate = pickled_name("builtins", "eval") + pickled(evil) + b"\x85R"
     return {
         "a value": program(mkdir),
         "eval": program(evaluate),
         "a key": b"\x80\x02}" + mkdir + b"K\x01s.",
         "a storage": program(mkdir + pickle.BINPERSID),
-        "a shape": program(tensor().replace(torch_write.tuple_of([torch_write.number(2),
-                           torch_write.number(3)]), mkdir)),
+        "a shape": program(tensor().replace(pickled((2, 3)), mkdir)),
         "INST": program(b"(" + argument + b"ios\nmkdir\n"),
-        "a network": program(torch_write.name("torch.nn.modules.conv", "Conv2d") + b")\x81}b"),
+        "a network": program(pickled_name("torch.nn.modules.conv", "Conv2d") + b")\x81}b"),
         "metadata": b"\x80\x02ccollections\nOrderedDict\n)R" + mkdir + b"b.",
-        "a class called": program(torch_write.name("torch", "FloatStorage") + b")R"),
+        "a class called": program(pickled_name("torch", "FloatStorage") + b")R"),
     }  # fmt: skip
 
 

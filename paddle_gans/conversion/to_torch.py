@@ -14,7 +14,7 @@ from data_reader.errors import InputError
 from paddle_gans.inference import loading
 from paddle_gans.training import checkpoint
 from paddle_gans.training.options import resolve
-from paddle_gans.weights import formats, name_maps, torch_write
+from paddle_gans.weights import formats, name_maps, torch_file
 from paddle_gans.weights.arrays import load_state_strict
 from paddle_gans.weights.name_maps import Rename
 
@@ -171,4 +171,4 @@ def write(paths: Mapping[Path, TorchFile]) -> None:
     """
     for path, file in paths.items():
         with atomic_write(path) as opened:
-            torch_write.dump(file.state, opened)
+            torch_file.dump(file.state, opened)

@@ -1,4 +1,4 @@
-"""Reads what ``torch.save`` wrote, without PyTorch and without running code from the file.
+"""Reads and writes the files of ``torch.save``, without PyTorch and without running their code.
 
 Since 1.6 that is a zip archive: a pickle, and a record of bytes for each storage. Before, it was
 five pickles, followed by the storages.
@@ -10,8 +10,9 @@ import io
 import math
 import os
 import pickle
+import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -344,3 +345,68 @@ TorchUnpickler.instructions = {
     pickle.SHORT_BINSTRING: lambda m: m.push(m.skip_text("<B")),  # Python 2's text
     pickle.BINSTRING: lambda m: m.push(m.skip_text("<I")),
 }
+
+
+# Writing: also for ``weights_only=True``, and equal weights give equal bytes.
+
+FOLDER = "archive"
+ALIGNED = 64  # bytes; PyTorch aligns its records, so that the file can be memory-mapped
+HEADER = 30  # bytes of a record's header before its name
+EPOCH = (1980, 1, 1, 0, 0, 0)
+WRITTEN = {"<f4": "FloatStorage", "<i8": "LongStorage"}
+
+
+def dump(state: Mapping[str, Any], file: BinaryIO) -> None:
+    """Write a dict of float32 and int64 arrays, or of such dicts, as ``torch.save`` writes it."""
+    arrays: list[np.ndarray] = []
+    program = pickle.PROTO + b"\x02" + pickled_dict(state, arrays) + pickle.STOP
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        put(archive, "data.pkl", program)
+        put(archive, "byteorder", b"little")
+        for number, array in enumerate(arrays):
+            put(archive, f"data/{number}", np.ascontiguousarray(array).tobytes())
+        put(archive, "version", b"3\n")
+
+
+def put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add a record whose data starts at a multiple of ``ALIGNED``."""
+    record = zipfile.ZipInfo(f"{FOLDER}/{name}", EPOCH)
+    start = archive.fp.tell() + HEADER + len(record.filename)
+    padding = -(start + 4) % ALIGNED
+    record.extra = b"FB" + struct.pack("<H", padding) + bytes(padding)
+    archive.writestr(record, data)
+
+
+def pickled(value: Any) -> bytes:
+    """The instructions that put a number, a string or a tuple of these on the stack."""
+    return pickle.dumps(value, 2)[2:-1]
+
+
+def pickled_name(module: str, attribute: str) -> bytes:
+    return pickle.GLOBAL + f"{module}\n{attribute}\n".encode()
+
+
+EMPTY = pickled_name("collections", "OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE
+
+
+def pickled_dict(state: Mapping[str, Any], arrays: list[np.ndarray]) -> bytes:
+    """An OrderedDict, which ``load_state_dict`` expects; adds its arrays to ``arrays``."""
+    items = b"".join(
+        pickled(key)
+        + (pickled_dict if isinstance(value, Mapping) else pickled_tensor)(value, arrays)
+        for key, value in state.items()
+    )
+    return EMPTY + pickle.MARK + items + pickle.SETITEMS
+
+
+def pickled_tensor(array: np.ndarray, arrays: list[np.ndarray]) -> bytes:
+    """``_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks)``."""
+    key = str(len(arrays))
+    arrays.append(array)
+    strides = tuple(math.prod(array.shape[i + 1 :]) for i in range(array.ndim))
+    kind = pickled_name("torch", WRITTEN[array.dtype.str])
+    about = pickled("storage") + kind + pickled(key) + pickled("cpu") + pickled(array.size)
+    storage = pickle.MARK + about + pickle.TUPLE + pickle.BINPERSID
+    sizes = pickled(0) + pickled(array.shape) + pickled(strides) + pickle.NEWFALSE
+    arguments = pickle.MARK + storage + sizes + EMPTY + pickle.TUPLE
+    return pickled_name("torch._utils", "_rebuild_tensor_v2") + arguments + pickle.REDUCE
