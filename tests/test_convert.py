@@ -477,7 +477,7 @@ def test_wrong_words(tmp_path):
     assert "give either --to DIR" in refused(path, "--to", "a", "--to-torch", "b")
     assert "is not empty; name a new folder" in refused(path, "--to", tmp_path / "full")
     assert "does not exist" in refused(tmp_path / "absent.pth", "--to", "a")
-    assert "neither torch.save nor paddle.save" in refused(tmp_path / "note.pth", "--to", "a")
+    assert "is a text file (a web page" in refused(tmp_path / "note.pth", "--to", "a")
     assert "holds no file that ends in" in refused(tmp_path / "empty", "--to", "a")
     assert "did you mean --domains" in refused(path, "--to", "a", "--domain", "cat")
     assert "cannot write" in refused(path, "--to", tmp_path / "note.pth" / "run")

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from data_reader.errors import InputError, disk_errors
-from paddle_gans.weights import formats, torch_file
+from data_reader.errors import InputError
+from paddle_gans.weights import formats
 from paddle_gans.weights.arrays import unwrapped
 from paddle_gans.weights.name_maps import ARRAYS
 from paddle_gans.weights.unpickler import MAX_NAME
@@ -63,43 +63,23 @@ class StateDict:
 
 def read(path: Path) -> tuple[list[StateDict], list[str]]:
     """Read the networks in a file; also returns the names of everything else in it."""
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path} {what}; give a file")
-    tree, of_paddle = read_tree(path)
-    found: list[StateDict] = []
-    others = collect(tree, [], path, found) if isinstance(tree, Mapping) else []
-    if not found:
-        kind = type(tree)
-        what = {np.ndarray: "a tensor", dict: "no tensor"}.get(kind, f"a {kind.__name__}")
-        raise InputError(f"{path} holds {what}; give a network's state_dict()")
-    # Some .pdparams have PyTorch's names: a state_dict saved with paddle.save.
-    names = [name for one in found for name in one.arrays]
-    of_paddle = of_paddle and not any(TORCH_NORM.search(name) for name in names)
-    for one in found:
-        one.of_paddle = of_paddle
-        to_torch_names(one)
-    return found, others
-
-
-def read_tree(path: Path) -> tuple[Any, bool]:
-    """What a file holds, and whether the file is Paddle's."""
-    with disk_errors(f"cannot read {path}"), path.open("rb") as file:
-        head = file.read(32)
-    if torch_file.is_torch(head):
-        return torch_file.load(path), False
-    if path.suffix not in formats.NATIVE:
-        raise InputError(
-            f"{path} begins with {head[:4]!r}: neither torch.save nor paddle.save wrote it; "
-            "give a .pth, .ckpt, .pdparams or .safetensors file as it was published"
-        )
-    state = formats.load_as_named(path)
-    if formats.ENTRY in state:
+    tree = formats.load_as_named(path)
+    if formats.ENTRY in tree:
         raise InputError(
             f"{path} was saved by paddle_gans already; --to-torch DIR converts it for PyTorch, "
             "--to DIR --format safetensors to another format"
         )
-    return state, path.suffix == ".pdparams"
+    found: list[StateDict] = []
+    others = collect(tree, [], path, found)
+    if not found:
+        raise InputError(f"{path} holds no tensor; give a network's state_dict()")
+    # Some .pdparams have PyTorch's names: a state_dict saved with paddle.save.
+    names = [name for one in found for name in one.arrays]
+    is_paddle = path.suffix == ".pdparams" and not formats.is_torch(path)
+    for one in found:
+        one.of_paddle = is_paddle and not any(TORCH_NORM.search(name) for name in names)
+        to_torch_names(one)
+    return found, others
 
 
 def collect(tree: Mapping, label: list[str], path: Path, found: list[StateDict]) -> list[str]:

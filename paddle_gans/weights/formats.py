@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from paddle import nn
@@ -59,15 +59,20 @@ def load_as_named(path: Path) -> dict[str, Any]:
     """``load`` without changing a name."""
     if path.suffix == SAFETENSORS:
         return load_safetensors(path)
-    if path.is_file():
-        with disk_errors(f"cannot read {path}"), path.open("rb") as file:
-            head = file.read(32)
-        if torch_file.is_torch(head):
-            state = torch_file.load(path)
-            if not isinstance(state, dict):
-                raise InputError(f"{path} holds no dict of arrays; save a state_dict()")
-            return state
-    return paddle_file.load(path)
+    if not is_torch(path):
+        return paddle_file.load(path)
+    state = torch_file.load(path)
+    if not isinstance(state, dict):
+        raise InputError(f"{path} holds no dict of arrays; save a network's state_dict()")
+    return state
+
+
+def is_torch(path: Path) -> bool:
+    """Whether ``torch.save`` wrote a file; False if there is no file."""
+    if not path.is_file():
+        return False
+    with disk_errors(f"cannot read {path}"), path.open("rb") as file:
+        return torch_file.is_torch(file.read(32))
 
 
 def load_safetensors(path: Path) -> dict[str, Any]:
@@ -76,38 +81,24 @@ def load_safetensors(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}")
     try:
-        # The package checks the whole header here, but cannot give every type to NumPy.
-        with disk_errors(f"cannot read {path}"), package.safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-        with disk_errors(f"cannot read {path}"), path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length))
-            header.pop("__metadata__", None)
-            state = {name: read_array(path, file, length + 8, x) for name, x in header.items()}
-    except (package.SafetensorError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+        with disk_errors(f"cannot read {path}"):
+            with package.safe_open(path, framework="np") as file:
+                metadata = file.metadata() or {}
+            # Its arrays for NumPy lack some types.
+            found = package.deserialize(path.read_bytes())
+    except package.SafetensorError as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{path} is damaged, or has no plain numbers: {reason}; {COPY_AGAIN}"
-        ) from error
+        raise InputError(f"{path} is damaged: {reason}; {COPY_AGAIN}") from error
+    state: dict[str, Any] = {}
+    for name, array in found:
+        kind = SAFETENSORS_TYPES.get(array["dtype"])
+        if kind is None:
+            raise InputError(f"{path} holds numbers of type {array['dtype']}; save them as float32")
+        values = np.array(array["data"], "u1").view(kind).reshape(array["shape"])
+        state[name] = from_bfloat16(values) if array["dtype"] == "BF16" else values
     if ENTRY in metadata:
         state[ENTRY] = metadata[ENTRY]
     return state
-
-
-def read_array(path: Path, file: BinaryIO, start: int, about: Mapping[str, Any]) -> np.ndarray:
-    """Read an array of a ``.safetensors`` file whose data begin at ``start``."""
-    kind = SAFETENSORS_TYPES.get(about["dtype"])
-    if kind is None:
-        raise InputError(f"{path} holds numbers of type {about['dtype']}; save them as float32")
-    first, end = about["data_offsets"]
-    file.seek(start + first)
-    flat = np.empty(end - first, np.uint8)
-    if file.readinto(flat) != len(flat):
-        raise InputError(f"{path} is cut short; {COPY_AGAIN}")
-    values = flat.view(kind).reshape(about["shape"])
-    return from_bfloat16(values) if about["dtype"] == "BF16" else values
 
 
 def safetensors(failure: str) -> Any:
