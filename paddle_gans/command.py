@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data_reader.command import Parser, run
 
-__all__ = ["Parser", "add_options", "run"]
+__all__ = ["Parser", "add_options", "run", "table"]
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """The rows of a table, aligned."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def typed(flag: str, value: Any) -> str:

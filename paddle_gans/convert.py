@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from data_reader import framework
 from data_reader.errors import InputError
 from data_reader.output import say
-from paddle_gans.command import Parser, run
+from paddle_gans.command import Parser, run, table
 
 EXAMPLE = """
 examples:
@@ -150,11 +151,9 @@ def to_torch(sources: Sequence[Path], given: dict) -> int:
 
 def print_rows(rows) -> None:
     """Print a table: where an array comes from, its shape, where it goes, and what was done."""
-    lines = [(row.source or "-", str(list(row.shape)), row.ours or "-", row.note) for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(3)]
-    for line in lines:
-        cells = [f"{cell:<{width}}" for cell, width in zip(line, widths)]
-        say(f"  {cells[0]}  {cells[1]}  -> {cells[2]}  {line[3]}".rstrip())
+    cells = [(row.source or "-", str(list(row.shape)), f"-> {row.ours or '-'}", row.note)
+             for row in rows]  # fmt: skip
+    say(textwrap.indent(table(cells), "  "))
 
 
 if __name__ == "__main__":

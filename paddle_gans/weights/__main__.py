@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
 from data_reader.errors import InputError, did_you_mean, disk_errors
 from data_reader.output import say
-from paddle_gans.command import Parser, run
+from paddle_gans.command import Parser, run, table
 
 from . import pretrained, published
 from .published import PUBLISHED
@@ -65,11 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fetch(names[1:], **given)
     if given:
         raise InputError(f"--{next(iter(given)).replace('_', '-')} is for `fetch NAME`")
-    chosen = [(n, None if n in PUBLISHED else pretrained.card(n)) for n in names]
-    for name, card in chosen:
-        say("\n".join([*(describe(name, card) if card else describe_published(name)), ""]))
-    if not chosen:
-        say("\n".join([*listed(), "", "published by others:", *listed_published(), ""]))
+    cards = [published_card(n) if n in PUBLISHED else own_card(n) for n in names]
+    for card in cards:
+        say("\n".join([*card, ""]))
+    if not cards:
+        say(table([COLUMNS, *own_rows()]) + "\n\npublished by others:")
+        say(table([OTHERS, *published_rows()]) + "\n")
         say(textwrap.fill(EXPLAINED, 96))
     return 0
 
@@ -100,56 +101,43 @@ def fetch(names: Sequence[str], to="", url=None, no_check=False) -> int:
     return 0
 
 
-def listed_published() -> list[str]:
-    """The lines of a table of what others publish."""
-    rows = [OTHERS]
+def published_rows() -> Iterator[Sequence[str]]:
     for name, entry in PUBLISHED.items():
         size = sum(file.size for file in entry.files) / 1e6
-        shown = f"{size:.0f}" if size else "?"
         checked = "yes" if entry.is_checked else "not tried"
-        row = (name, entry.model, entry.what, shown, entry.publisher, entry.licence, checked)
-        rows.append(row)
-    return aligned(rows)
+        about = (entry.publisher, entry.licence, checked)
+        yield name, entry.model, entry.what, f"{size:.0f}" if size else "?", *about
 
 
-def describe_published(name: str) -> list[str]:
-    """What is known of published weights."""
-    entry = PUBLISHED[name]
-    lines = [f"{name}: {entry.what}, for {entry.model}", f"  published by  {entry.publisher}"]
-    lines += [f"  licence       {entry.licence}"]
-    lines += [f"  address       {file.url} {file.checksum}".rstrip() for file in entry.files]
-    return [*lines, f"  python -m paddle_gans.weights fetch {name}"]
-
-
-def listed() -> list[str]:
-    """The lines of a table of the package's own weights."""
-    rows = [COLUMNS]
+def own_rows() -> Iterator[Sequence[str]]:
     for name in pretrained.names():
         card = pretrained.card(name)
-        files = (pretrained.FOLDER / name).glob("*.pdparams")
-        size = sum(file.stat().st_size for file in files) / 1e6
-        rows.append(
-            (
-                name,
-                card["model"],
-                card["data"],
-                f"{card['pixels']}",
-                f"{card['steps']}",
-                f"{size:.1f}",
-            )
-        )
-    return aligned(rows)
+        size = sum(file.stat().st_size for file in (pretrained.FOLDER / name).glob("*.pdparams"))
+        numbers = (str(card["pixels"]), str(card["steps"]), f"{size / 1e6:.1f}")
+        yield name, card["model"], card["data"], *numbers
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows of a table as lines."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
-    return [line.rstrip() for line in lines]
+def described(name: str, about: str, fields: dict[str, str]) -> list[str]:
+    """A heading, and each field beside its title."""
+    lines = [f"{name}: {about}"]
+    for title, text in fields.items():
+        indent = f"  {title:<13} "
+        lines += textwrap.wrap(text, 96, initial_indent=indent, subsequent_indent=" " * len(indent))
+    return lines
 
 
-def describe(name: str, card: dict) -> list[str]:
+def published_card(name: str) -> list[str]:
+    """The lines of what is known of published weights."""
+    entry = PUBLISHED[name]
+    fields = {"published by": entry.publisher, "licence": entry.licence}
+    addresses = [f"  address       {file.url} {file.checksum}".rstrip() for file in entry.files]
+    command = f"  python -m paddle_gans.weights fetch {name}"
+    return [*described(name, f"{entry.what}, for {entry.model}", fields), *addresses, command]
+
+
+def own_card(name: str) -> list[str]:
     """The lines of a model card."""
+    card = pretrained.card(name)
     fields = {
         "model": card["model"],
         "trained on": f"{card['data']}: {card['source']}",
@@ -158,10 +146,7 @@ def describe(name: str, card: dict) -> list[str]:
         "training": f"{card['steps']} steps, {card['hours']} hours on {card['machine']}",
         "limits": card["limits"],
     }
-    lines = [f"{name}: {card['title']}"]
-    for title, text in fields.items():
-        indent = f"  {title:<13} "
-        lines += textwrap.wrap(text, 96, initial_indent=indent, subsequent_indent=" " * len(indent))
+    lines = described(name, card["title"], fields)
     lines += ["  trained by", *(f"    {command}" for command in card["commands"])]
     for command, figures in card["figures"].items():
         lines.append(f"  {command}")
