@@ -107,7 +107,7 @@ def from_others(sources: Sequence[Path], given: dict) -> int:
         for path in conversion.resave(files, folder, suffix):
             say(path)
         return 0
-    result = conversion.convert(files, conversion.Hints(**hints))
+    result = conversion.convert(files, hints)
     paths = conversion.write(result, folder, suffix)
     for one in result.networks:
         say(f"{one.source}: {one.match.what}")

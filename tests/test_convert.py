@@ -459,7 +459,7 @@ def test_a_discriminator_judges_what_its_program_means_by_a(tmp_path):
         save(folder / f"{generator}.pth", theirs("cyclegan", "generator_ab", options))
         save(folder / f"{name}.pth", judge)
         files = sorted(folder.iterdir())
-        names_here = {one.name for one in from_others.convert(files, from_others.Hints()).networks}
+        names_here = {one.name for one in from_others.convert(files, {}).networks}
         assert names_here == {"generator_ab", f"discriminator_{own}"}
 
 

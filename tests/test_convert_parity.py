@@ -47,7 +47,7 @@ def assert_equal(ours, expected) -> None:
 
 def layers(*paths, **hints) -> dict:
     """Our networks of files, in inference mode."""
-    result = from_others.convert([Path(path) for path in paths], from_others.Hints(**hints))
+    result = from_others.convert([Path(path) for path in paths], hints)
     for one in result.networks:
         one.layer.eval()
     return {one.name: one.layer for one in result.networks}

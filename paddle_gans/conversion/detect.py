@@ -149,30 +149,28 @@ def patch_gan(state: StateDict) -> Match | None:
     places = [name for name in state.arrays if re.fullmatch(r"model\.\d+\.weight", name)]
     if not first or len(places) < 3:
         return None
+    options: dict[str, Any] = {"base_dim": first[0]}
     convs = sorted(int(name.split(".")[1]) for name in places if len(state.shape(name)) == 4)
     if convs == [0, 2, 5, 8, 12]:
         what = f"discriminator of {PYTORCH_GAN}"
         check_channels(state, what, first, None)
-        options = {"discriminator": "article", "base_dim": first[0]}
-        return Match(what, "cyclegan", "discriminator", options)
+        return Match(what, "cyclegan", "discriminator", {**options, "discriminator": "article"})
     if convs == [0, 3, 7, 11, 14]:
         what = f"NLayerDiscriminator of {TAESUNGP}"
         check_channels(state, what, first, None)
-        return Match(what, "cut", "discriminator", {"base_dim": first[0]})
+        return Match(what, "cut", "discriminator", options)
     what = f"NLayerDiscriminator of {JUNYANZ} or PaddleGAN"
     if convs != [0, 2, 5, 8, 11]:
         if convs[-1] == 2 + 3 * (len(convs) - 2):
-            why = f"has {len(convs) - 2} layers with a norm, where ours has 3"
-            raise unsupported(state, what, why)
+            raise unsupported(state, what, f"has {len(convs) - 2} layers with a norm, ours 3")
         return None
     norm = norm_of(state, "model.3")
     if norm == "batch" and first[1] == 6:
         zeros = () if "model.0.bias" in state.arrays else ("model.0.bias",)  # of PaddleGAN
-        options = {"discriminator": "paper", "base_dim": first[0]}
+        options["discriminator"] = "paper"
         return Match(what, "pix2pix", "discriminator", options, zeros=zeros)
     if norm == "instance" and first[1] == 3:
-        options = {"discriminator": "patch_gan", "base_dim": first[0]}
-        return Match(what, "cyclegan", "discriminator", options)
+        return Match(what, "cyclegan", "discriminator", {**options, "discriminator": "patch_gan"})
     raise unsupported(
         state,
         what,
@@ -204,17 +202,14 @@ def dcgan(state: StateDict) -> Match | None:
 def stargan(state: StateDict) -> Match | None:
     """StarGAN v2's networks; ``stargan_options`` reads the shapes of all of them together."""
     has = state.shape
-    part = None
-    if has("from_rgb.weight") or has("decode.0.norm1.fc.weight"):
-        part = "generator"
-    elif len(has("shared.0.weight")) == 2 and has("unshared.0.0.weight"):
-        part = "mapping_network"
-    elif len(has("shared.0.weight")) == 4 and has("unshared.0.weight"):
-        part = "style_encoder"
-    elif has("main.0.weight") and has("main.1.conv1.weight"):
-        part = "discriminator"
-    elif has("m0.b1_4.conv1.weight") and has("l0.weight"):
-        part = "fan"
+    found = {
+        "generator": has("from_rgb.weight") or has("decode.0.norm1.fc.weight"),
+        "mapping_network": len(has("shared.0.weight")) == 2 and has("unshared.0.0.weight"),
+        "style_encoder": len(has("shared.0.weight")) == 4 and has("unshared.0.weight"),
+        "discriminator": has("main.0.weight") and has("main.1.conv1.weight"),
+        "fan": has("m0.b1_4.conv1.weight") and has("l0.weight"),
+    }
+    part = next(filter(found.get, found), None)
     return part and Match(f"{part} of {CLOVAAI} or PaddleGAN", "stargan_v2", part)
 
 
@@ -232,14 +227,9 @@ def stargan_options(
     generator, mapping, encoder = (states[part] for part in STARGAN_PARTS)
     dims = stargan_widths(encoder)
     crop_size = 2 ** (len(dims) + 1)
-    if generator.shape("from_rgb.weight")[:1] != (dims[0],):
-        raise InputError(
-            f"{generator} and {encoder} have different widths: from_rgb.weight is "
-            f"{list(generator.shape('from_rgb.weight'))}, shared.0.weight begins with {dims[0]}"
-        )
     limited = dims[-1] < dims[0] * 2 ** (len(dims) - 1)
     return {
-        "domains": ",".join(domain_names(mapping, encoder, domains)),
+        "domains": ",".join(domain_names(mapping, domains)),
         "crop_size": crop_size,
         "base_dim": None if dims[0] == 2**14 // crop_size else dims[0],
         "max_channels": dims[-1] if limited else max(STARGAN_MAX_CHANNELS, dims[-1]),
@@ -267,13 +257,9 @@ def linear_side(state: StateDict, name: str, axis: int) -> int:
     return shape[axis]
 
 
-def domain_names(
-    mapping: StateDict, encoder: StateDict, domains: Sequence[str] | None
-) -> list[str]:
+def domain_names(mapping: StateDict, domains: Sequence[str] | None) -> list[str]:
     """The domains' names; a file holds only their number."""
-    count, other = mapping.count(r"unshared\.(\d+)\."), encoder.count(r"unshared\.(\d+)\.")
-    if count != other:
-        raise InputError(f"{mapping} has {count} domains, {encoder} {other}; give one run's files")
+    count = mapping.count(r"unshared\.(\d+)\.")
     if domains is None:
         return [f"domain{i + 1}" for i in range(count)]
     if len(domains) != count or any("," in name for name in domains):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from paddle import nn
 
@@ -28,7 +28,7 @@ SIDE = re.compile(
 )
 STEP = re.compile(r"(?:^|iter_)(\d+)_(?:nets|weight|checkpoint)")
 MAX_GROWTH = 8  # parameters that shapes may ask for, in numbers that the file holds
-HINTS = {  # what the user may say about each model
+HINTS = {  # what the user may say of each model, because no file does
     "pix2pix": ("direction", "norm_mode"),
     "cyclegan": ("direction",),
     "cut": ("direction",),
@@ -37,18 +37,7 @@ HINTS = {  # what the user may say about each model
 }
 
 
-@dataclass
-class Hints:
-    """What the user says because no file does."""
-
-    direction: str | None = None  # a2b or b2a
-    domains: Sequence[str] | None = None
-    w_hpf: float | None = None
-    norm_mode: str | None = None  # running or instance
-
-
-@dataclass
-class Converted:
+class Converted(NamedTuple):
     """One converted network."""
 
     name: str
@@ -74,38 +63,37 @@ class Conversion:
         return [one.name for one in self.networks] == ["fan"]
 
 
-def convert(sources: Sequence[Path], hints: Hints) -> Conversion:
+def convert(sources: Sequence[Path], hints: Mapping[str, Any]) -> Conversion:
     """Read files, or folders of them, and convert their networks; writes nothing.
 
     Raises:
         InputError: a file is damaged, of no known network, or nearly one; the files do not belong
             together; or they need something that our models do not have.
     """
-    states, notes = [], []
+    notes, matches = [], []
     for path in weight_files(sources):
-        found, others = read(path)
-        states += found
+        states, others = read(path)
         if others:
             notes.append(f"{path}: skipped, not weights: {', '.join(others[:5])}")
-    matches = [(state, detect(state)) for state in states if not is_projection(state)]
-    left = [
-        f"{state} is CUT's netF, which only training uses"
-        for state in filter(is_projection, states)
-    ]
+        for state in states:
+            if state.count(r"mlp_(\d+)\.") > 0:
+                notes.append(f"{state} is CUT's netF, which only training uses")
+            else:
+                matches.append((state, detect(state)))
     if not matches:
-        raise InputError(f"{left[0]}; give netG")
-    notes += [f"left out: {sentence}" for sentence in left]
+        raise InputError(f"{notes[-1]}; give netG")
     of = {match.model: state for state, match in matches}
     if len(of) > 1:
         both = ", ".join(f"{state} is of {model}" for model, state in of.items())
         raise InputError(f"{both}; convert them one at a time")
-    model = next(iter(of))
-    for key, value in vars(hints).items():
-        if value is not None and key not in HINTS[model]:
+    (model,) = of
+    for key in hints:
+        if key not in HINTS[model]:
             raise InputError(f"{model} does not use --{key.replace('_', '-')}; leave it out")
     named = with_names(matches, hints)
     options = options_of(model, named, hints)
-    result = Conversion(model, options, notes=notes, step=step_of(states[0].path))
+    step = STEP.search(matches[0][0].path.stem)
+    result = Conversion(model, options, notes=notes, step=int(step[1]) if step else 0)
     layers = networks_of(model, list(named), options)
     for name, (state, match) in named.items():
         check_size(layers[name], state)
@@ -113,11 +101,6 @@ def convert(sources: Sequence[Path], hints: Hints) -> Conversion:
         result.networks.append(Converted(name, state, match, layers[name], rows))
     result.notes += assumptions(result, hints)
     return result
-
-
-def is_projection(state: StateDict) -> bool:
-    """Whether a state dict is the network that CUT compares patches with, netF."""
-    return state.count(r"mlp_(\d+)\.") > 0
 
 
 def weight_files(sources: Sequence[Path]) -> list[Path]:
@@ -137,7 +120,7 @@ def weight_files(sources: Sequence[Path]) -> list[Path]:
 
 
 def with_names(
-    matches: Sequence[tuple[StateDict, Match]], hints: Hints
+    matches: Sequence[tuple[StateDict, Match]], hints: Mapping[str, Any]
 ) -> dict[str, tuple[StateDict, Match]]:
     """The matches keyed by the names of our networks."""
     sides = [side_of(state) for state, _ in matches]
@@ -167,13 +150,13 @@ def side_of(state: StateDict) -> str | None:
 
 
 def cyclegan_name(
-    state: StateDict, match: Match, side: str | None, d_judges_own: bool, hints: Hints
+    state: StateDict, match: Match, side: str | None, d_judges_own: bool, hints: Mapping[str, Any]
 ) -> str:
     """Which of CycleGAN's networks a state dict is."""
     if match.part == "generator":
         if side is None:
-            return "generator_ba" if hints.direction == "b2a" else "generator_ab"
-        if hints.direction is not None:
+            return "generator_ba" if hints.get("direction") == "b2a" else "generator_ab"
+        if "direction" in hints:
             raise InputError(f"the name of {state} says its direction; leave --direction out")
         return "generator_ab" if side in ("A", "AB") else "generator_ba"
     if side not in ("A", "B"):
@@ -183,14 +166,14 @@ def cyclegan_name(
 
 
 def options_of(
-    model: str, named: dict[str, tuple[StateDict, Match]], hints: Hints
+    model: str, named: dict[str, tuple[StateDict, Match]], hints: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The options that all networks agree on, with the model's defaults for the others."""
     if set(named) == {"fan"}:
         return {}
     states = {name: state for name, (state, _) in named.items()}
     if model == "stargan_v2":
-        given = stargan_options(states, hints.domains, hints.w_hpf)
+        given = stargan_options(states, hints.get("domains"), hints.get("w_hpf"))
         if given["w_hpf"] > 0:
             if "fan" not in named:
                 raise InputError(
@@ -202,13 +185,12 @@ def options_of(
             raise InputError(f"{states['fan']}: this generator has w_hpf 0 and aligns no faces")
     else:
         given = merged(named)
-        if model == "cut":
-            given["direction"] = hints.direction or "a2b"
+        if model in ("cut", "pix2pix"):
+            given["direction"] = hints.get("direction", "a2b")
         if model == "pix2pix":
             # PaddleGAN evaluates with batch norm in training mode.
-            of_paddle = all(state.of_paddle for state in states.values())
-            given["norm_mode"] = hints.norm_mode or ("instance" if of_paddle else "running")
-            given["direction"] = hints.direction or "a2b"
+            usual = "instance" if all(x.of_paddle for x in states.values()) else "running"
+            given["norm_mode"] = hints.get("norm_mode", usual)
     return resolve(models.find(model), given, model)
 
 
@@ -227,12 +209,6 @@ def merged(named: dict[str, tuple[StateDict, Match]]) -> dict[str, Any]:
     return options
 
 
-def step_of(path: Path) -> int:
-    """The training step in a file's name; 0 if there is none."""
-    found = STEP.search(path.stem)
-    return int(found[1]) if found else 0
-
-
 def check_size(layer: nn.Layer, state: StateDict) -> None:
     """Refuse shapes that need a network far larger than what the file holds."""
     given = sum(x.size for x in state.arrays.values())
@@ -244,25 +220,25 @@ def check_size(layer: nn.Layer, state: StateDict) -> None:
         )
 
 
-def assumptions(result: Conversion, hints: Hints) -> list[str]:
+def assumptions(result: Conversion, hints: Mapping[str, Any]) -> list[str]:
     """Notes about what the files did not say."""
     names, notes = {one.name for one in result.networks}, []
     if result.model == "stargan_v2" and not result.is_fan_alone:
-        if hints.domains is None:
+        if "domains" not in hints:
             notes.append(
                 f"the files do not name the domains, so they are {result.options['domains']}; "
                 "--domains names them, in the order of the folders' names in training"
             )
         if "discriminator" in names:
             notes.append("files with a discriminator hold the trained networks, not the EMA")
-        if result.options["w_hpf"] > 0 and hints.w_hpf is None:
+        if result.options["w_hpf"] > 0 and "w_hpf" not in hints:
             notes.append(f"w_hpf is {result.options['w_hpf']:g}; --w-hpf X sets another one")
-    if result.model == "pix2pix" and "generator" in names and hints.norm_mode is None:
-        others = {"running": "instance uses each image's own, as test.py without --eval does",
-                  "instance": "running uses those of training"}  # fmt: skip
-        mode = result.options["norm_mode"]
-        whose = {"running": "of training, as with test.py --eval", "instance": "of each image"}
-        notes.append(f"batch norm uses the statistics {whose[mode]}; --norm-mode {others[mode]}")
+    if result.model == "pix2pix" and "generator" in names and "norm_mode" not in hints:
+        whose = {
+            "running": "of training, as test.py --eval; --norm-mode instance uses each image's",
+            "instance": "of each image; --norm-mode running uses those of training",
+        }
+        notes.append(f"batch norm uses the statistics {whose[result.options['norm_mode']]}")
     if result.options.get("noise") == "normal":
         notes.append("images are drawn from normal noise, as in the tutorial")
     if any(one.match.dropout for one in result.networks):
