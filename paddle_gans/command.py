@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_reader.command import Parser, run
 
-__all__ = ["Parser", "add_options", "run", "table"]
-
-
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """The rows of a table, aligned."""
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
-    return "\n".join(line.rstrip() for line in lines)
+__all__ = ["Parser", "add_options", "run"]
 
 
 def typed(flag: str, value: Any) -> str:
@@ -60,3 +52,10 @@ def add_options(
         elif option.kind is not bool:
             settings["type"] = option.kind
         groups[heading].add_argument(option.flag, **settings)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """The rows of a table, aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)

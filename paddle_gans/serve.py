@@ -86,23 +86,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     missing = [path for path in runs if not path.exists()]
     if missing:
         raise InputError(f"{missing[0]} does not exist; check the spelling")
-    queue = given.get("queue", 20)
-    if queue < 1:
-        raise InputError(f"--queue must be at least 1, not {queue}")
+    if given.get("queue", 1) < 1:
+        raise InputError(f"--queue must be at least 1, not {given['queue']}")
     host = given.get("host", LOCAL)
-    port = free_port(host, given.get("port"))
+    serve(runs, host, free_port(host, given.get("port")), given)
+    return 0
+
+
+def serve(runs: Sequence[Path], host: str, port: int, given: dict) -> None:
+    """Open the models and serve the page until Ctrl-C or SIGTERM."""
     gradio = import_gradio()
     framework.prepare()
+    from paddle_gans.inference import loading
     from paddle_gans.serving import app, images
 
     limits = images.Limits(given.get("max_upload", 10.0), given.get("max_pixels", 1.0))
-    settings = {"share": given.get("share", False), "queue": queue, "limits": limits}
+    share, queue = given.get("share", False), given.get("queue", 20)
+    settings = {"share": share, "queue": queue, "limits": limits}
+
+    def open_all(folder: Path) -> list:
+        models = [loading.load(run, device=given.get("device", "auto")) for run in runs]
+        return app.make_tabs(models, limits, folder, pool)
+
+    # SIGTERM stops the page like Ctrl-C, which some shells let programs ignore.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     # The framework keeps state per thread, so one thread opens and uses the models.
-    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryDirectory() as folder, SignalsStop():
+    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "sent")
-        tabs = pool.submit(open_all, runs, given.get("device", "auto"), limits, folder, pool)
-        listen(gradio, app.build(gradio, tabs.result()), host, port, settings)
-    return 0
+        page = app.build(gradio, pool.submit(open_all, Path(folder)).result())
+        # Gradio requests its own page to see whether it works; do not ask a proxy for it.
+        for name in ("no_proxy", "NO_PROXY"):
+            os.environ[name] = ",".join(filter(None, [os.environ.get(name), LOCAL, "localhost"]))
+        try:
+            local, public = app.launch(gradio, page, host=host, port=port, **settings)
+        except OSError as error:
+            raise InputError(f"--host {host} --port {port}: {error}") from error
+        try:
+            print_address(host, local, public, share)
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            say("stopped", error=True)
+        finally:
+            page.close(verbose=False)
 
 
 def import_gradio():
@@ -118,34 +144,6 @@ def import_gradio():
             f"the page needs Gradio {MIN_GRADIO} or newer, not {found.__version__}: {INSTALL}"
         )
     return found
-
-
-def listen(gradio, page, host: str, port: int, settings: dict) -> None:
-    from paddle_gans.serving import app
-
-    # Gradio requests its own page to see whether it works; do not ask a proxy for this machine.
-    for name in ("no_proxy", "NO_PROXY"):
-        known = os.environ.get(name)
-        os.environ[name] = ",".join(filter(None, [known, LOCAL, "localhost"]))
-    try:
-        local, public = app.launch(gradio, page, host=host, port=port, **settings)
-    except OSError as error:
-        raise InputError(f"--host {host} --port {port}: {error}") from error
-    try:
-        print_address(host, local, public, settings["share"])
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        say("stopped", error=True)
-    finally:
-        page.close(verbose=False)
-
-
-def open_all(runs: Sequence[str], device: str, limits, folder: str, pool) -> list:
-    from paddle_gans.inference import loading
-    from paddle_gans.serving import app
-
-    translators = [loading.load(run, device=device) for run in runs]
-    return app.make_tabs(translators, limits, Path(folder), pool)
 
 
 def free_port(host: str, wanted: int | None) -> int:
@@ -176,18 +174,6 @@ def print_address(host: str, local: str, public: str | None, share: bool) -> Non
         say(f"and at {public}, for everyone who knows this address")
     elif share:
         say("--share could not reach Gradio's servers; the page is local only")
-
-
-class SignalsStop:
-    """Let SIGTERM and Ctrl-C stop the page within the block, even if a shell ignores them."""
-
-    def __enter__(self):
-        stop = signal.default_int_handler
-        self.before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
-
-    def __exit__(self, *exc):
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

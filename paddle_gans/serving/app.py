@@ -53,12 +53,12 @@ def titles(translators: Sequence) -> list[str]:
     counts = Counter(translate.name for translate in translators)
     found = []
     for translate in translators:
-        folder = translate.path.resolve().parent.name
+        name, folder = translate.name, translate.path.resolve().parent.name
         if pretrained.is_pretrained(translate.path):
-            found.append(folder)
-            continue
-        several = counts[translate.name] > 1 and folder != translate.name
-        found.append(f"{translate.name} ({folder})" if several else translate.name)
+            name = folder
+        elif counts[name] > 1 and folder != name:
+            name = f"{name} ({folder})"
+        found.append(name)
     counts = Counter(found)
     return [f"{one} {i}" if counts[one] > 1 else one for i, one in enumerate(found, 1)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,8 @@ def first_readable(count: int, read: Callable[[int], np.ndarray], limit: int) ->
     """Return ``read(0)``, ``read(1)`` and so on, without those that cannot be read."""
     found = []
     for i in range(min(count, limit)):
-        try:
+        with contextlib.suppress(InputError):
             found.append(read(i))
-        except InputError:
-            continue
     return found
 
 

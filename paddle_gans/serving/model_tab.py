@@ -95,7 +95,7 @@ class ModelTab:
                 source, inputs = self.input_boxes(gr)
                 run = gr.Button(self.button, variant="primary", elem_id=f"{self.name}-run")
             with gr.Column():
-                outputs = [self.result_box(gr), self.caption_box(gr)]
+                outputs = [*self.result_boxes(gr), self.caption_box(gr)]
         action = Action(self.result, inputs, outputs)
         self.on(gr, run.click, action)
         self.bind(gr, action, source)
@@ -139,8 +139,8 @@ class ModelTab:
         options = self.translate.translate_options.values()
         return source, [source, *(widget(gr, option) for option in options)]
 
-    def result_box(self, gr):
-        return self.image_box(gr, "Result")
+    def result_boxes(self, gr) -> list:
+        return [self.image_box(gr, "Result")]
 
     def image_box(self, gr, label: str, name: str = "result", **settings: Any):
         names = {"elem_id": f"{self.name}-{name}", "elem_classes": "image"}

@@ -255,13 +255,9 @@ class PhotosTab(ModelTab):
             len(self.data), lambda i: without_colour(self.data.read(i)), MAX_EXAMPLES
         )
 
-    def result_box(self, gr):
-        return gr.ImageSlider(
-            label="Grey and coloured: move the line",
-            interactive=False,
-            format="png",
-            elem_id=f"{self.name}-result",
-        )
+    def result_boxes(self, gr):
+        name, label = f"{self.name}-result", "Grey and coloured: move the line"
+        return [gr.ImageSlider(label=label, interactive=False, format="png", elem_id=name)]
 
 
 TABS: dict[type, type[ModelTab]] = {

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
+from data_reader import _fetching
+from data_reader._data_sets import DataSet, File
+from data_reader._unpacking import unpack
+from data_reader.atomic import atomic_write
+from data_reader.download import addresses
 from data_reader.errors import InputError, did_you_mean, disk_errors
 from data_reader.output import say
 from paddle_gans.command import Parser, run, table
 
-from . import pretrained, published
+from . import pretrained
 from .published import PUBLISHED
 
+RECORD = "checksums.json"  # of the files that were fetched into a folder, by address
 EXAMPLE = """
 examples:
   python -m paddle_gans.weights
@@ -31,7 +42,7 @@ OTHERS = ("name", "for", "what", "MB", "from", "licence", "checked")
 EXPLAINED = (
     "checked: `fetch` compares the file with the one that was converted here. The other addresses "
     "are from the publishers' documents and could not be tried; the SHA-256 of a first download is "
-    f"recorded in {published.RECORD} and compared later."
+    f"recorded in {RECORD} and compared later."
 )
 
 
@@ -88,7 +99,7 @@ def fetch(names: Sequence[str], to="", url=None, no_check=False) -> int:
         say(f"{target} is not empty: {name} may be there already; --to names another folder")
         return 0
     say(f"{name}: {entry.what}, from {entry.publisher}; licence: {entry.licence}")
-    with published.downloaded(name, target.parent, url, checked=not no_check) as files:
+    with downloaded(name, target.parent, url, checked=not no_check) as files:
         if not entry.use:
             from paddle_gans import convert
 
@@ -99,6 +110,76 @@ def fetch(names: Sequence[str], to="", url=None, no_check=False) -> int:
     flag = f"{entry.use} {quote(str(path))}"
     say(f"python -m paddle_gans.evaluate --weights RUN --data DATA {flag}")
     return 0
+
+
+@contextmanager
+def downloaded(name: str, folder: Path, url: str | None, *, checked: bool) -> Iterator[list[Path]]:
+    """Download and unpack; yield the weight files, in a hidden folder that is removed afterwards.
+
+    Files without a published checksum get the one that ``RECORD`` has of an earlier download. A
+    download is kept until the block has used it.
+
+    Raises:
+        InputError: address, server, disk, checksum or archive is at fault, or the block says so.
+    """
+    from .formats import checksum  # which imports the framework
+
+    entry, record = PUBLISHED[name], read_record(folder)
+    urls = addresses(DataSet(entry.model, entry.what, entry.files, ()), url)
+    work = folder / f".{name}.unpacking"
+    shutil.rmtree(work, ignore_errors=True)  # left by a killed process
+    parts, paths = [], []
+    try:
+        with disk_errors(f"cannot write to {folder}"):
+            work.mkdir(parents=True)
+        for file, address in zip(entry.files, urls):
+            known = file if file.checksum else File(file.url, *record.get(address, (file.size, "")))
+            part = _fetching.fetch(known, address, folder, checked=checked, retries=5)
+            parts.append(part)
+            paths.append(opened(part, file.name, entry.member, work))
+            record[address] = (part.stat().st_size, f"sha256:{checksum(part)}")
+        try:
+            yield paths
+        except InputError as error:
+            kept = " and ".join(map(str, parts))
+            raise InputError(
+                f"{error}; the download is kept, delete {kept} to repeat it"
+            ) from error
+        with atomic_write(folder / RECORD) as stream:
+            stream.write(json.dumps(record, indent=1).encode())
+    except _fetching.Unusable:
+        _fetching.discard(*(part for part in parts if part.suffix == ".part"))
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    _fetching.discard(*(part for part in parts if part.suffix == ".part"))
+
+
+def opened(part: Path, name: str, member: str, work: Path) -> Path:
+    """Give a download its name in ``work``, or unpack it there; returns the weights."""
+    if not member:
+        with disk_errors(f"cannot write to {work}"):
+            try:
+                os.link(part, work / name)
+            except OSError:  # a file system without links
+                shutil.copyfile(part, work / name)
+        return work / name
+    content = work / "content"
+    content.mkdir()
+    unpack(part, content)
+    if not (content / member).is_file():
+        raise _fetching.Unusable(f"{part} holds no {member}; {_fetching.retry_advice(part)}")
+    return content / member
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return size and checksum of earlier downloads by address."""
+    try:
+        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / RECORD} is damaged; delete it ({error})") from error
 
 
 def published_rows() -> Iterator[Sequence[str]]:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from data_reader.errors import InputError
+from data_reader.errors import InputError, disk_errors
 
 from .unpickler import COPY_AGAIN, NUMERIC, SafeUnpickler, from_bfloat16
 
@@ -35,14 +35,11 @@ def load(path: str | os.PathLike) -> dict[str, Any]:
             holds something other than the above; the message says which.
     """
     path = Path(path)
-    try:
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
-        with path.open("rb") as file:
-            return read_open(path, file)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
+    with disk_errors(f"cannot read {path}"), path.open("rb") as file:
+        return read_open(path, file)
 
 
 def read_open(path: Path, file: BinaryIO) -> dict[str, Any]:
@@ -56,7 +53,7 @@ def read_open(path: Path, file: BinaryIO) -> dict[str, Any]:
     if SPLIT_TABLE in state:
         raise InputError(f"{path} holds an array in pieces; save it with paddle.save, protocol 4")
     state.pop(NAME_TABLE, None)
-    return _without_names(state)
+    return state
 
 
 def dump(state: dict[str, Any], file: BinaryIO) -> None:
@@ -77,7 +74,7 @@ class _PaddleUnpickler(SafeUnpickler):
         # Paddle has no uint16: these are the bits of bfloat16. Tied weights stay tied.
         if isinstance(found, np.ndarray) and found.dtype == np.uint16:
             found = value.values = from_bfloat16(found)
-        return found
+        return found[1] if depth > 0 and _is_named_tensor(found) else found
 
 
 class _Pickler(pickle.Pickler):
@@ -115,13 +112,3 @@ def _check_head(path: Path, head: bytes) -> None:
 def _is_named_tensor(value: object) -> bool:
     """Whether this is how Paddle saves a tensor outside a state dict."""
     return type(value) is tuple and [type(item) for item in value] == [str, np.ndarray]
-
-
-def _without_names(value: Any) -> Any:
-    if _is_named_tensor(value):
-        return value[1]
-    if type(value) is dict:
-        return {key: _without_names(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_without_names(item) for item in value)
-    return value

@@ -1,22 +1,11 @@
-"""Trained weights that others publish: where they are, and how to fetch them."""
+"""Trained weights that others publish; `paddle_gans.weights.__main__` fetches them."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from data_reader import _fetching
-from data_reader._data_sets import BERKELEY, DataSet, File
-from data_reader._unpacking import unpack
-from data_reader.atomic import atomic_write
-from data_reader.download import addresses
-from data_reader.errors import InputError, disk_errors
+from data_reader._data_sets import BERKELEY, File
 
 AUTHORS = "the papers' authors"
 JUNYANZ = (AUTHORS, "BSD 2-Clause (their code)")
@@ -26,7 +15,6 @@ TORCHVISION = ("torchvision", "BSD 3-Clause (its code)")
 BUCKET = "https://paddlegan.bj.bcebos.com"
 TORCH = "https://download.pytorch.org/models"
 PYPI = "https://files.pythonhosted.org/packages"
-RECORD = "checksums.json"  # of the files that were fetched into a folder, by address
 
 
 @dataclass(frozen=True)
@@ -147,77 +135,3 @@ PUBLISHED: dict[str, Published] = {
         "evaluate", "VGG-16 for LPIPS", "models/vgg16_from_torch.pdparams", use="--lpips"),
 }
 # fmt: on
-
-
-@contextmanager
-def downloaded(name: str, folder: Path, url: str | None, *, checked: bool) -> Iterator[list[Path]]:
-    """Download and unpack; yield the weight files, in a hidden folder that is removed afterwards.
-
-    Files without a published checksum get the one that ``RECORD`` has of an earlier download. A
-    download is kept until the block has used it.
-
-    Raises:
-        InputError: address, server, disk, checksum or archive is at fault, or the block says so.
-    """
-    entry, record = PUBLISHED[name], read_record(folder)
-    urls = addresses(DataSet(entry.model, entry.what, entry.files, ()), url)
-    work = folder / f".{name}.unpacking"
-    shutil.rmtree(work, ignore_errors=True)  # left by a killed process
-    parts, paths = [], []
-    try:
-        with disk_errors(f"cannot write to {folder}"):
-            work.mkdir(parents=True)
-        for file, address in zip(entry.files, urls):
-            known = file if file.checksum else File(file.url, *record.get(address, (file.size, "")))
-            part = _fetching.fetch(known, address, folder, checked=checked, retries=5)
-            parts.append(part)
-            paths.append(opened(part, file.name, entry.member, work))
-            record[address] = (part.stat().st_size, f"sha256:{sha256(part)}")
-        try:
-            yield paths
-        except InputError as error:
-            kept = " and ".join(map(str, parts))
-            raise InputError(
-                f"{error}; the download is kept, delete {kept} to repeat it"
-            ) from error
-        with atomic_write(folder / RECORD) as stream:
-            stream.write(json.dumps(record, indent=1).encode())
-    except _fetching.Unusable:
-        _fetching.discard(*(part for part in parts if part.suffix == ".part"))
-        raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    _fetching.discard(*(part for part in parts if part.suffix == ".part"))
-
-
-def opened(part: Path, name: str, member: str, work: Path) -> Path:
-    """Give a download its name in ``work``, or unpack it there; returns the weights."""
-    if not member:
-        with disk_errors(f"cannot write to {work}"):
-            try:
-                os.link(part, work / name)
-            except OSError:  # a file system without links
-                shutil.copyfile(part, work / name)
-        return work / name
-    content = work / "content"
-    content.mkdir()
-    unpack(part, content)
-    if not (content / member).is_file():
-        raise _fetching.Unusable(f"{part} holds no {member}; {_fetching.retry_advice(part)}")
-    return content / member
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return size and checksum of earlier downloads by address."""
-    try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / RECORD} is damaged; delete it ({error})") from error
-
-
-def sha256(path: Path) -> str:
-    from .formats import checksum  # which imports the framework
-
-    return checksum(path)

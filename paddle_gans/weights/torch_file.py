@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from data_reader.errors import InputError
+from data_reader.errors import InputError, disk_errors
 
 from .unpickler import COPY_AGAIN, MAX_DIMENSIONS, Array, Name, SafeUnpickler, from_bfloat16
 
@@ -62,14 +62,11 @@ def load(path: str | os.PathLike) -> Any:
             holds more than tensors, plain values and containers; the message says which.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(LEGACY))
-            if not is_torch(head):
-                raise InputError(f"{path} begins with {head[:4]!r}, unlike any file of torch.save")
-            return (from_archive if head.startswith(ZIP) else from_pickles)(path, file)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with disk_errors(f"cannot read {path}"), path.open("rb") as file:
+        head = file.read(len(LEGACY))
+        if not is_torch(head):
+            raise InputError(f"{path} begins with {head[:4]!r}, unlike any file of torch.save")
+        return (from_archive if head.startswith(ZIP) else from_pickles)(path, file)
 
 
 def from_archive(path: Path, file: BinaryIO) -> Any:
