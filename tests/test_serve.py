@@ -22,11 +22,10 @@ from data_reader.embedded import STREET_LABELS
 from data_reader.images import read_image, write_image
 from draw_demo.streets import street_scene
 from paddle_gans.serve import free_port, main
-from paddle_gans.serving import label_canvas
 from paddle_gans.serving.app import build, make_tabs, titles
 from paddle_gans.serving.images import Limits, read_upload
 from paddle_gans.serving.model_tab import BUG, ModelTab, in_pool
-from paddle_gans.serving.tabs import GeneratedTab
+from paddle_gans.serving.tabs import GeneratedTab, common_colours, snap
 
 LIMITS = Limits(megabytes=2.0, megapixels=0.02)
 
@@ -89,17 +88,17 @@ def test_a_drawn_label_map_is_translated_with_exact_colours(tabs, tmp_path):
 def test_pixels_take_the_nearest_label():
     palette = {"a": (255, 0, 0), "b": (0, 0, 250)}
     picture = np.uint8([[[250, 3, 0], [255, 0, 0]], [[0, 0, 250], [20, 30, 200]]])
-    snapped, changed = label_canvas.snap(picture, palette)
+    snapped, changed = snap(picture, palette)
     assert snapped.tolist() == [[[255, 0, 0]] * 2, [[0, 0, 250]] * 2]
     assert changed == 0.5
 
 
 def test_label_maps_of_a_users_own_have_their_colours_as_a_palette():
     maps = [street_scene(i, 64, "test")[1] for i in range(3)]
-    found = label_canvas.common_colours(maps)
+    found = common_colours(maps)
     assert set(found.values()) <= set(STREET_LABELS.values())
     assert list(found)[:2] == ["label 1", "label 2"]
-    assert label_canvas.common_colours([noise_image(0)]) == {}
+    assert common_colours([noise_image(0)]) == {}
 
 
 def test_pictures_go_there_and_back(tabs, photo):
@@ -162,7 +161,7 @@ def test_a_frame_of_the_webcam_is_reduced_and_translated(tabs):
     reduced = transforms.resize(frame, 163, 122)  # the 0.02 megapixels of the page's limits
     for name in ("pix2pix", "cyclegan", "colorization"):
         one = tabs[name]
-        expected = one.translate(label_canvas.snap(reduced, STREET_LABELS)[0]
+        expected = one.translate(snap(reduced, STREET_LABELS)[0]
                                  if name == "pix2pix" else reduced)  # fmt: skip
         image, caption = one.film(frame)
         assert np.array_equal(image, expected), name

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -91,17 +91,10 @@ class Limits:
         return int(self.megabytes * 1e6)
 
 
-class Upload(NamedTuple):
-    """An uploaded image in the size that a network gets."""
-
-    rgb: np.ndarray  # uint8 [H, W, 3]
-    note: str  # what was changed; "" for nothing
-
-
 def read_upload(
     path: str | None, limits: Limits, what: str = "an image", interpolation: str = "cubic"
-) -> Upload:
-    """Read an uploaded file, and reduce it if it has more pixels than the limit."""
+) -> tuple[np.ndarray, str]:
+    """Read an uploaded file, reduced if it has more pixels than the limit, and a note on that."""
     if not path:
         raise InputError(f"{what} is missing: upload one, or click on an example")
     file = Path(path)
@@ -123,7 +116,7 @@ def read_upload(
         raise InputError(str(error).replace(str(file), file.name)) from error
     reduced = reduce(rgb, limits.megapixels, interpolation)
     note = f"reduced from {rgb.shape[1]} x {rgb.shape[0]}, see --max-pixels"
-    return Upload(reduced, "" if reduced is rgb else note)
+    return reduced, "" if reduced is rgb else note
 
 
 def reduce(rgb: np.ndarray, megapixels: float, interpolation: str = "cubic") -> np.ndarray:

@@ -61,10 +61,10 @@ class ModelTab:
 
     def result(self, path: str | None, *values: Any) -> tuple[Any, str]:
         """Return the model's image of an image file, and a caption."""
-        upload = read_upload(path, self.limits, f"the {self.image_name}")
-        shown, seconds = timed(self.translate, upload.rgb, **self.chosen(values))
+        rgb, note = read_upload(path, self.limits, f"the {self.image_name}")
+        shown, seconds = timed(self.translate, rgb, **self.chosen(values))
         image = square_grid(shown) if isinstance(shown, list) else shown
-        return self.shown(upload.rgb, image), caption(image, seconds, upload.note)
+        return self.shown(rgb, image), caption(image, seconds, note)
 
     def shown(self, source: np.ndarray, image: np.ndarray) -> Any:
         return image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,17 @@ import numpy as np
 
 from data_reader.datasets import Paired, Unpaired
 from data_reader.domains import Domains
+from data_reader.embedded import STREET_LABELS
 from data_reader.errors import InputError
 from data_reader.images import read_image
 from data_reader.photos import Photos
+from data_reader.transforms import looks_like_labels
 from paddle_gans.inference.photos import without_colour
 from paddle_gans.inference.translator import by_data
+from paddle_gans.metrics.labels import Palette
 from paddle_gans.training.panels import square_grid
 
 from .images import config_of, first_readable, read_upload, save_examples
-from .label_canvas import editor, find_palette, snap
 from .model_tab import MAX_COUNT, Action, ModelTab, caption, timed, upload_box, widget
 
 OPPOSITE = {"a2b": "b2a", "b2a": "a2b"}
@@ -26,6 +30,9 @@ EVERY = "every domain"
 MAX_STYLES = 8
 MAX_EXAMPLES = 6
 DOMAIN_EXAMPLES = 3
+RGB = tuple[int, int, int]
+MAX_LABELS = 40  # colours; an image with more is not a label map to draw
+MIN_SHARE = 0.002  # of the pixels; rarer colours are not labels
 
 
 def tab_class(translate) -> type[ModelTab]:
@@ -82,11 +89,11 @@ class PairedTab(ModelTab):
     def result(self, path, *values):
         if not self.palette:
             return super().result(path, *values)
-        upload = read_upload(path, self.limits, "a label map", "nearest")
-        rgb, changed = snap(upload.rgb, self.palette)
+        given, note = read_upload(path, self.limits, "a label map", "nearest")
+        rgb, changed = snap(given, self.palette)
         image, seconds = timed(self.translate, rgb, **self.chosen(values))
         share = f"{100 * changed:.2g}% of the pixels had no label's colour and got the nearest"
-        return image, caption(image, seconds, upload.note, share if changed else "")
+        return image, caption(image, seconds, note, share if changed else "")
 
     def cleaned(self, rgb):
         return snap(rgb, self.palette)[0] if self.palette else rgb
@@ -97,6 +104,65 @@ class PairedTab(ModelTab):
         (start,) = save_examples(self.example_images()[:1], self.folder, "start")
         source = editor(gr, self.palette, start, f"{self.name}-editor")
         return source, [source]
+
+
+# Label maps: the labels' colours, an editor that paints with them, and their exact values.
+
+
+def find_palette(maps: list[np.ndarray]) -> dict[str, RGB]:
+    """Return the labels' colours by name; {} if the images are not label maps."""
+    found = common_colours(maps) if maps and all(map(looks_like_labels, maps)) else {}
+    is_street = found and set(found.values()) <= set(STREET_LABELS.values())
+    return dict(STREET_LABELS) if is_street else found
+
+
+def common_colours(maps: list[np.ndarray]) -> dict[str, RGB]:
+    """Return the colours of label maps, the most frequent first; {} if there are too many."""
+    pixels = np.concatenate([one.reshape(-1, 3) for one in maps])
+    values, counts = np.unique(pixels, axis=0, return_counts=True)
+    order = [i for i in np.argsort(-counts) if counts[i] >= MIN_SHARE * len(pixels)]
+    covered = counts[order].sum() / len(pixels)
+    if not 2 <= len(order) <= MAX_LABELS or covered < 0.9:
+        return {}
+    return {f"label {n}": tuple(map(int, values[i])) for n, i in enumerate(order, 1)}
+
+
+def snap(rgb: np.ndarray, palette: Mapping[str, RGB]) -> tuple[np.ndarray, float]:
+    """Set every pixel to the nearest label's colour; also returns the share that changed."""
+    known = Palette(np.array(list(palette.values()), np.uint8), list(palette))
+    result = known.colours[known.classes(rgb)].reshape(rgb.shape)
+    return result, float((result != rgb).any(axis=2).mean())
+
+
+def editor(gr, palette: Mapping[str, RGB], start: str, name: str):
+    """Add Gradio's image editor, with the labels' colours as brushes and the file ``start``.
+
+    Its brush has hard edges, so a drawing has no other colours. It passes on the drawing's path.
+    """
+    colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in palette.values()]
+    gr.HTML(legend(palette))
+    box = gr.ImageEditor(
+        value=start,
+        label="Label map",
+        brush=gr.Brush(6, colours, colours[0], "fixed"),
+        layers=False,
+        transforms=(),
+        sources=["upload"],
+        type="filepath",
+        format="png",
+        elem_id=name,
+    )
+    # Instead of Gradio's own decoding, which knows neither our limits nor our errors.
+    box.preprocess = lambda sent: sent.composite.path if sent and sent.composite else None
+    return box
+
+
+def legend(palette: Mapping[str, RGB]) -> str:
+    """Return the labels' names in HTML, each beside its colour."""
+    return "".join(
+        f'<span class="label"><i style="background:rgb{colour}"></i>{html.escape(label)}</span>'
+        for label, colour in palette.items()
+    )
 
 
 class UnpairedTab(ModelTab):
@@ -129,14 +195,14 @@ class UnpairedTab(ModelTab):
 
     def there_and_back(self, path, direction: str) -> tuple[np.ndarray, np.ndarray | None, str]:
         """Return the translated image, that one translated back (or None), and a caption."""
-        upload = read_upload(path, self.limits)
-        there, seconds = timed(self.translate, upload.rgb, direction=direction)
+        rgb, note = read_upload(path, self.limits)
+        there, seconds = timed(self.translate, rgb, direction=direction)
         if OPPOSITE[direction] not in self.directions:
-            return there, None, caption(there, seconds, upload.note)
+            return there, None, caption(there, seconds, note)
         back, more = timed(self.translate, there, direction=OPPOSITE[direction])
-        error = np.abs(back.astype(np.int32) - upload.rgb).mean()
-        note = f"translated back: {error:.1f} of 255 off on average"
-        return there, back, caption(there, seconds + more, upload.note, note)
+        error = np.abs(back.astype(np.int32) - rgb).mean()
+        quality = f"translated back: {error:.1f} of 255 off on average"
+        return there, back, caption(there, seconds + more, note, quality)
 
     def lay_out(self, gr):
         if not self.directions:
@@ -181,21 +247,21 @@ class DomainsTab(ModelTab):
 
     def latent_guided(self, path, domain: str, num_styles, seed, align: bool = False):
         """Return the image in random styles, [(image, its name)], and a caption."""
-        upload = read_upload(path, self.limits)
+        rgb, note = read_upload(path, self.limits)
         if not num_styles or num_styles > MAX_STYLES:
             raise InputError(f"the number of styles must be 1 to {MAX_STYLES} here")
         chosen: dict[str, Any] = {"num_styles": int(num_styles), "seed": int(seed or 0)}
         chosen["domain"] = None if domain == EVERY else domain
-        shown, seconds = timed(self.translate, upload.rgb, align=align, **chosen)
+        shown, seconds = timed(self.translate, rgb, align=align, **chosen)
         images = shown if isinstance(shown, list) else [shown]
         domains = self.domains if domain == EVERY else [domain]
         names = [f"{name} {i + 1}" for name in domains for i in range(chosen["num_styles"])]
-        return list(zip(images, names)), caption(images[0], seconds, upload.note)
+        return list(zip(images, names)), caption(images[0], seconds, note)
 
     def reference_guided(self, path, reference, domain: str, align: bool = False):
         """Return the image in the style of a reference, which is of the domain, and a caption."""
-        rgb = read_upload(path, self.limits).rgb
-        other = read_upload(reference, self.limits, "a reference").rgb
+        rgb, _ = read_upload(path, self.limits)
+        other, _ = read_upload(reference, self.limits, "a reference")
         function = self.translate.in_style_of
         shown, seconds = timed(function, rgb, other, domain, align=align)
         return [(shown, f"in the style of the {domain}")], caption(shown, seconds)

@@ -25,8 +25,6 @@ from .unpickler import COPY_AGAIN, MAX_DIMENSIONS, Array, Name, SafeUnpickler, f
 ZIP = b"PK\x03\x04"
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the files without an archive
 LEGACY = pickle.PROTO + b"\x02" + pickle.LONG1 + b"\x0a" + MAGIC.to_bytes(10, "little")
-MAX_RECORDS = 2**16
-MAX_PICKLE = 2**24  # bytes of the archive's pickle
 MAX_SHARING = 2  # size of a file's tensors together, in sizes of the file
 
 BFLOAT16 = "bfloat16"  # unknown to NumPy: the upper half of a float32
@@ -102,12 +100,10 @@ def checked_records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Z
 
     Raises:
         InputError: they are not what ``torch.save`` writes: compressed, encrypted, larger than the
-            file, too many, without a pickle, or a program.
+            file, without a pickle, or a program.
     """
     infos = archive.infolist()
     size = os.fstat(archive.fp.fileno()).st_size
-    if len(infos) > MAX_RECORDS:
-        raise InputError(f"{path} holds {len(infos)} records; torch.save writes one a tensor")
     names = [info.filename for info in infos]
     pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if any("/code/" in name or name.endswith("/constants.pkl") for name in names):
@@ -125,10 +121,7 @@ def checked_records(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Z
     if len(pickles) != 1 or len(set(names)) != len(names):
         raise InputError(f"{path} is a zip archive, but not of torch.save: give a .pth or .ckpt")
     folder = pickles[0][: -len("data.pkl")]
-    records = {i.filename[len(folder) :]: i for i in infos if i.filename.startswith(folder)}
-    if records["data.pkl"].file_size > MAX_PICKLE:
-        raise InputError(f"{path} holds a pickle of over {MAX_PICKLE >> 20} MiB; {COPY_AGAIN}")
-    return records
+    return {i.filename[len(folder) :]: i for i in infos if i.filename.startswith(folder)}
 
 
 def read_record(archive: zipfile.ZipFile, record: zipfile.ZipInfo) -> bytes:
