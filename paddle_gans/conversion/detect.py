@@ -138,7 +138,8 @@ def resnet(state: StateDict) -> Match | None:
     dropout = f"model.{begin}.{block}.6.weight" in state.arrays and (
         f"model.{begin}.{block}.5.weight" not in state.arrays
     )
-    return Match(what, model, "generator", options, dropout and named, block=block)
+    naming = {"block": block, "dropout": dropout and named} if model == "cyclegan" else {}
+    return Match(what, model, "generator", options, naming=naming)
 
 
 def patch_gan(state: StateDict) -> Match | None:

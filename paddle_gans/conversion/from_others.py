@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,7 +98,8 @@ def convert(sources: Sequence[Path], hints: Mapping[str, Any]) -> Conversion:
     layers = networks_of(model, list(named), options)
     for name, (state, match) in named.items():
         check_size(layers[name], state)
-        rows = load_into(layers[name], names_of(model, name, options), state, match)
+        rename = partial(names_of(model, name, options), **match.naming)
+        rows = load_into(layers[name], rename, state, match)
         result.networks.append(Converted(name, state, match, layers[name], rows))
     result.notes += assumptions(result, hints)
     return result
@@ -241,7 +243,7 @@ def assumptions(result: Conversion, hints: Mapping[str, Any]) -> list[str]:
         notes.append(f"batch norm uses the statistics {whose[result.options['norm_mode']]}")
     if result.options.get("noise") == "normal":
         notes.append("images are drawn from normal noise, as in the tutorial")
-    if any(one.match.dropout for one in result.networks):
+    if any(one.match.naming.get("dropout") for one in result.networks):
         notes.append("dropout is skipped, which affects training only")
     if any(one.source.vectors for one in result.networks):
         notes.append("spectral norms are folded into the weights; further training is without them")

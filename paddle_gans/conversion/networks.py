@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -103,15 +102,8 @@ class Row(NamedTuple):
     note: str = ""
 
 
-def load_into(layer: nn.Layer, original: Rename, state: StateDict, match: Match) -> list[Row]:
-    """Load a state dict into a network of ours, whose name map is ``original``."""
-
-    def rename(name: str) -> str:
-        name = original(name)
-        if match.dropout:  # the fifth entry of a ResNet's blocks
-            name = re.sub(r"(\.conv_block)\.([56])$", lambda m: f"{m[1]}.{int(m[2]) + 1}", name)
-        return name.replace("conv_block", match.block)
-
+def load_into(layer: nn.Layer, rename: Rename, state: StateDict, match: Match) -> list[Row]:
+    """Load a state dict into a network of ours."""
     ours_of = {theirs: ours for ours, theirs in name_maps.reference_names(layer, rename).items()}
     expected = name_maps.reference_shapes(layer, rename)
     filters = blur_filters(layer)

@@ -146,14 +146,13 @@ def to_torch_names(state: StateDict) -> None:
 class Match:
     """What a state dict is: ``part`` of ``model``, with the options that its shapes determine.
 
-    ``zeros`` are the reference's names of missing biases, which are zero; ``block`` is the file's
-    name of a ResNet's blocks.
+    ``zeros`` are the reference's names of missing biases, which are zero; ``naming`` is passed to
+    the name map.
     """
 
     what: str
     model: str
     part: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    dropout: bool = False
     zeros: tuple[str, ...] = ()
-    block: str = "conv_block"
+    naming: Mapping[str, Any] = field(default_factory=dict)

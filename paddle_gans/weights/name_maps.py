@@ -99,15 +99,21 @@ def junyanz_unet(layer: str, *, depth: int) -> str:
     return f"{path}.{before + int(index)}"
 
 
-def junyanz_resnet(layer: str, *, num_blocks: int, block: str = "conv_block") -> str:
+def junyanz_resnet(
+    layer: str, *, num_blocks: int, block: str = "conv_block", dropout: bool = False
+) -> str:
     """A layer of ``ResnetGenerator(n_blocks=num_blocks)``, which is one list.
 
-    PyTorch-GAN's generator is the same list with ``block="block"``.
+    PyTorch-GAN's generator is the same list with ``block="block"``. With ``dropout``, which has no
+    weights, the last layers of a block move by one.
     """
     part, index, *rest = layer.split(".")
     before = {"encoder": 0, "blocks": 10, "decoder": 10 + num_blocks}[part]
     path = f"model.{before + int(index)}"
-    return path if part != "blocks" else f"{path}.{block}.{rest[-1]}"
+    if part != "blocks":
+        return path
+    inside = int(rest[-1])
+    return f"{path}.{block}.{inside + (dropout and inside >= 5)}"
 
 
 def replaced(*rules: tuple[str, str]) -> Rename:
