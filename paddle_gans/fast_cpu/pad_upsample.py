@@ -1,4 +1,4 @@
-"""Padding and upsampling by 2, nearest or bilinear: copies and sums that NumPy writes into tensor memory."""
+"""Padding, and upsampling by 2, nearest or bilinear, which NumPy writes into tensor memory."""
 
 from __future__ import annotations
 
