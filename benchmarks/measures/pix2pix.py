@@ -81,8 +81,8 @@ def measure(translate, data: str, out: Path, options: dict) -> dict:
     show_lattice(figures)
     if palette is not None:
         print(
-            f"a network reads {len(palette.colours)} labels: {figures['labels_of_real']:.3f} of the "
-            f"pixels of photographs, {figures['labels_of_generated']:.3f} of the results' are right"
+            f"labels that a network reads correctly: {figures['labels_of_real']:.3f} of the pixels "
+            f"of photographs, {figures['labels_of_generated']:.3f} of those of the results"
         )
     print(f"input, result, truth: {out / 'panel.png'}")
     return {**figures, "images": len(held_out)}
