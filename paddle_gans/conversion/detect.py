@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from data_reader.errors import InputError
 
 from .networks import CLOVAAI, DEPTHS, JUNYANZ, PYTORCH_GAN, TAESUNGP, TUTORIAL
@@ -55,23 +53,14 @@ def norm_of(state: StateDict, layer: str) -> str:
         return "instance"
     if f"{layer}.running_mean" in state.arrays:
         return "batch"
-    identity = all(is_identity(state, f"{layer}.{part}") for part in ("weight", "bias"))
-    return "instance" if identity else "affine instance"
+    return "instance" if state.is_identity(layer) else "affine instance"
 
 
-def is_identity(state: StateDict, name: str) -> bool:
-    """Whether a norm's scale is 1 or its shift 0 everywhere."""
-    array = state.arrays.get(name)
-    return array is not None and bool(np.all(array == (1 if name.endswith("weight") else 0)))
-
-
-def check_channels(
-    state: StateDict, what: str, first: tuple, out: int | None, expected: int = 3
-) -> None:
+def check_channels(state: StateDict, what: str, first: tuple, out: int | None = None) -> None:
     """Refuse images that are not RGB; ``first`` is the shape of the first convolution."""
-    if first[1] != expected or out not in (3, None):
+    if first[1] != 3 or out not in (3, None):
         given = f"{first[1]} channels" + (f" and gives {out}" if out is not None else "")
-        raise unsupported(state, what, f"takes {given}, where ours takes {expected} and gives 3")
+        raise unsupported(state, what, f"takes {given}, where ours takes 3 and gives 3")
 
 
 def conv_shape(state: StateDict, name: str, kernel: int) -> tuple:
@@ -154,11 +143,11 @@ def patch_gan(state: StateDict) -> Match | None:
     convs = sorted(int(name.split(".")[1]) for name in places if len(state.shape(name)) == 4)
     if convs == [0, 2, 5, 8, 12]:
         what = f"discriminator of {PYTORCH_GAN}"
-        check_channels(state, what, first, None)
+        check_channels(state, what, first)
         return Match(what, "cyclegan", "discriminator", {**options, "discriminator": "article"})
     if convs == [0, 3, 7, 11, 14]:
         what = f"NLayerDiscriminator of {TAESUNGP}"
-        check_channels(state, what, first, None)
+        check_channels(state, what, first)
         return Match(what, "cut", "discriminator", options)
     what = f"NLayerDiscriminator of {JUNYANZ} or PaddleGAN"
     if convs != [0, 2, 5, 8, 11]:

@@ -137,11 +137,10 @@ def why_skipped(state: StateDict, name: str, match: Match, filters: Mapping) -> 
         return "skipped: a counter of batches"
     if last in ("running_mean", "running_var") and f"{layer}.weight" not in state.arrays:
         return "skipped: instance norm uses each image's own statistics"
-    norm = [state.arrays.get(f"{layer}.{part}") for part in ("weight", "bias")]
-    identity = norm[1] is not None and np.all(norm[0] == 1) and np.all(norm[1] == 0)
     if name in filters and np.array_equal(filters[name], state.arrays[name]):
         return "skipped: a blur, whose weights are fixed"
-    if match.model in ("cyclegan", "cut") and identity and last in ("weight", "bias"):
+    is_norm = last in ("weight", "bias") and state.is_identity(layer)
+    if match.model in ("cyclegan", "cut") and is_norm:
         return f"skipped: a norm's {'scale of 1' if last == 'weight' else 'shift of 0'}"
     if name == "hpf.filter":
         return "skipped: follows from w_hpf"

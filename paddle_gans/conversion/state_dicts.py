@@ -60,6 +60,12 @@ class StateDict:
         matches = (re.match(pattern, name) for name in self.arrays)
         return len({match[1] for match in matches if match})
 
+    def is_identity(self, norm: str) -> bool:
+        """Whether a norm layer's scale is 1 and its shift 0 everywhere."""
+        scale, shift = (self.arrays.get(f"{norm}.{part}") for part in ("weight", "bias"))
+        known = scale is not None and shift is not None
+        return known and bool(np.all(scale == 1) and np.all(shift == 0))
+
 
 def read(path: Path) -> tuple[list[StateDict], list[str]]:
     """Read the networks in a file; also returns the names of everything else in it."""

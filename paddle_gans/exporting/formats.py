@@ -64,12 +64,11 @@ def load_paddle(stem: Path) -> Callable[[Arrays], np.ndarray]:
 
 def paddle_code(program: Program, stem: Path, suffix: str) -> list[str]:
     """Return code that runs a program with Paddle Inference."""
-    lengths = program.example()
     feeds = [f'p.get_input_handle("{f.name}").copy_from_cpu({f.name})' for f in program.inputs]
     return [
         "import numpy as np; from paddle.inference import Config, create_predictor",
         f'config = Config("{stem}{suffix}", "{stem}.pdiparams"); config.disable_mkldnn()',
-        "; ".join(field.code(lengths) for field in program.inputs),
+        program.example_inputs(),
         f"p = create_predictor(config); {'; '.join(feeds)}; p.run()",
         "print(p.get_output_handle(p.get_output_names()[0]).copy_to_cpu().shape)",
     ]
@@ -118,12 +117,11 @@ def load_onnx(stem: Path) -> Callable[[Arrays], np.ndarray]:
 
 def onnx_code(program: Program, stem: Path, suffix: str) -> list[str]:
     """Return code that runs a program with onnxruntime."""
-    lengths = program.example()
     feeds = ", ".join(f'"{field.name}": {field.name}' for field in program.inputs)
     return [
         "import numpy as np; import onnxruntime",
         f'session = onnxruntime.InferenceSession("{stem}.onnx")',
-        "; ".join(field.code(lengths) for field in program.inputs),
+        program.example_inputs(),
         f"y, = session.run(None, {{{feeds}}})",
         "print(y.shape)",
     ]

@@ -53,10 +53,11 @@ class Program:
         sides = [(1, first, first), (2, first + step, first), (1, first, first + 2 * step)]
         return [dict(zip(("batch", "height", "width"), case)) for case in sides]
 
-    def example(self) -> dict[str, int]:
-        """Return the lengths of one image of the training size."""
+    def example_inputs(self) -> str:
+        """Return a line of NumPy code that draws inputs for one image of the training size."""
         side = round_up(self.side, self.multiple)
-        return {"batch": 1, "height": side, "width": side}
+        lengths = {"batch": 1, "height": side, "width": side}
+        return "; ".join(field.code(lengths) for field in self.inputs)
 
     def about(self) -> dict[str, Any]:
         """Return this program's entry in export.json."""
