@@ -185,7 +185,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 def published_rows() -> Iterator[Sequence[str]]:
     for name, entry in PUBLISHED.items():
         size = sum(file.size for file in entry.files) / 1e6
-        checked = "yes" if entry.is_checked else "not tried"
+        checked = "yes" if all(file.checksum for file in entry.files) else "not tried"
         about = (entry.publisher, entry.licence, checked)
         yield name, entry.model, entry.what, f"{size:.0f}" if size else "?", *about
 

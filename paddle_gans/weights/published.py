@@ -34,20 +34,10 @@ class Published:
     flags: tuple[str, ...] = ()  # of convert
     use: str = ""  # the flag that takes the file as it is, which is then not converted
 
-    @property
-    def is_checked(self) -> bool:
-        return all(file.checksum for file in self.files)
-
 
 def _berkeley(model: str, folder: str, name: str, what: str, size: int, *flags: str) -> Published:
     file = File(f"{BERKELEY}/{folder}/{name}.pth", size)
     return Published(model, what, *JUNYANZ, (file,), flags=flags)
-
-
-def _cut(name: str, what: str, variant: str) -> Published:
-    file = File(f"{BERKELEY}/CUT/pretrained_models.tar", 0)
-    member = f"checkpoints/{name}_{variant}_pretrained/latest_net_G.pth"
-    return Published("cut", what, *JUNYANZ, (file,), member)
 
 
 def _paddlegan(model: str, what: str, path: str, **more: Any) -> Published:
@@ -90,7 +80,9 @@ PUBLISHED: dict[str, Published] = {
     **{f"pix2pix_{name}": _berkeley("pix2pix", "pix2pix/models-pytorch", name, what, 217_700_000,
                                     *flags)
        for name, (what, *flags) in _PIX2PIX.items()},
-    **{f"{variant}_{name}": _cut(name, what, variant)
+    **{f"{variant}_{name}": Published(
+           "cut", what, *JUNYANZ, (File(f"{BERKELEY}/CUT/pretrained_models.tar", 0),),
+           f"checkpoints/{name}_{variant}_pretrained/latest_net_G.pth")
        for name, what in _CUT.items() for variant in ("cut", "fastcut")},
     "stargan_v2_afhq": _stargan("cats, dogs, wild animals", "etwm810v25h42sn/100000_nets_ema.ckpt",
                                 flags=("--domains", "cat", "dog", "wild")),

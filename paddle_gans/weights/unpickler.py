@@ -305,14 +305,6 @@ class SafeUnpickler:
         self.check(type(items) is tuple and len(items) == count)
         return items
 
-    def new_array(self, _: object) -> Array:
-        """Ignore the requested shape and type; BUILD has the real ones."""
-        return Array()
-
-    def new_dict(self, arguments: object) -> dict:
-        self.exactly(0, arguments)
-        return {}
-
     def no_bytes(self, arguments: object) -> Bytes:
         """``bytes()`` is how protocol 2 saves no bytes."""
         self.exactly(0, arguments)
@@ -361,13 +353,14 @@ class SafeUnpickler:
 
 
 SafeUnpickler.calls = {
-    "numpy.ndarray": SafeUnpickler.new_array,
-    "numpy.core.multiarray._reconstruct": SafeUnpickler.new_array,  # NumPy 1
-    "numpy._core.multiarray._reconstruct": SafeUnpickler.new_array,  # NumPy 2
+    # BUILD has an array's real shape and type, not these arguments.
+    "numpy.ndarray": lambda m, _: Array(),
+    "numpy.core.multiarray._reconstruct": lambda m, _: Array(),  # NumPy 1
+    "numpy._core.multiarray._reconstruct": lambda m, _: Array(),  # NumPy 2
     "numpy.core.multiarray.scalar": SafeUnpickler.scalar,
     "numpy._core.multiarray.scalar": SafeUnpickler.scalar,
     "numpy.dtype": SafeUnpickler.dtype,
-    "collections.OrderedDict": SafeUnpickler.new_dict,
+    "collections.OrderedDict": lambda m, arguments: dict(m.exactly(0, arguments)),
     "builtins.tuple": SafeUnpickler.same_tuple,
     "__builtin__.tuple": SafeUnpickler.same_tuple,  # protocol 2 uses the names of Python 2
     "__builtin__.bytes": SafeUnpickler.no_bytes,
