@@ -101,7 +101,7 @@ def _check_head(path: Path, head: bytes) -> None:
             f"python -m paddle_gans.convert {path.name} --to DIR"
         )
     if head[:1] != pickle.PROTO:
-        what = f"begins with {head[:4]!r}, unlike any file of paddle.save"
+        what = f"begins with {head[:4]!r}, as no file of paddle.save or torch.save does"
         if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
             what = "is a text file (a web page, or a Git LFS pointer?)"
         raise InputError(f"{path} {what}; {GIVE_WEIGHTS}")
