@@ -80,7 +80,11 @@ class ModelTab:
     def cleaned(self, rgb: np.ndarray) -> np.ndarray:
         return rgb
 
-    def example_images(self) -> list[np.ndarray]:
+    def example_images(self, *which: str) -> list[np.ndarray]:
+        """Return images of the validation set, of a side or domain; [] without its data."""
+        return [] if self.data is None else self.read_examples(*which)
+
+    def read_examples(self) -> list[np.ndarray]:
         return []
 
     def chosen(self, values) -> dict[str, Any]:

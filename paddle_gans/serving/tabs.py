@@ -80,9 +80,7 @@ class PairedTab(ModelTab):
         else:
             self.description = "Upload an image and see its counterpart."
 
-    def example_images(self):
-        if self.data is None:
-            return []
+    def read_examples(self):
         side = 1 if self.translate.options.get("direction") == "b2a" else 0
         return first_readable(len(self.data), lambda i: self.data.read(i)[side], MAX_EXAMPLES)
 
@@ -186,9 +184,7 @@ class UnpairedTab(ModelTab):
                 return names
         return EMBEDDED_SIDES if "data_path" in config and path is None else "AB"
 
-    def example_images(self, direction: str | None = None):
-        if self.data is None:
-            return []
+    def read_examples(self, direction: str | None = None):
         side = (direction or self.translate.model.direction)[0]
         count = len(getattr(self.data, side))
         return first_readable(count, lambda i: self.data.read(side, i), MAX_EXAMPLES)
@@ -237,11 +233,9 @@ class DomainsTab(ModelTab):
         self.domains = translate.domains
         self.description = f"Show an image as {', '.join(self.domains[:-1])} or {self.domains[-1]}."
 
-    def example_images(self, domain: str | None = None):
-        if self.data is None:
-            return []
+    def read_examples(self, domain: str | None = None):
         if domain is None:
-            return [one for name in self.domains for one in self.example_images(name)[:2]]
+            return [one for name in self.domains for one in self.read_examples(name)[:2]]
         items = self.data.references[domain]
         return first_readable(len(items), lambda i: read_image(items[i]), DOMAIN_EXAMPLES)
 
@@ -314,12 +308,9 @@ class PhotosTab(ModelTab):
     def shown(self, source, image):
         return without_colour(source), image
 
-    def example_images(self):
-        if self.data is None:
-            return []
-        return first_readable(
-            len(self.data), lambda i: without_colour(self.data.read(i)), MAX_EXAMPLES
-        )
+    def read_examples(self):
+        count = len(self.data)
+        return first_readable(count, lambda i: without_colour(self.data.read(i)), MAX_EXAMPLES)
 
     def result_boxes(self, gr):
         name, label = f"{self.name}-result", "Grey and coloured: move the line"
