@@ -269,10 +269,11 @@ def in_paddle(state: dict, flipped: bool = True) -> dict:
     return changed
 
 
-def test_pix2pix_of_paddlegan(tmp_path, capsys):
+@pytest.mark.parametrize("suffix", [".pdparams", ".bin"])
+def test_pix2pix_of_paddlegan(tmp_path, capsys, suffix):
     generator, judge = (theirs("pix2pix", part, UNET) for part in ("generator", "discriminator"))
     del judge["model.0.bias"]  # PaddleGAN leaves it out before a batch norm's conv
-    path = tmp_path / "iter_40_checkpoint.pdparams"
+    path = tmp_path / f"iter_40_checkpoint{suffix}"
     optimizer = {"moment": np.zeros(3, "float32"), "LR_Scheduler": {"last_lr": 0.1}}
     nets = {"netG": in_paddle(generator), "netD": in_paddle(judge)}
     paddle.save({**nets, "epoch": 7, "optimG": optimizer}, str(path))

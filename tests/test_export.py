@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import paddle
@@ -64,10 +65,9 @@ def command(*arguments):
 
 def in_this_process(tmp_path, source, kind):
     """What the exporting process does; a process for each case would take a minute."""
-    folder = tmp_path / kind
-    folder.mkdir()
-    return worker.work({"weights": str(source), "format": kind, "folder": str(folder),
-                        "shown": str(folder), "status": str(tmp_path / "status")})  # fmt: skip
+    folder = tempfile.mkdtemp(dir=tmp_path)
+    return worker.work({"weights": str(source), "format": kind, "folder": folder,
+                        "shown": folder, "status": str(tmp_path / "status")})  # fmt: skip
 
 
 def printed_code(said):

@@ -81,7 +81,7 @@ def read(path: Path) -> tuple[list[StateDict], list[str]]:
         raise InputError(f"{path} holds no tensor; give a network's state_dict()")
     # Some .pdparams have PyTorch's names: a state_dict saved with paddle.save.
     names = [name for one in found for name in one.arrays]
-    is_paddle = path.suffix == ".pdparams" and not formats.is_torch(path)
+    is_paddle = path.suffix != formats.SAFETENSORS and not formats.is_torch(path)
     for one in found:
         one.of_paddle = is_paddle and not any(TORCH_NORM.search(name) for name in names)
         to_torch_names(one)
