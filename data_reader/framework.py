@@ -22,7 +22,6 @@ INSTALL = (
     f"{install_command('gpu')} for an NVIDIA GPU"
 )
 OPENCV = {  # OpenCV reads these when it is imported, FFmpeg when the first video is opened
-    "OPENCV_IO_MAX_IMAGE_PIXELS": str(2**28),  # for formats whose headers we do not read
     "OPENCV_LOG_LEVEL": "SILENT",  # our exceptions contain what OpenCV would print
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
     "OPENCV_FOR_THREADS_NUM": "1",  # the loader has its own threads

@@ -12,11 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from . import transforms
-from ._headers import read_header
 from .colour import encode, rgb_to_lab
 from .datasets import ImageDataset
 from .errors import InputError
-from .images import MAX_PIXELS, cv2, read_file, read_image
+from .images import cv2, pixel_errors, read_file, read_header, read_image
 from .output import STDERR
 
 MAX_SCANNED = 200  # images that the statistics of a set are computed from
@@ -146,19 +145,16 @@ class Photos(ImageDataset):
 
 
 def read_colour_stats(path: Path) -> ColourStats | None:
-    """Return ``colour_stats`` of a file, decoded at 1/8 if it is large; None if unreadable."""
+    """Return ``colour_stats`` of a file; None if unreadable. A large JPEG is decoded at 1/8."""
     try:
         data = read_file(Path(path))
+        header = read_header(data)
+        small = min(header.width, header.height) < 256
+        if header.kind != "JPEG" or small or not header.complete:
+            return colour_stats(read_image(path))
+        with pixel_errors(f"cannot decode {path}"):
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8)
     except InputError:
-        return None
-    header = read_header(data)
-    if not header.complete or header.width * header.height > MAX_PIXELS:
-        return None
-    large = min(header.width, header.height) >= 256
-    try:
-        mode = cv2.IMREAD_REDUCED_COLOR_8 if large else cv2.IMREAD_COLOR
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
-    except cv2.error:
         return None
     return None if pixels is None else colour_stats(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 
