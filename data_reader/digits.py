@@ -56,12 +56,13 @@ class Images(ImageDataset):
     """
 
     def __init__(self, paths: Sequence[Path], *, size: int, channels: int):
-        self.items, self.size, self.channels = paths, size, channels
+        self.items, self.channels = paths, channels
+        self.load_size = self.crop_size = size
+        self.crop_type, self.flip = "Center", False
 
     def item(self, index, rng):
         path = self.items[index]
-        image = transforms.short_side(read_image(path, self.channels), self.size, name=str(path))
-        (image,) = transforms.crop([image], self.size, "Center", rng, str(path))
+        image = self.window(read_image(path, self.channels), str(path), rng)
         return {"image": transforms.normalise(image)}
 
     def paths(self):

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from . import transforms
 from .colour import encode, rgb_to_lab
 from .datasets import ImageDataset
 from .errors import InputError
@@ -72,13 +71,8 @@ class Photos(ImageDataset):
         return read_image(self.items[index])
 
     def item(self, index, rng):
-        image, name = self.read(index), self.files(index)[0]
-        if self.load_size > 0:
-            image = transforms.short_side(image, self.load_size, name=name)
-        images = transforms.crop([image], self.crop_size, self.crop_type, rng, name)
-        if self.flip:
-            images = transforms.flip(images, rng)
-        l, ab = encode(rgb_to_lab(images[0]))  # noqa: E741
+        image = self.window(self.read(index), str(self.items[index]), rng)
+        l, ab = encode(rgb_to_lab(image))  # noqa: E741
         return {"l": l, "ab": ab}
 
     def paths(self):
