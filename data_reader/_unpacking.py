@@ -93,10 +93,8 @@ def _zip_members(stream: BinaryIO) -> Iterator[Member]:
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar, tar.gz or zip file into an empty folder.
 
-    Every member is checked before the first byte is written.
-
-    Raises:
-        InputError: the archive is damaged or too large, or a member is unsafe.
+    Every member is checked before the first byte is written. Raises InputError if the archive is
+    damaged or too large, or a member is unsafe.
     """
     with archive.open("rb") as file:
         start = file.read(512)

@@ -32,8 +32,7 @@ class Parser(argparse.ArgumentParser):
     def parse_all(self, argv: Sequence[str] | None) -> argparse.Namespace:
         """Parse the arguments.
 
-        Raises:
-            InputError: a flag is unknown, or a value has the wrong type.
+        Raises InputError if a flag is unknown, or a value has the wrong type.
         """
         known, unknown = self.parse_known_args(argv)
         if unknown:

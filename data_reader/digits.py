@@ -75,8 +75,7 @@ class Images(ImageDataset):
 def read_idx(path: Path) -> np.ndarray:
     """Read the uint8 array of an idx file, gzipped or not.
 
-    Raises:
-        InputError: the file is damaged, or not an idx file of bytes.
+    Raises InputError if the file is damaged, or not an idx file of bytes.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -96,8 +95,7 @@ def read_idx(path: Path) -> np.ndarray:
 def read_digits(root: Path, *, train: bool, size: int, channels: int) -> Digits | None:
     """Read MNIST from the idx files under ``root``; None if there are none.
 
-    Raises:
-        InputError: the labels are missing, or a file is damaged.
+    Raises InputError if the labels are missing, or a file is damaged.
     """
     split = "train" if train else "t10k"
     images, labels = (

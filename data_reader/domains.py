@@ -129,8 +129,7 @@ class Domains(ImageDataset):
     def select(self, names: Sequence[str]) -> Domains:
         """Return these domains alone, numbered in this order.
 
-        Raises:
-            InputError: a name is unknown.
+        Raises InputError if a name is unknown.
         """
         missing = [name for name in names if name not in self.sources]
         if missing:

@@ -50,10 +50,8 @@ def prepare() -> None:
     """Configure this process and import Paddle: for commands and notebooks, not for the library.
 
     Sets environment variables of Paddle and OpenCV, unless the user has set them, and hides two
-    warnings of Paddle. Does nothing once Paddle is imported.
-
-    Raises:
-        ImportError: Paddle is not installed; the message names the command that installs it.
+    warnings of Paddle. Does nothing once Paddle is imported. Raises ImportError if Paddle is not
+    installed; the message names the command that installs it.
     """
     if "paddle" in sys.modules:
         return
@@ -69,10 +67,8 @@ def prepare() -> None:
 def import_paddle() -> None:
     """Import Paddle with all cores and without its messages; the environment stays as it was.
 
-    Paddle's matrix products use one thread unless the environment says otherwise on import.
-
-    Raises:
-        ImportError: Paddle is not installed; the message names the command that installs it.
+    Paddle's matrix products use one thread unless the environment says otherwise on import. Raises
+    ImportError if Paddle is not installed; the message names the command that installs it.
     """
     if "paddle" in sys.modules:
         return

@@ -117,8 +117,7 @@ def _decoded(path: Path, data: bytes, header: Header) -> DecodedImage:
 def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
     """Decode an image to uint8 [H, W, channels]: 3 is RGB, 1 is luma (ITU-R 601); no alpha.
 
-    Raises:
-        InputError: see ``decode_image``.
+    Raises InputError: see ``decode_image``.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels is 1 or 3, not {channels}")
@@ -138,9 +137,8 @@ def write_image(
         alpha: uint8 [H, W], dropped by formats other than ``ALPHA_SUFFIXES``.
         quality: 1 to 100, for JPEG and WebP (lossy at any quality). A ``.pgm`` holds the luma.
 
-    Raises:
-        InputError: unknown suffix, an image too large for the format, or a disk error; an existing
-            file is then kept.
+    Raises InputError for an unknown suffix, an image too large for the format, or a disk error; an
+    existing file is then kept.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -250,8 +248,7 @@ def natural_key(path: PathLike) -> tuple:
 def existing_file(path: PathLike) -> Path:
     """Return the path of a file that exists and is not empty.
 
-    Raises:
-        InputError: see ``file_size``; or it has zero bytes.
+    Raises InputError: see ``file_size``; or it has zero bytes.
     """
     path = Path(path)
     if file_size(path) == 0:
@@ -262,8 +259,7 @@ def existing_file(path: PathLike) -> Path:
 def file_size(path: Path) -> int:
     """Return the size of a file in bytes.
 
-    Raises:
-        InputError: it is missing, a broken link, a folder, a device or a pipe.
+    Raises InputError if it is missing, a broken link, a folder, a device or a pipe.
     """
     with disk_errors(f"cannot read {path}"):
         if not path.exists():
@@ -284,8 +280,7 @@ def file_size(path: Path) -> int:
 def read_file(path: Path) -> bytes:
     """Return the content of an image file.
 
-    Raises:
-        InputError: see ``existing_file``; or it has more than ``MAX_BYTES``.
+    Raises InputError: see ``existing_file``; or it has more than ``MAX_BYTES``.
     """
     path = existing_file(path)
     if file_size(path) > MAX_BYTES:

@@ -161,10 +161,8 @@ def unpaired(
 def images(root: str | os.PathLike, *, train: bool) -> list[Path]:
     """Return the images of ``train/`` (``test/``, ``val/``), else all images under ``root``.
 
-    Returns an empty list if there is no test split.
-
-    Raises:
-        InputError: ``root`` is not a folder, or has no images to train on.
+    Returns an empty list if there is no test split. Raises InputError if ``root`` is not a folder
+    or has no images to train on.
     """
     root = _existing(root, "a folder of images")
     folder = _first_folder(root, SPLITS[train])

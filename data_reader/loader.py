@@ -31,9 +31,7 @@ def read_item(
     """Return item ``index``; with ``bad``, replace an unreadable one by a random other.
 
     ``bad`` collects the reasons as keys. The same unreadable files get the same replacements.
-
-    Raises:
-        InputError: the item, or with ``bad`` all of ``MAX_TRIES`` replacements, are unreadable.
+    Raises InputError if the item, or with ``bad`` each of ``MAX_TRIES`` items, is unreadable.
     """
     if bad is None:
         return dataset.item(index, rng)
@@ -98,8 +96,7 @@ class Loader:
     def batches(self, start: int = 0) -> Generator[dict[str, np.ndarray], None, None]:
         """Yield the batches from ``start`` on, read ahead by ``workers`` threads.
 
-        Raises:
-            InputError: an image is unreadable; the message names the file.
+        Raises InputError if an image is unreadable; the message names the file.
         """
         if self.workers == 0:
             while True:

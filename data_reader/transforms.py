@@ -23,11 +23,9 @@ def resize(
     """Resize to ``width`` x ``height`` pixels; returns the same array if it has that size.
 
     ``interpolation`` is "cubic" (area averaging when shrinking, against aliasing) or "nearest" (for
-    label maps: adds no colours). ``name`` is for the error message.
-
-    Raises:
-        InputError: the result would have more than ``MAX_ENLARGED`` pixels, and more than the
-            image; or it does not fit into memory.
+    label maps: adds no colours). ``name`` is for the error message. Raises InputError if the result
+    would have more than ``MAX_ENLARGED`` pixels, and more than the image; or it does not fit into
+    memory.
     """
     if image.shape[:2] == (height, width):
         return image
@@ -80,10 +78,8 @@ def crop(
     """Crop the same ``size`` x ``size`` window from every image.
 
     ``how`` is "Random" (every window equally likely), "Center" or "None" (the whole image).
-    ``name`` is for the error message.
-
-    Raises:
-        InputError: the images are smaller than the window, or of different sizes.
+    ``name`` is for the error message. Raises InputError if the images are smaller than the window
+    or of different sizes.
     """
     height, width = images[0].shape[:2]
     for other in images[1:]:
