@@ -74,17 +74,13 @@ def import_paddle() -> None:
         return
     if importlib.util.find_spec("paddle") is None:
         raise ImportError(INSTALL)
-    settings = thread_settings()
-    before = {name: os.environ.get(name) for name in settings}
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
+    missing = {name: x for name, x in thread_settings().items() if name not in os.environ}
+    os.environ.update(missing)
     messages = io.StringIO()  # "OMP_NUM_THREADS set to 2, not 1", "No ccache found"
     try:
         with contextlib.redirect_stderr(messages), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import paddle  # noqa: F401
     finally:
-        for name, value in before.items():
+        for name in missing:
             os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
