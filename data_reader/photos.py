@@ -94,22 +94,17 @@ class Photos(ImageDataset):
         ]
 
     def chroma_statistics(self) -> dict[str, float]:
-        """Return statistics of the images' mean chroma, in Lab units.
+        """Return the mean and percentiles of the images' mean chroma, in Lab units.
 
-        ``mean``, ``p5``, ``p50`` and ``p95`` (percentiles), the share of ``grey`` images, and the
-        number ``scanned``: at most ``MAX_SCANNED``, without the unreadable ones.
+        And the share of ``grey`` images, and the number ``scanned``: at most ``MAX_SCANNED``,
+        without the unreadable ones.
         """
         stats = self._scanned()
-        chroma = [image.chroma for image in stats] or [0.0]
-        low, middle, high = (float(value) for value in np.percentile(chroma, (5, 50, 95)))
+        chroma, grey = np.array(stats or [(0.0, 0.0)], np.float64).T
+        percentiles = dict(zip(("p5", "p50", "p95"), np.percentile(chroma, (5, 50, 95))))
         return {
-            "mean": float(np.mean(chroma)),
-            "p5": low,
-            "p50": middle,
-            "p95": high,
-            "grey": float(np.mean([image.grey for image in stats] or [0.0])),
-            "scanned": len(stats),
-        }
+            "mean": chroma.mean(), **percentiles, "grey": grey.mean(), "scanned": len(stats)
+        }  # fmt: skip
 
     def statistics(self):
         s = self.chroma_statistics()
