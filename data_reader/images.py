@@ -95,23 +95,11 @@ def decode_image(path: PathLike) -> DecodedImage:
 def _decoded(path: Path, data: bytes, header: Header) -> DecodedImage:
     with_opencv = header.kind in ("JPEG", "PNG", "TIFF") and not header.with_pillow
     pixels = (_decode if with_opencv else _decode_with_pillow)(path, data, header)
-    if header.clear is not None and pixels.ndim == 2:
-        opaque = np.where(pixels == header.clear, 0, np.iinfo(pixels.dtype).max)
-        pixels = np.dstack([pixels, pixels, pixels, opaque.astype(pixels.dtype)])
-    if header.associated and with_opencv and pixels.ndim == 3:
-        pixels = _without_alpha_in_colours(pixels)
-    pixels = _to_8_bits(path, pixels)
-    pixels = 255 - pixels if header.inverted else pixels
-    if pixels.ndim == 3 and pixels.shape[2] == 2:  # Pillow's grey with alpha
-        grey = pixels[..., :1]
-        pixels, header = np.dstack([grey, grey, grey, pixels[..., 1]]), header._replace(grey=True)
-    pixels = np.ascontiguousarray(UPRIGHT[header.orientation](pixels))
-    if pixels.ndim == 2:
-        return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, True)
-    if pixels.shape[2] == 3:
-        return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), None, False)
-    alpha = None if header.opaque else pixels[..., 3].copy()
-    return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), alpha, header.grey)
+    pixels = np.atleast_3d(UPRIGHT[header.orientation](pixels))
+    channels = pixels.shape[2]
+    colours = pixels[..., :3] if channels > 2 else np.repeat(pixels[..., :1], 3, axis=2)
+    alpha = None if channels % 2 or header.opaque else pixels[..., -1].copy()
+    return DecodedImage(np.ascontiguousarray(colours), alpha, header.grey or channels < 3)
 
 
 def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
@@ -126,19 +114,14 @@ def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
 
 
 def write_image(
-    path: PathLike,
-    rgb: np.ndarray,
-    alpha: np.ndarray | None = None,
-    quality: int = 95,
+    path: PathLike, rgb: np.ndarray, alpha: np.ndarray | None = None, quality: int = 95
 ) -> None:
     """Write uint8 RGB [H, W, 3] atomically in the format of the suffix; creates folders.
 
-    Args:
-        alpha: uint8 [H, W], dropped by formats other than ``ALPHA_SUFFIXES``.
-        quality: 1 to 100, for JPEG and WebP (lossy at any quality). A ``.pgm`` holds the luma.
-
-    Raises InputError for an unknown suffix, an image too large for the format, or a disk error; an
-    existing file is then kept.
+    ``alpha``, uint8 [H, W], is dropped by formats other than ``ALPHA_SUFFIXES``. ``quality``, 1 to
+    100, is for JPEG and WebP (lossy at any quality). A ``.pgm`` holds the luma. Raises InputError
+    for an unknown suffix, an image too large for the format, or a disk error; an existing file is
+    then kept.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -221,11 +204,8 @@ def left_out(folders: Iterable[Path]) -> str:
     Hidden files and folders are not counted.
     """
     counts: Counter[str] = Counter()
-    tops: list[Path] = []
-    for folder in sorted(set(folders)):
-        if not any(top in folder.parents for top in tops):
-            tops.append(folder)
-    for top in tops:
+    every = set(folders)
+    for top in every - {folder for folder in every if every & set(folder.parents)}:
         with disk_errors(f"cannot list {top}"):
             for path in _files_below(top, frozenset(), of_systems=True):
                 within = [part for part in path.relative_to(top).parts if is_system_folder(part)]
@@ -246,10 +226,7 @@ def natural_key(path: PathLike) -> tuple:
 
 
 def existing_file(path: PathLike) -> Path:
-    """Return the path of a file that exists and is not empty.
-
-    Raises InputError: see ``file_size``; or it has zero bytes.
-    """
+    """Return a path; InputError as of ``file_size``, or if the file is empty."""
     path = Path(path)
     if file_size(path) == 0:
         raise InputError(f"{path} is empty (0 bytes); copy or download it again")
@@ -257,16 +234,12 @@ def existing_file(path: PathLike) -> Path:
 
 
 def file_size(path: Path) -> int:
-    """Return the size of a file in bytes.
-
-    Raises InputError if it is missing, a broken link, a folder, a device or a pipe.
-    """
+    """Return the size of a file in bytes; InputError if it is missing, or no file."""
     with disk_errors(f"cannot read {path}"):
         if not path.exists():
             if path.is_symlink():
                 raise InputError(
-                    f"{path} is a link to {os.readlink(path)}, which does not exist; copy the file "
-                    "there, or remove the link"
+                    f"{path} is a link to {os.readlink(path)}, which is gone; remove it"
                 )
             raise InputError(f"{path} does not exist; check the spelling")
         status = path.stat()
@@ -278,10 +251,7 @@ def file_size(path: Path) -> int:
 
 
 def read_file(path: Path) -> bytes:
-    """Return the content of an image file.
-
-    Raises InputError: see ``existing_file``; or it has more than ``MAX_BYTES``.
-    """
+    """Return the content of an image file; InputError as of ``existing_file``, or if too large."""
     path = existing_file(path)
     if file_size(path) > MAX_BYTES:
         raise InputError(f"{path} is larger than {MAX_BYTES} bytes, the maximum of an image")
@@ -322,19 +292,13 @@ def _check(path: Path, data: bytes, header: Header) -> None:
             f"{claim} in {len(data)} bytes, like a decompression bomb; resize or split it"
         )
     if header.refused:
-        raise InputError(
-            f"{path} is a {header.kind} that is not read right: {header.refused}; convert it to "
-            "RGB or RGBA of 8 bits"
-        )
+        raise InputError(f"{path}: {header.refused}; convert it to RGB or RGBA of 8 bits")
     if not header.complete:
-        raise InputError(
-            f"{path} is truncated: the {header.kind} has no end within its {len(data)} bytes; "
-            "copy or download it again"
-        )
+        raise InputError(f"{path} is truncated: the {header.kind} has no end; copy it again")
 
 
 def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
-    """Decode to [H, W], or to [H, W, 3 or 4] in OpenCV's order, blue first."""
+    """Decode to uint8, [H, W] or [H, W, C] of grey and alpha, RGB or RGBA, as stored."""
     pixels, reason = None, "damaged, or an unknown variant"
     try:
         # Only IMREAD_UNCHANGED keeps alpha and 16 bits; it ignores EXIF's orientation.
@@ -346,10 +310,28 @@ def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
             f"{path} is a {header.kind} that OpenCV {cv2.__version__} cannot decode: {reason}; "
             "copy it again or convert it to PNG"
         )
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"{path} holds {pixels.dtype} values; convert it to 8 or 16 bits a channel"
+        )
+    most = np.iinfo(pixels.dtype).max
+    if header.clear is not None and pixels.ndim == 2:
+        alpha = np.where(pixels == header.clear, 0, most).astype(pixels.dtype)
+        pixels = np.dstack([pixels, alpha])
+    if header.associated and pixels.ndim == 3:  # divide by alpha; colours are black where it is 0
+        alpha = pixels[..., 3:]
+        colours = np.rint(pixels[..., :3] * (most / np.maximum(alpha, 1)))
+        pixels = np.dstack([np.minimum(colours, most).astype(pixels.dtype), alpha])
+    pixels = _to_8_bits(pixels)
+    pixels = 255 - pixels if header.inverted else pixels
+    if pixels.ndim == 3 and pixels.shape[2] > 2:
+        order = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        pixels = cv2.cvtColor(pixels, order)
     return pixels
 
 
 def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
+    """Decode as ``_decode`` does, but upright."""
     with suppress(ImportError):
         import pillow_heif  # an extra
 
@@ -383,34 +365,18 @@ def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
             )
         raise InputError(f"{path} {problem}") from error
     if upright.mode.startswith("I"):
-        return np.asarray(upright).astype(np.uint16)
+        return _to_8_bits(np.asarray(upright).astype(np.uint16))
     if upright.mode in ("P", "PA"):
         clear = "transparency" in upright.info or upright.mode == "PA"
         upright = upright.convert("RGBA" if clear else "RGB")
     mode = {"1": "L", "La": "LA", "YCbCr": "RGB", "RGBX": "RGB"}.get(upright.mode, upright.mode)
     if mode not in ("L", "LA", "RGB", "RGBA"):
         raise InputError(f"{path} holds colours of the kind {mode}; convert it to RGB or RGBA")
-    pixels = np.asarray(upright.convert(mode))
-    return pixels if mode in ("L", "LA") else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    return np.array(upright.convert(mode))  # asarray could not be written to
 
 
-def _without_alpha_in_colours(pixels: np.ndarray) -> np.ndarray:
-    """Divide the colours by alpha; they are black where it is 0."""
-    most = np.iinfo(pixels.dtype).max
-    alpha = pixels[..., 3:].astype(np.float64)
-    colours = np.rint(pixels[..., :3] * (most / np.maximum(alpha, 1)))
-    return np.dstack([np.minimum(colours, most).astype(pixels.dtype), pixels[..., 3]])
-
-
-def _to_8_bits(path: Path, pixels: np.ndarray) -> np.ndarray:
+def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
     """Divide 16-bit values by 257 and round."""
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(
-            f"{path} holds {pixels.dtype} values without a known white; convert it to 8 or "
-            "16 bits a channel"
-        )
-    if pixels.ndim == 3 and pixels.shape[2] not in (2, 3, 4):
-        raise InputError(f"{path} has {pixels.shape[2]} channels; convert it to grey, RGB or RGBA")
     return pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels, alpha=1 / 257)
 
 
