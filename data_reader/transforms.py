@@ -143,10 +143,6 @@ def denormalise(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 
 
-def is_blank(image: np.ndarray) -> bool:
-    return bool((image == image[0, 0]).all())
-
-
 def looks_like_labels(image: np.ndarray) -> bool:
     """Return whether an image is a label map: at most 256 colours, neighbours mostly equal.
 
