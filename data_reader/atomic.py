@@ -40,10 +40,7 @@ def atomic_path(path: Path, suffix: str | None = None) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file that appears as ``path`` only when it is complete.
-
-    Raises InputError if the file cannot be written; nothing is left behind.
-    """
+    """Write a file whole, or raise InputError and leave nothing behind."""
     with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
         temporary.write_bytes(content)
 
@@ -69,8 +66,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Raises InputError if the folder cannot be written; the previous one is kept.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-    old = path.with_name(f".{path.name}.{os.getpid()}{OLD}")
+    partial, old = (path.with_name(f".{path.name}.{os.getpid()}{end}") for end in (PART, OLD))
     try:
         with disk_errors(f"cannot write {path}"):
             partial.mkdir(parents=True, exist_ok=True)

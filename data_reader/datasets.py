@@ -302,10 +302,7 @@ class Unpaired(ImageDataset):
 
 
 def samples(read: Callable[[int], Any], count: int) -> list[Any]:
-    """Read ``SAMPLES`` items, spread over the set, of those that can be read.
-
-    Raises InputError if none of them can be read.
-    """
+    """Read ``SAMPLES`` items, spread over the set; InputError if none of them can be read."""
     found = []
     for index in np.unique(np.linspace(0, count - 1, min(SAMPLES, count)).round().astype(int)):
         try:

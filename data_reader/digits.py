@@ -73,10 +73,7 @@ class Images(ImageDataset):
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read the uint8 array of an idx file, gzipped or not.
-
-    Raises InputError if the file is damaged, or not an idx file of bytes.
-    """
+    """Read the uint8 array of an idx file, gzipped or not; InputError if it is no such file."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(MAX_BYTES)

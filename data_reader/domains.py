@@ -127,10 +127,7 @@ class Domains(ImageDataset):
         return rng.permutation(np.concatenate(epoch))
 
     def select(self, names: Sequence[str]) -> Domains:
-        """Return these domains alone, numbered in this order.
-
-        Raises InputError if a name is unknown.
-        """
+        """Return these domains alone, numbered in this order; InputError if one is unknown."""
         missing = [name for name in names if name not in self.sources]
         if missing:
             raise InputError(

@@ -103,10 +103,7 @@ def _decoded(path: Path, data: bytes, header: Header) -> DecodedImage:
 
 
 def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
-    """Decode an image to uint8 [H, W, channels]: 3 is RGB, 1 is luma (ITU-R 601); no alpha.
-
-    Raises InputError: see ``decode_image``.
-    """
+    """Decode to uint8 [H, W, channels], 3 RGB or 1 luma (ITU-R 601), as ``decode_image`` does."""
     if channels not in (1, 3):
         raise ValueError(f"channels is 1 or 3, not {channels}")
     rgb = decode_image(path).rgb

@@ -259,22 +259,15 @@ def domain_folders(root: Path) -> dict[str, list[Path]]:
     """Return the images of every folder in ``root`` by its name, in natural order."""
     found = {folder.name: list_images(folder) for folder in subfolders(root)}
     if len(found) < 2:
-        raise nothing_found(
-            root,
-            "two folders or more, one a domain (in the folder itself, in train/ and test/ or "
-            "val/, or in src/ and ref/)",
-        )
+        wanted = "two folders or more, one a domain (in it, in train/ and test/, or src/ and ref/)"
+        raise nothing_found(root, wanted)
     for name, paths in found.items():
         if "," in name or name != name.strip():
-            raise InputError(
-                f"the folder {str(root / name)!r} has a comma or an outer blank in its name, and "
-                "the names of domains are separated by commas; rename it"
-            )
+            problem = "has a comma or an outer blank in its name, which divide names of domains"
+            raise InputError(f"the folder {str(root / name)!r} {problem}; rename it")
         if not paths:
-            raise InputError(
-                f"{root / name} has no images, and each folder in {root} is a domain; add images "
-                "or remove the folder"
-            )
+            problem = f"has no images, and each folder in {root} is a domain"
+            raise InputError(f"{root / name} {problem}; add some, or remove the folder")
     return found
 
 
@@ -407,9 +400,8 @@ def read_list(
         for name in names:
             if not allow_outside and leaves_folder(name):
                 raise InputError(
-                    f"{path}, line {number}: {name} is outside {root or path.parent}; paths are "
-                    "relative to the list's folder, or to --data-root. Use --allow-outside if you "
-                    "trust the list"
+                    f"{path}, line {number}: {name} is outside {root or path.parent}; give "
+                    "--data-root, the folder of its paths, or --allow-outside if you trust the list"
                 )
         if names:
             found.append(names)

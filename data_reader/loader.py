@@ -23,10 +23,7 @@ MAX_TRIES = 100  # items tried in place of an unreadable one
 
 
 def read_item(
-    dataset: ImageDataset,
-    index: int,
-    rng: np.random.Generator,
-    bad: dict[str, None] | None = None,
+    dataset: ImageDataset, index: int, rng: np.random.Generator, bad: dict[str, None] | None = None
 ) -> dict[str, np.ndarray]:
     """Return item ``index``; with ``bad``, replace an unreadable one by a random other.
 
@@ -94,10 +91,7 @@ class Loader:
         return [name for index, rng in draws for name in self.dataset.files(index, rng)]
 
     def batches(self, start: int = 0) -> Generator[dict[str, np.ndarray], None, None]:
-        """Yield the batches from ``start`` on, read ahead by ``workers`` threads.
-
-        Raises InputError if an image is unreadable; the message names the file.
-        """
+        """Yield the batches from ``start`` on, read ahead by ``workers`` threads."""
         if self.workers == 0:
             while True:
                 yield self.batch(start)
@@ -115,10 +109,9 @@ class Loader:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _order_of_epoch(self, epoch: int) -> np.ndarray:
+        order = np.arange(len(self.dataset))
         if self.shuffle:
             order = self.dataset.order(np.random.default_rng([self.seed, epoch]))
-        else:
-            order = np.arange(len(self.dataset))
         return np.tile(order, -(-self.batch_size // len(order)) if self.drop_last else 1)
 
     def _draws(self, step: int) -> list[tuple[int, np.random.Generator]]:
@@ -126,8 +119,5 @@ class Loader:
         epoch, within = divmod(step, self.steps_per_epoch)
         share = self.batch_size // self.world_size
         first = within * self.batch_size + self.rank * share
-        order = self._order(epoch)
-        return [
-            (int(order[position]), np.random.default_rng([self.seed, epoch, position]))
-            for position in range(first, min(first + share, len(order)))
-        ]
+        indices = enumerate(self._order(epoch)[first : first + share].tolist(), first)
+        return [(i, np.random.default_rng([self.seed, epoch, at])) for at, i in indices]

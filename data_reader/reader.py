@@ -15,13 +15,10 @@ from .errors import InputError
 from .layout import LINES_CHECKED, read_list, test_lists
 from .loader import Loader
 
+# "Centor" is the old reader's spelling.
 CROP_TYPES = {
-    "Random": "Random",
-    "Centor": "Center",  # the old reader's spelling
-    "Center": "Center",
-    "None": "None",
-    None: "None",
-}
+    "Random": "Random", "Centor": "Center", "Center": "Center", "None": "None", None: "None"
+}  # fmt: skip
 
 
 class PairReader(Loader):
@@ -83,8 +80,7 @@ class data_reader:
         if not any(pair.a.exists() for pair in pairs[:LINES_CHECKED]):
             raise InputError(
                 f"{cfg.train_list} names {pairs[0].a.relative_to(root)}, which is not in {root}; "
-                "choose data_dir and dataset so that data_dir/dataset is the folder that the "
-                "list's lines are relative to"
+                "choose data_dir and dataset so that its lines are relative to data_dir/dataset"
             )
         train = Paired(
             pairs,
