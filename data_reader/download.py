@@ -118,10 +118,9 @@ def by_hand(data: DataSet, urls: list[str], target: Path) -> str:
 
 def ask(name: str, data: DataSet, urls: list[str], folder: Path, *, yes: bool) -> None:
     """Log size and duration of a large download; on a terminal, ask for confirmation."""
-    sizes = [file.size for file in data.files]
-    if 0 < sum(sizes) <= ASK_ABOVE:
+    if 0 < sum(file.size for file in data.files) <= ASK_ABOVE:
         return
-    sizes = [real_size(url) or size for url, size in zip(urls, sizes)]
+    sizes = [real_size(url) or file.size for url, file in zip(urls, data.files)]
     if 0 in sizes:
         say(f"{name}: size unknown")
     else:

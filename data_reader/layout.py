@@ -83,8 +83,8 @@ def paired(
     given, root = root, _existing(root, "a folder, a list file", folder=False)
     if root.is_dir():
         root = data_folder(root, lambda inner: _has_pairs(inner) or bool(train_lists(inner)))
-        lists = [] if _has_pairs(root) else train_lists(root)
-        root = lists[0] if lists else root
+        if not _has_pairs(root):
+            root = next(iter(train_lists(root)), root)
     if root.is_file():
         if hint := unpack_first([root]):
             raise InputError(f"{root} is no list; {hint}")
@@ -465,10 +465,9 @@ def list_root(path: Path, names: Iterable[str]) -> Path:
     folder = path.parent
     tried = [folder, *subfolders(folder)[:LINES_CHECKED]]
     first = PurePosixPath(names[0].replace("\\", "/")).parts
-    full = folder.absolute()
-    for depth in range(1, min(len(first), len(full.parts))):
-        if first[:depth] == full.parts[-depth:]:
-            tried.append(full.parents[depth - 1])
+    for depth, above in enumerate(folder.absolute().parents, 1):
+        if first[:depth] == folder.absolute().parts[-depth:] and depth < len(first):
+            tried.append(above)
     found = {root: sum(inside(root, name).is_file() for name in names) for root in tried}
     best = max(tried, key=lambda root: found[root])
     if found[best] == 0:
@@ -509,8 +508,7 @@ def match_names(root: Path, a: str, b: str) -> list[Pair]:
             )
         sides.append({p.relative_to(folder).as_posix(): p for p in found})
     if set(sides[0]) != set(sides[1]):
-        sides = [by_stem(folder, side) for folder, side in zip((root / a, root / b), sides)]
-        sides = list(match(*sides))
+        sides = list(match(by_stem(root / a, sides[0]), by_stem(root / b, sides[1])))
     alone = sorted(set(sides[0]) ^ set(sides[1]))
     if alone:
         here, there = (a, b) if alone[0] in sides[0] else (b, a)
