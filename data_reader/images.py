@@ -78,11 +78,9 @@ def decode_image(path: PathLike) -> DecodedImage:
     """Decode an image of any kind that OpenCV or Pillow reads; the first frame of an animation.
 
     16-bit values are rounded to 8 bits, palettes and grey become RGB, the EXIF orientation is
-    applied, CMYK JPEGs are converted by OpenCV.
-
-    Raises:
-        InputError: the file is missing, a folder, empty, not an image, truncated, damaged, of
-            floating-point values, or too large (``MAX_PIXELS``, ``MAX_RATIO``).
+    applied, CMYK JPEGs are converted by OpenCV. Raises InputError if the file is missing, a folder,
+    empty, not an image, truncated, damaged, of floating-point values, or too large (``MAX_PIXELS``,
+    ``MAX_RATIO``).
     """
     path = Path(path)
     data = read_file(path)
@@ -171,10 +169,8 @@ def list_images(folder: PathLike) -> list[Path]:
     """List the images in a folder and its subfolders, in natural order (2 before 10).
 
     Images are known by ``IMAGE_SUFFIXES``, in any case; see ``left_out`` for the others. Hidden
-    files and folders are skipped, and ``SYSTEM_FOLDERS``; links to folders are followed.
-
-    Raises:
-        InputError: the folder is missing, a file, or unreadable.
+    files and folders are skipped, and ``SYSTEM_FOLDERS``; links to folders are followed. Raises
+    InputError if the folder is missing, a file, or unreadable.
     """
     folder = Path(folder)
     with disk_errors(f"cannot list {folder}"):

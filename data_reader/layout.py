@@ -75,10 +75,7 @@ def paired(
     each image; ``a/`` and ``b/``; in ``root`` itself, images with both sides, or A and B with names
     that differ in a known ending. Two folders pair by ``match``. A folder of none of these
     may contain one that is. Returns an empty list if there is no test split. ``allow_outside``: see
-    ``read_list``.
-
-    Raises:
-        InputError: no layout fits, a pair is incomplete, or a list is invalid.
+    ``read_list``. Raises InputError if no layout fits, a pair is incomplete, or a list is invalid.
     """
     given, root = root, _existing(root, "a folder, a list file", folder=False)
     if root.is_dir():
@@ -130,10 +127,8 @@ def unpaired(
 
     One folder with ``trainA/`` and ``trainB/`` (``testA``/``testB`` or ``valA``/``valB``),
     ``train/A`` and ``train/B``, or ``a/`` and ``b/``, or a folder around it; or two folders, A
-    first. Returns None if there is no test split.
-
-    Raises:
-        InputError: no layout fits, or a side has no images.
+    first. Returns None if there is no test split. Raises InputError if no layout fits, or a side
+    has no images.
     """
     if len(roots) > 2:
         raise InputError(f"--data names {len(roots)} folders; name one folder, or one for A and B")
@@ -178,10 +173,8 @@ def photos(
 
     Reads ``train/`` and ``val/`` or ``test/`` (COCO's ``train2017/`` and ``val2017/`` too). Without
     ``train/``, ``choose_validation`` splits all images under ``root``. Returns an empty list if
-    there is no validation set.
-
-    Raises:
-        InputError: ``root`` is not a folder, or has no images to train on.
+    there is no validation set. Raises InputError if ``root`` is not a folder, or has no images to
+    train on.
     """
     root = _existing(root, "a folder of images")
     if folder := _first_folder(root, ("train", "train2017")):
@@ -220,11 +213,9 @@ def domains(
     Layouts, in this order: ``train/<domain>/`` (``test/`` or ``val/``); ``src/<domain>/`` and
     ``ref/<domain>/`` with the same domains, pooled for training; ``<domain>/``. Without ``ref/``
     the sources are the references. Domains are in natural order; hidden folders are skipped. A
-    folder of none of these may contain one that is. Returns None if there is no test split.
-
-    Raises:
-        InputError: no layout fits, there are fewer than two domains, a domain has no images, or
-            the domains of two folders differ.
+    folder of none of these may contain one that is. Returns None if there is no test split. Raises
+    InputError if no layout fits, there are fewer than two domains, a domain has no images, or the
+    domains of two folders differ.
     """
     root = data_folder(_existing(root, "a folder of folders"), _has_domains)
     train_folder, src, ref = (root / name for name in ("train", "src", "ref"))
@@ -386,10 +377,8 @@ def read_list(
 
     Commas, semicolons and spaces separate two image files too. Without ``root``, see
     ``list_root``. Lists may come from strangers, so paths must stay inside ``root`` unless
-    ``allow_outside``. Links inside ``root`` are the user's and are followed.
-
-    Raises:
-        InputError: the list is unreadable or empty, or a path leaves ``root``.
+    ``allow_outside``. Links inside ``root`` are the user's and are followed. Raises InputError if
+    the list is unreadable or empty, or a path leaves ``root``.
     """
     path = Path(path)
     found = []
