@@ -73,22 +73,14 @@ _CYCLEGAN = (
     ("iphone2dslr_flower", 339964458, "flowers by telephone, by camera",
      "8fcb5e374d631b107e1d961b8c4cd0a186aa2a4ff3e279923f4c426128de7113"),
 )
-DATA_SETS: dict[str, DataSet] = {
-    **{
-        name: DataSet(
-            "pix2pix", what, (File(f"{BERKELEY}/pix2pix/datasets/{name}.tar.gz", size),),
-            ("train",), *flags,
-        )
-        for name, size, what, *flags in _PIX2PIX
-    },
-    **{
-        name: DataSet(
-            "cyclegan", what,
-            (File(f"{BERKELEY}/cyclegan/datasets/{name}.zip", size, f"sha256:{checksum}"),),
-            ("trainA", "trainB"),
-        )
-        for name, size, what, checksum in _CYCLEGAN
-    },
+DATA_SETS: dict[str, DataSet] = {}
+for _name, _size, _what, *_flags in _PIX2PIX:
+    _file = File(f"{BERKELEY}/pix2pix/datasets/{_name}.tar.gz", _size)
+    DATA_SETS[_name] = DataSet("pix2pix", _what, (_file,), ("train",), *_flags)
+for _name, _size, _what, _checksum in _CYCLEGAN:
+    _file = File(f"{BERKELEY}/cyclegan/datasets/{_name}.zip", _size, f"sha256:{_checksum}")
+    DATA_SETS[_name] = DataSet("cyclegan", _what, (_file,), ("trainA", "trainB"))
+DATA_SETS |= {
     "afhq": DataSet(
         "stargan_v2", "faces of cats, dogs, wild animals (not for commercial use)",
         (File("https://www.dropbox.com/s/t9l9o3vsx2jai3z/afhq.zip?dl=1", 0),), ("train",),

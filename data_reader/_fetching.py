@@ -11,8 +11,6 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,19 +31,6 @@ class Unusable(InputError):
     """The file itself is wrong and not worth keeping."""
 
 
-@contextmanager
-def resumable() -> Iterator[None]:
-    """Say after Ctrl-C that the download can be resumed."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        stop.advice = (  # type: ignore[attr-defined]
-            "stopped; the partial download (*.part) is kept, run the same command again to resume"
-        )
-        raise
-
-
-@resumable()
 def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) -> Path:
     """Download and verify a file; returns ``<name>.part``, or ``<name>`` if the user put it there.
 
@@ -70,6 +55,12 @@ def fetch(file: File, url: str, folder: Path, *, checked: bool, retries: int) ->
         try:
             receive(url, part, file if checked and file.checksum else None)
             break
+        except KeyboardInterrupt as stop:
+            stop.advice = (  # type: ignore[attr-defined]
+                "stopped; the partial download (*.part) is kept, run the same command again to "
+                "resume"
+            )
+            raise
         except (OSError, http.client.HTTPException) as error:
             reason = failure(error, url, advice, started=before != at_first)
             if getattr(error, "code", None) == 416:  # the partial file no longer fits

@@ -93,10 +93,8 @@ def _zip_members(stream: BinaryIO) -> Iterator[Member]:
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar, tar.gz or zip file into an empty folder.
 
-    Every member is checked before the first byte is written.
-
-    Raises:
-        InputError: the archive is damaged or too large, or a member is unsafe.
+    Every member is checked before the first byte is written. Raises InputError if the archive is
+    damaged or too large, or a member is unsafe.
     """
     with archive.open("rb") as file:
         start = file.read(512)
@@ -133,7 +131,13 @@ def accepted(
         refusal = f"{archive}: member {member.name!r}"
         if member.kind not in ("file", "folder"):
             raise Unusable(f"{refusal} is {member.kind}; do not use this archive")
-        path = parts_of(member.name, archive)
+        name = member.name
+        parts = name.split("/")
+        if name[:1] == "/" or name[1:2] == ":" or ".." in parts or "\0" in name:
+            raise Unusable(
+                f"{refusal} would be written outside the folder; do not use this archive"
+            )
+        path = tuple(part for part in parts if part not in ("", "."))
         total += member.size
         if total > limit or len(good) >= MAX_MEMBERS:
             raise Unusable(
@@ -155,17 +159,6 @@ def accepted(
     return good
 
 
-def parts_of(name: str, archive: Path) -> tuple[str, ...]:
-    """Split a member's path into names, or raise InputError if it leaves the folder."""
-    parts = name.split("/")
-    if name[:1] == "/" or name[1:2] == ":" or ".." in parts or "\0" in name:
-        raise Unusable(
-            f"{archive}: member {name!r} would be written outside the folder; do not use this "
-            "archive"
-        )
-    return tuple(part for part in parts if part not in ("", "."))
-
-
 def extract(member: Member, folder: Path, path: tuple[str, ...]) -> None:
     """Write one member; raises InputError for disk errors, others if the archive is damaged."""
     try:
@@ -184,6 +177,5 @@ def gather(content: Path, whole: Path, holds: tuple[str, ...]) -> None:
     entries = list(content.iterdir())
     if len(entries) == 1 and entries[0].is_dir() and entries[0].name not in holds:
         entries = list(entries[0].iterdir())
-    with disk_errors(f"cannot write to {whole.parent.parent}"):
-        for entry in entries:
-            entry.rename(whole / entry.name)
+    for entry in entries:
+        entry.rename(whole / entry.name)

@@ -21,10 +21,8 @@ def atomic_path(path: Path, suffix: str | None = None) -> Iterator[Path]:
     """Yield a temporary path that is renamed to ``path`` when the block ends without an error.
 
     The temporary file is hidden, in the same folder, and has the suffix of ``path`` (encoders
-    choose the format by it) or ``suffix``. It is removed if the block fails.
-
-    Raises:
-        InputError: the folder cannot be created or the file cannot be renamed.
+    choose the format by it) or ``suffix``. It is removed if the block fails. Raises InputError if
+    the folder cannot be created or the file cannot be renamed.
     """
     suffix = path.suffix if suffix is None else suffix
     temporary = path.with_name(f".{secrets.token_hex(8)}{suffix}")
@@ -42,11 +40,7 @@ def atomic_path(path: Path, suffix: str | None = None) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file that appears as ``path`` only when it is complete.
-
-    Raises:
-        InputError: the file cannot be written; nothing is left behind.
-    """
+    """Write a file whole, or raise InputError and leave nothing behind."""
     with atomic_path(path) as temporary, disk_errors(f"cannot write {path}"):
         temporary.write_bytes(content)
 
@@ -55,8 +49,8 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that appears as ``path`` only when it is complete and on disk.
 
-    Raises:
-        InputError: the file cannot be written (disk full, no permission); nothing is left behind.
+    Raises InputError if the file cannot be written (disk full, no permission); nothing is left
+    behind.
     """
     # The suffix keeps leftovers of a killed process from being taken for weights.
     with atomic_path(path, PART) as partial, disk_errors(f"cannot write {path}"):
@@ -70,11 +64,9 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces ``path`` when the block ends without an error.
 
-    Raises:
-        InputError: the folder cannot be written; the previous one is kept.
+    Raises InputError if the folder cannot be written; the previous one is kept.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-    old = path.with_name(f".{path.name}.{os.getpid()}{OLD}")
+    partial, old = (path.with_name(f".{path.name}.{os.getpid()}{end}") for end in (PART, OLD))
     try:
         with disk_errors(f"cannot write {path}"):
             partial.mkdir(parents=True, exist_ok=True)

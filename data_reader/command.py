@@ -30,11 +30,7 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; {self.prog} --help lists the flags")
 
     def parse_all(self, argv: Sequence[str] | None) -> argparse.Namespace:
-        """Parse the arguments.
-
-        Raises:
-            InputError: a flag is unknown, or a value has the wrong type.
-        """
+        """Parse the arguments; InputError if a flag is unknown, or a value has the wrong type."""
         known, unknown = self.parse_known_args(argv)
         if unknown:
             flag = unknown[0].split("=")[0]

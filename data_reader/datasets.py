@@ -34,10 +34,21 @@ class ImageDataset(Dataset):
     """
 
     items: Sequence[Any]
+    load_size: int  # these are used by ``window`` alone
+    crop_size: int
+    crop_type: str
+    flip: bool
 
     def item(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return item ``index`` as a dict of arrays."""
         raise NotImplementedError
+
+    def window(self, image: np.ndarray, name: str, rng: np.random.Generator) -> np.ndarray:
+        """Resize, crop and flip one image, as ``load_size``, ``crop_type`` and so on say."""
+        if self.load_size > 0:
+            image = transforms.short_side(image, self.load_size, name=name)
+        images = transforms.crop([image], self.crop_size, self.crop_type, rng, name)
+        return (transforms.flip(images, rng) if self.flip else images)[0]
 
     def files(self, index: int, rng: np.random.Generator | None = None) -> list[str]:
         """Return the names of the files that ``item`` reads with the same ``rng``."""
@@ -146,25 +157,22 @@ class Paired(ImageDataset):
     def item(self, index, rng):
         images = self.read(index)
         names = 2 * self.files(index)  # one file may hold both sides
-        if self.crop_type == "Resize":
-            images = self._resized(images, names, self.crop_size, keep_aspect=False)
-        else:
-            if self.load_size > 0:
-                images = self._resized(images, names, self.load_size, self.keep_aspect)
-            images = transforms.crop(images, self.crop_size, self.crop_type, rng, names[0])
-            if self.flip:
-                images = transforms.flip(images, rng)
-        a, b = (transforms.normalise(image) for image in images)
+        whole = self.crop_type == "Resize"
+        size = self.crop_size if whole else self.load_size
+        if size > 0:
+            labels = self.label_sides()
+            ways = ["nearest" if side in labels else "cubic" for side in "ab"]
+            shapes = [(size, size)] * 2
+            if self.keep_aspect and not whole:
+                shapes = transforms.common_shape(images, size)
+            resizes = zip(images, shapes, ways, names)
+            images = [transforms.resize(x, *shape, how, name) for x, shape, how, name in resizes]
+        how = "None" if whole else self.crop_type
+        images = transforms.crop(images, self.crop_size, how, rng, names[0])
+        if self.flip:
+            images = transforms.flip(images, rng)
+        a, b = map(transforms.normalise, images)
         return {"a": a, "b": b}
-
-    def _resized(self, images, names, size, keep_aspect):
-        labels = self.label_sides()
-        ways = ["nearest" if side in labels else "cubic" for side in "ab"]
-        shapes = transforms.common_shape(images, size) if keep_aspect else [(size, size)] * 2
-        return [
-            transforms.resize(image, *shape, how, name)
-            for image, shape, how, name in zip(images, shapes, ways, names)
-        ]
 
     def label_sides(self) -> str:
         if self.labels != "auto":
@@ -179,7 +187,7 @@ class Paired(ImageDataset):
         if self._votes is None:  # the same for all workers
             self._votes = []
             for images in zip(*samples(self.read, len(self))):
-                shown = [image for image in images if not transforms.is_blank(image)]
+                shown = [image for image in images if (image != image[0, 0]).any()]
                 self._votes.append((sum(map(transforms.looks_like_labels, shown)), len(shown)))
         return self._votes
 
@@ -268,12 +276,7 @@ class Unpaired(ImageDataset):
 
     def _window(self, side, index, rng):
         image, name = self.read(side, index), str(self._side(side)[index])
-        if self.load_size > 0:
-            image = transforms.short_side(image, self.load_size, name=name)
-        images = transforms.crop([image], self.crop_size, self.crop_type, rng, name)
-        if self.flip:
-            images = transforms.flip(images, rng)
-        return transforms.normalise(images[0])
+        return transforms.normalise(self.window(image, name, rng))
 
     def limited(self, count):
         few = copy.copy(self)
@@ -299,11 +302,7 @@ class Unpaired(ImageDataset):
 
 
 def samples(read: Callable[[int], Any], count: int) -> list[Any]:
-    """Read ``SAMPLES`` items, spread over the set, of those that can be read.
-
-    Raises:
-        InputError: none of them can be read.
-    """
+    """Read ``SAMPLES`` items, spread over the set; InputError if none of them can be read."""
     found = []
     for index in np.unique(np.linspace(0, count - 1, min(SAMPLES, count)).round().astype(int)):
         try:

@@ -56,12 +56,13 @@ class Images(ImageDataset):
     """
 
     def __init__(self, paths: Sequence[Path], *, size: int, channels: int):
-        self.items, self.size, self.channels = paths, size, channels
+        self.items, self.channels = paths, channels
+        self.load_size = self.crop_size = size
+        self.crop_type, self.flip = "Center", False
 
     def item(self, index, rng):
         path = self.items[index]
-        image = transforms.short_side(read_image(path, self.channels), self.size, name=str(path))
-        (image,) = transforms.crop([image], self.size, "Center", rng, str(path))
+        image = self.window(read_image(path, self.channels), str(path), rng)
         return {"image": transforms.normalise(image)}
 
     def paths(self):
@@ -72,11 +73,7 @@ class Images(ImageDataset):
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read the uint8 array of an idx file, gzipped or not.
-
-    Raises:
-        InputError: the file is damaged, or not an idx file of bytes.
-    """
+    """Read the uint8 array of an idx file, gzipped or not; InputError if it is no such file."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(MAX_BYTES)
@@ -95,8 +92,7 @@ def read_idx(path: Path) -> np.ndarray:
 def read_digits(root: Path, *, train: bool, size: int, channels: int) -> Digits | None:
     """Read MNIST from the idx files under ``root``; None if there are none.
 
-    Raises:
-        InputError: the labels are missing, or a file is damaged.
+    Raises InputError if the labels are missing, or a file is damaged.
     """
     split = "train" if train else "t10k"
     images, labels = (

@@ -102,9 +102,9 @@ class Domains(ImageDataset):
         image = read_image(path)
         (image,) = transforms.crop([image], min(image.shape[:2]), "Center", rng, str(path))
         if self.augment and rng.random() < 0.5:
-            image = transforms.random_resized_crop(image, self.image_size, rng)
-        else:
-            image = transforms.resize(image, self.image_size, self.image_size)
+            top, left, height, width = transforms.random_box(*image.shape[:2], rng)
+            image = image[top : top + height, left : left + width]
+        image = transforms.resize(image, self.image_size, self.image_size)
         if self.augment:
             (image,) = transforms.flip([image], rng)
         return transforms.normalise(image)
@@ -127,11 +127,7 @@ class Domains(ImageDataset):
         return rng.permutation(np.concatenate(epoch))
 
     def select(self, names: Sequence[str]) -> Domains:
-        """Return these domains alone, numbered in this order.
-
-        Raises:
-            InputError: a name is unknown.
-        """
+        """Return these domains alone, numbered in this order; InputError if one is unknown."""
         missing = [name for name in names if name not in self.sources]
         if missing:
             raise InputError(

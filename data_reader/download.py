@@ -49,8 +49,8 @@ def addresses(data: DataSet, url: str | None) -> list[str]:
         return [file.url for file in data.files]
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname.encode("idna")
-        usable = usable and parts.port != 0
+        named = parts.hostname.encode("idna") and parts.port != 0
+        usable = named and parts.scheme in ("http", "https")
     except (ValueError, AttributeError):  # no host, an impossible host or port
         usable = False
     if not usable:
@@ -76,28 +76,25 @@ def build(data: DataSet, archives: list[Path], target: Path) -> None:
     """Unpack next to ``target`` and rename at the end, so that it is complete or absent."""
     work = target.parent / f".{target.name}.unpacking"
     shutil.rmtree(work, ignore_errors=True)  # left by a killed process
-    whole, writing = work / "whole", f"cannot write to {target.parent}"
+    whole = work / "whole"
     try:
-        with disk_errors(writing):
+        with disk_errors(f"cannot write to {target.parent}"):
             whole.mkdir(parents=True)
-        for file, archive in zip(data.files, archives):
-            if file.name in data.holds:  # used as it is
-                with disk_errors(writing):
+            for file, archive in zip(data.files, archives):
+                if file.name in data.holds:  # used as it is
                     shutil.copyfile(archive, whole / file.name)
-                continue
-            content = work / file.name
-            with disk_errors(writing):
+                    continue
+                content = work / file.name
                 content.mkdir()
-            say(f"unpacking {archive}")
-            unpack(archive, content)
-            gather(content, whole, data.holds)
-        missing = [name for name in data.holds if not (whole / name).exists()]
-        if missing:
-            raise Unusable(
-                f"{archives[0]} holds no {' and no '.join(missing)}: it is another data set; "
-                f"{retry_advice(archives[0])}"
-            )
-        with disk_errors(writing):
+                say(f"unpacking {archive}")
+                unpack(archive, content)
+                gather(content, whole, data.holds)
+            missing = [name for name in data.holds if not (whole / name).exists()]
+            if missing:
+                raise Unusable(
+                    f"{archives[0]} holds no {' and no '.join(missing)}: it is another data set; "
+                    f"{retry_advice(archives[0])}"
+                )
             if target.exists():
                 target.rmdir()
             whole.rename(target)
@@ -111,9 +108,8 @@ def by_hand(data: DataSet, urls: list[str], target: Path) -> str:
     shown = format_size(size) if size else "of unknown size"
     holds = " and ".join(data.holds)
     packed = "" if set(data.holds) == {file.name for file in data.files} else "unpack it and "
-    mirror = f"; from China: --url {data.mirror}" if data.mirror else ""
-    if data.mirror and urls[0].startswith(data.mirror):
-        mirror = ""
+    elsewhere = data.mirror and not urls[0].startswith(data.mirror)
+    mirror = f"; from China: --url {data.mirror}" if elsewhere else ""
     return (
         f"downloading {' and '.join(urls)}, {shown}{mirror}; by hand: {packed}put {holds} into "
         f"{target}"
@@ -122,10 +118,9 @@ def by_hand(data: DataSet, urls: list[str], target: Path) -> str:
 
 def ask(name: str, data: DataSet, urls: list[str], folder: Path, *, yes: bool) -> None:
     """Log size and duration of a large download; on a terminal, ask for confirmation."""
-    sizes = [file.size for file in data.files]
-    if 0 < sum(sizes) <= ASK_ABOVE:
+    if 0 < sum(file.size for file in data.files) <= ASK_ABOVE:
         return
-    sizes = [real_size(url) or size for url, size in zip(urls, sizes)]
+    sizes = [real_size(url) or file.size for url, file in zip(urls, data.files)]
     if 0 in sizes:
         say(f"{name}: size unknown")
     else:

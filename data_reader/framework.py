@@ -22,7 +22,6 @@ INSTALL = (
     f"{install_command('gpu')} for an NVIDIA GPU"
 )
 OPENCV = {  # OpenCV reads these when it is imported, FFmpeg when the first video is opened
-    "OPENCV_IO_MAX_IMAGE_PIXELS": str(2**28),  # for formats whose headers we do not read
     "OPENCV_LOG_LEVEL": "SILENT",  # our exceptions contain what OpenCV would print
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
     "OPENCV_FOR_THREADS_NUM": "1",  # the loader has its own threads
@@ -51,10 +50,8 @@ def prepare() -> None:
     """Configure this process and import Paddle: for commands and notebooks, not for the library.
 
     Sets environment variables of Paddle and OpenCV, unless the user has set them, and hides two
-    warnings of Paddle. Does nothing once Paddle is imported.
-
-    Raises:
-        ImportError: Paddle is not installed; the message names the command that installs it.
+    warnings of Paddle. Does nothing once Paddle is imported. Raises ImportError if Paddle is not
+    installed; the message names the command that installs it.
     """
     if "paddle" in sys.modules:
         return
@@ -70,26 +67,20 @@ def prepare() -> None:
 def import_paddle() -> None:
     """Import Paddle with all cores and without its messages; the environment stays as it was.
 
-    Paddle's matrix products use one thread unless the environment says otherwise on import.
-
-    Raises:
-        ImportError: Paddle is not installed; the message names the command that installs it.
+    Paddle's matrix products use one thread unless the environment says otherwise on import. Raises
+    ImportError if Paddle is not installed; the message names the command that installs it.
     """
     if "paddle" in sys.modules:
         return
     if importlib.util.find_spec("paddle") is None:
         raise ImportError(INSTALL)
-    settings = thread_settings()
-    before = {name: os.environ.get(name) for name in settings}
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
+    missing = {name: x for name, x in thread_settings().items() if name not in os.environ}
+    os.environ.update(missing)
     messages = io.StringIO()  # "OMP_NUM_THREADS set to 2, not 1", "No ccache found"
     try:
         with contextlib.redirect_stderr(messages), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import paddle  # noqa: F401
     finally:
-        for name, value in before.items():
+        for name in missing:
             os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value

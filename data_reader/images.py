@@ -6,6 +6,7 @@ import io
 import os
 import re
 import stat
+import struct
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,6 @@ import numpy as np
 import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ._headers import UPRIGHT, Header, read_header
 from .atomic import write_bytes
 from .errors import InputError, disk_errors
 
@@ -46,6 +46,8 @@ SYSTEM_FOLDERS = frozenset(
 MAX_PIXELS = 2**28
 CHECKED_PIXELS = 2**26
 MAX_RATIO = 256
+# Pillow's decoders that run no other program, for what OpenCV does not read, or not right.
+PILLOW_FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG2000", "PPM", "TIFF", "WEBP")
 MAX_BYTES = 2**31 + 2**20  # MAX_PIXELS of 8 bytes, and a header
 
 PathLike = str | os.PathLike
@@ -76,11 +78,9 @@ def decode_image(path: PathLike) -> DecodedImage:
     """Decode an image of any kind that OpenCV or Pillow reads; the first frame of an animation.
 
     16-bit values are rounded to 8 bits, palettes and grey become RGB, the EXIF orientation is
-    applied, CMYK JPEGs are converted by OpenCV.
-
-    Raises:
-        InputError: the file is missing, a folder, empty, not an image, truncated, damaged, of
-            floating-point values, or too large (``MAX_PIXELS``, ``MAX_RATIO``).
+    applied, CMYK JPEGs are converted by OpenCV. Raises InputError if the file is missing, a folder,
+    empty, not an image, truncated, damaged, of floating-point values, or too large (``MAX_PIXELS``,
+    ``MAX_RATIO``).
     """
     path = Path(path)
     data = read_file(path)
@@ -91,32 +91,17 @@ def decode_image(path: PathLike) -> DecodedImage:
 
 
 def _decoded(path: Path, data: bytes, header: Header) -> DecodedImage:
-    pixels = (_decode_with_pillow if header.with_pillow else _decode)(path, data, header)
-    if header.clear is not None and pixels.ndim == 2:
-        opaque = np.where(pixels == header.clear, 0, np.iinfo(pixels.dtype).max)
-        pixels = np.dstack([pixels, pixels, pixels, opaque.astype(pixels.dtype)])
-    if header.associated and not header.with_pillow and pixels.ndim == 3:
-        pixels = _without_alpha_in_colours(pixels)
-    pixels = _to_8_bits(path, pixels)
-    pixels = 255 - pixels if header.inverted else pixels
-    if pixels.ndim == 3 and pixels.shape[2] == 2:  # Pillow's grey with alpha
-        grey = pixels[..., :1]
-        pixels, header = np.dstack([grey, grey, grey, pixels[..., 1]]), header._replace(grey=True)
-    pixels = np.ascontiguousarray(UPRIGHT[header.orientation](pixels))
-    if pixels.ndim == 2:
-        return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), None, True)
-    if pixels.shape[2] == 3:
-        return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), None, False)
-    alpha = None if header.opaque else pixels[..., 3].copy()
-    return DecodedImage(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), alpha, header.grey)
+    with_opencv = header.kind in ("JPEG", "PNG", "TIFF") and not header.with_pillow
+    pixels = (_decode if with_opencv else _decode_with_pillow)(path, data, header)
+    pixels = np.atleast_3d(UPRIGHT[header.orientation](pixels))
+    channels = pixels.shape[2]
+    colours = pixels[..., :3] if channels > 2 else np.repeat(pixels[..., :1], 3, axis=2)
+    alpha = None if channels % 2 or header.opaque else pixels[..., -1].copy()
+    return DecodedImage(np.ascontiguousarray(colours), alpha, header.grey or channels < 3)
 
 
 def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
-    """Decode an image to uint8 [H, W, channels]: 3 is RGB, 1 is luma (ITU-R 601); no alpha.
-
-    Raises:
-        InputError: see ``decode_image``.
-    """
+    """Decode to uint8 [H, W, channels], 3 RGB or 1 luma (ITU-R 601), as ``decode_image`` does."""
     if channels not in (1, 3):
         raise ValueError(f"channels is 1 or 3, not {channels}")
     rgb = decode_image(path).rgb
@@ -124,20 +109,14 @@ def read_image(path: PathLike, channels: int = 3) -> np.ndarray:
 
 
 def write_image(
-    path: PathLike,
-    rgb: np.ndarray,
-    alpha: np.ndarray | None = None,
-    quality: int = 95,
+    path: PathLike, rgb: np.ndarray, alpha: np.ndarray | None = None, quality: int = 95
 ) -> None:
     """Write uint8 RGB [H, W, 3] atomically in the format of the suffix; creates folders.
 
-    Args:
-        alpha: uint8 [H, W], dropped by formats other than ``ALPHA_SUFFIXES``.
-        quality: 1 to 100, for JPEG and WebP (lossy at any quality). A ``.pgm`` holds the luma.
-
-    Raises:
-        InputError: unknown suffix, an image too large for the format, or a disk error; an existing
-            file is then kept.
+    ``alpha``, uint8 [H, W], is dropped by formats other than ``ALPHA_SUFFIXES``. ``quality``, 1 to
+    100, is for JPEG and WebP (lossy at any quality). A ``.pgm`` holds the luma. Raises InputError
+    for an unknown suffix, an image too large for the format, or a disk error; an existing file is
+    then kept.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -190,10 +169,8 @@ def list_images(folder: PathLike) -> list[Path]:
     """List the images in a folder and its subfolders, in natural order (2 before 10).
 
     Images are known by ``IMAGE_SUFFIXES``, in any case; see ``left_out`` for the others. Hidden
-    files and folders are skipped, and ``SYSTEM_FOLDERS``; links to folders are followed.
-
-    Raises:
-        InputError: the folder is missing, a file, or unreadable.
+    files and folders are skipped, and ``SYSTEM_FOLDERS``; links to folders are followed. Raises
+    InputError if the folder is missing, a file, or unreadable.
     """
     folder = Path(folder)
     with disk_errors(f"cannot list {folder}"):
@@ -220,11 +197,8 @@ def left_out(folders: Iterable[Path]) -> str:
     Hidden files and folders are not counted.
     """
     counts: Counter[str] = Counter()
-    tops: list[Path] = []
-    for folder in sorted(set(folders)):
-        if not any(top in folder.parents for top in tops):
-            tops.append(folder)
-    for top in tops:
+    every = set(folders)
+    for top in every - {folder for folder in every if every & set(folder.parents)}:
         with disk_errors(f"cannot list {top}"):
             for path in _files_below(top, frozenset(), of_systems=True):
                 within = [part for part in path.relative_to(top).parts if is_system_folder(part)]
@@ -245,11 +219,7 @@ def natural_key(path: PathLike) -> tuple:
 
 
 def existing_file(path: PathLike) -> Path:
-    """Return the path of a file that exists and is not empty.
-
-    Raises:
-        InputError: see ``file_size``; or it has zero bytes.
-    """
+    """Return a path; InputError as of ``file_size``, or if the file is empty."""
     path = Path(path)
     if file_size(path) == 0:
         raise InputError(f"{path} is empty (0 bytes); copy or download it again")
@@ -257,17 +227,12 @@ def existing_file(path: PathLike) -> Path:
 
 
 def file_size(path: Path) -> int:
-    """Return the size of a file in bytes.
-
-    Raises:
-        InputError: it is missing, a broken link, a folder, a device or a pipe.
-    """
+    """Return the size of a file in bytes; InputError if it is missing, or no file."""
     with disk_errors(f"cannot read {path}"):
         if not path.exists():
             if path.is_symlink():
                 raise InputError(
-                    f"{path} is a link to {os.readlink(path)}, which does not exist; copy the file "
-                    "there, or remove the link"
+                    f"{path} is a link to {os.readlink(path)}, which is gone; remove it"
                 )
             raise InputError(f"{path} does not exist; check the spelling")
         status = path.stat()
@@ -279,11 +244,7 @@ def file_size(path: Path) -> int:
 
 
 def read_file(path: Path) -> bytes:
-    """Return the content of an image file.
-
-    Raises:
-        InputError: see ``existing_file``; or it has more than ``MAX_BYTES``.
-    """
+    """Return the content of an image file; InputError as of ``existing_file``, or if too large."""
     path = existing_file(path)
     if file_size(path) > MAX_BYTES:
         raise InputError(f"{path} is larger than {MAX_BYTES} bytes, the maximum of an image")
@@ -324,93 +285,272 @@ def _check(path: Path, data: bytes, header: Header) -> None:
             f"{claim} in {len(data)} bytes, like a decompression bomb; resize or split it"
         )
     if header.refused:
-        raise InputError(
-            f"{path} is a {header.kind} that is not read right: {header.refused}; convert it to "
-            "RGB or RGBA of 8 bits"
-        )
+        raise InputError(f"{path}: {header.refused}; convert it to RGB or RGBA of 8 bits")
     if not header.complete:
-        raise InputError(
-            f"{path} is truncated: the {header.kind} has no end within its {len(data)} bytes; "
-            "copy or download it again"
-        )
+        raise InputError(f"{path} is truncated: the {header.kind} has no end; copy it again")
 
 
 def _decode(path: Path, data: bytes, header: Header) -> np.ndarray:
-    """Decode to [H, W], or to [H, W, 3 or 4] in OpenCV's order, blue first."""
-    reason = "damaged, or an unknown variant"
+    """Decode to uint8, [H, W] or [H, W, C] of grey and alpha, RGB or RGBA, as stored."""
+    pixels, reason = None, "damaged, or an unknown variant"
     try:
         # Only IMREAD_UNCHANGED keeps alpha and 16 bits; it ignores EXIF's orientation.
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        pixels, reason = None, error.err
-    if pixels is None and not header.kind:
-        raise InputError(
-            f"{path} is not an image (it begins with {data[:16]!r}) that OpenCV reads; "
-            "remove it, or convert it to PNG or JPEG"
-        )
+        reason = error.err
     if pixels is None:
         raise InputError(
             f"{path} is a {header.kind} that OpenCV {cv2.__version__} cannot decode: {reason}; "
             "copy it again or convert it to PNG"
         )
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"{path} holds {pixels.dtype} values; convert it to 8 or 16 bits a channel"
+        )
+    most = np.iinfo(pixels.dtype).max
+    if header.clear is not None and pixels.ndim == 2:
+        alpha = np.where(pixels == header.clear, 0, most).astype(pixels.dtype)
+        pixels = np.dstack([pixels, alpha])
+    if header.associated and pixels.ndim == 3:  # divide by alpha; colours are black where it is 0
+        alpha = pixels[..., 3:]
+        colours = np.rint(pixels[..., :3] * (most / np.maximum(alpha, 1)))
+        pixels = np.dstack([np.minimum(colours, most).astype(pixels.dtype), alpha])
+    pixels = _to_8_bits(pixels)
+    pixels = 255 - pixels if header.inverted else pixels
+    if pixels.ndim == 3 and pixels.shape[2] > 2:
+        order = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        pixels = cv2.cvtColor(pixels, order)
     return pixels
 
 
 def _decode_with_pillow(path: Path, data: bytes, header: Header) -> np.ndarray:
+    """Decode as ``_decode`` does, but upright."""
     with suppress(ImportError):
         import pillow_heif  # an extra
 
         pillow_heif.register_heif_opener()
+    Image.init()
+    image = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes that are within our limits
-            image = Image.open(io.BytesIO(data))
+            formats = [name for name in PILLOW_FORMATS if name in Image.OPEN]
+            image = Image.open(io.BytesIO(data), formats=formats)
             _check(path, data, header._replace(width=image.width, height=image.height))
-            image = ImageOps.exif_transpose(image)
-    except UnidentifiedImageError as error:
-        how = {"HEIC": "`pip install pillow-heif` reads it", "AVIF": "Pillow 11.3 reads AVIF"}
-        advice = how.get(header.kind, "copy it again")
-        raise InputError(
-            f"{path} is a {header.kind} that Pillow {PIL.__version__} cannot decode; {advice}, or "
-            "convert it to PNG"
-        ) from error
-    except Image.DecompressionBombError as error:
-        reason = str(error).rstrip(".")
-        raise InputError(f"{path}: {reason}; resize or split it") from error
+            upright = ImageOps.exif_transpose(image)
     except InputError:
         raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: {str(error).rstrip('.')}; resize or split it") from error
     except Exception as error:  # Pillow's decoders raise anything on damaged files
-        raise InputError(
-            f"{path} is a damaged {header.kind}: {error}; copy it again or convert it to PNG"
-        ) from error
-    if image.mode.startswith("I"):
-        return np.asarray(image).astype(np.uint16)
-    if image.mode in ("P", "PA"):
-        image = image.convert(
-            "RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB"
-        )
-    mode = {"1": "L", "La": "LA", "YCbCr": "RGB", "RGBX": "RGB"}.get(image.mode, image.mode)
+        kind = header.kind or (image.format if image else "")
+        problem = f"is a damaged {kind}: {error}; copy it again or convert it to PNG"
+        if not kind:
+            problem = (
+                f"is not an image (it begins with {data[:16]!r}), or one that Pillow cannot "
+                "decode; remove it, or convert it to PNG or JPEG"
+            )
+        elif isinstance(error, UnidentifiedImageError):
+            how = {"HEIC": "`pip install pillow-heif` reads it", "AVIF": "Pillow 11.3 reads AVIF"}
+            problem = (
+                f"is a {kind} that Pillow {PIL.__version__} cannot decode; "
+                f"{how.get(kind, 'copy it again')}, or convert it to PNG"
+            )
+        raise InputError(f"{path} {problem}") from error
+    if upright.mode.startswith("I"):
+        return _to_8_bits(np.asarray(upright).astype(np.uint16))
+    if upright.mode in ("P", "PA"):
+        clear = "transparency" in upright.info or upright.mode == "PA"
+        upright = upright.convert("RGBA" if clear else "RGB")
+    mode = {"1": "L", "La": "LA", "YCbCr": "RGB", "RGBX": "RGB"}.get(upright.mode, upright.mode)
     if mode not in ("L", "LA", "RGB", "RGBA"):
         raise InputError(f"{path} holds colours of the kind {mode}; convert it to RGB or RGBA")
-    pixels = np.asarray(image.convert(mode))
-    return pixels if mode in ("L", "LA") else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    return np.array(upright.convert(mode))  # asarray could not be written to
 
 
-def _without_alpha_in_colours(pixels: np.ndarray) -> np.ndarray:
-    """Divide the colours by alpha; they are black where it is 0."""
-    most = np.iinfo(pixels.dtype).max
-    alpha = pixels[..., 3:].astype(np.float64)
-    colours = np.rint(pixels[..., :3] * (most / np.maximum(alpha, 1)))
-    return np.dstack([np.minimum(colours, most).astype(pixels.dtype), pixels[..., 3]])
-
-
-def _to_8_bits(path: Path, pixels: np.ndarray) -> np.ndarray:
+def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
     """Divide 16-bit values by 257 and round."""
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(
-            f"{path} holds {pixels.dtype} values without a known white; convert it to 8 or "
-            "16 bits a channel"
-        )
-    if pixels.ndim == 3 and pixels.shape[2] not in (2, 3, 4):
-        raise InputError(f"{path} has {pixels.shape[2]} channels; convert it to grey, RGB or RGBA")
     return pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels, alpha=1 / 257)
+
+
+# Headers: size, orientation and completeness of an image from its bytes, before decoding. Not with
+# Pillow: it checks no JPEG for completeness, has one global size limit for the process, and refuses
+# PNGs with long texts and TIFFs of float values, whose size would then go unchecked.
+
+
+class Header(NamedTuple):
+    kind: str = ""  # "" for those whose header only Pillow reads
+    width: int = 0  # pixels as stored; 0 if unknown
+    height: int = 0
+    complete: bool = True  # the file has its end mark
+    orientation: int = 1  # EXIF's, 1 to 8, where OpenCV does not apply it
+    grey: bool = False  # grey, even if OpenCV decodes it as colour with alpha
+    opaque: bool = False  # OpenCV decodes a fourth channel that is not alpha
+    clear: int | None = None  # the grey value that is transparent, which OpenCV ignores
+    inverted: bool = False  # OpenCV decodes white as 0
+    associated: bool = False  # OpenCV decodes colours that are multiplied by alpha
+    with_pillow: bool = False  # though OpenCV decodes this kind, but not right
+    refused: str = ""  # why neither decodes it right
+
+
+def read_header(data: bytes) -> Header:
+    """Read the header of a known format; a file that ends within it is incomplete."""
+    for magic, (kind, read) in {
+        b"\xff\xd8\xff": ("JPEG", _jpeg),
+        b"\x89PNG\r\n\x1a\n": ("PNG", _png),
+        **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), ("TIFF", _tiff)),  # + is BigTIFF
+        b"RIFF": ("WebP", _webp),
+        b"\0\0\0": ("HEIC", _heic_or_avif),
+    }.items():
+        if data.startswith(magic):
+            try:
+                return read(kind, data)
+            except struct.error:
+                return Header(kind, complete=False)
+    return Header()
+
+
+def _jpeg(kind: str, data: bytes) -> Header:
+    """Walk the segments to the end-of-image mark, skipping that of a thumbnail in a segment.
+
+    Some telephones (Samsung's) write a trailer, SEFH ... SEFT, over the mark of a whole image.
+    """
+    trailer = data.rfind(b"SEFH") if data.endswith(b"SEFT") else -1
+    width = height = position = 0
+    orientation = 1
+    while True:
+        mark = _JPEG_MARK.search(data, position)
+        if mark is None or mark.start() > trailer > 0:
+            return Header(kind, width, height, trailer > position > 0, orientation)
+        code, position = mark[1][0], mark.end()
+        if code == 0xD9:
+            return Header(kind, width, height, True, orientation)
+        if code == 0xD8:
+            continue
+        (length,) = struct.unpack_from(">H", data, position)
+        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):  # a frame, not a table
+            height, width = struct.unpack_from(">HH", data, position + 3)
+        elif code == 0xE1 and data.startswith(b"Exif\0\0", position + 2):
+            orientation = _orientation(data[position + 8 : position + length])
+        position += length
+
+
+# Excludes stuffed zeros, fill bytes and restart marks, which occur within the coded image.
+_JPEG_MARK = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+
+
+def _png(kind: str, data: bytes) -> Header:
+    width = height = depth = colour = 0
+    clear = None
+    orientation, position, name = 1, 8, b""
+    while position + 12 <= len(data) and name != b"IEND":
+        length, name = struct.unpack_from(">I4s", data, position)
+        if name == b"IHDR":
+            width, height, depth, colour = struct.unpack_from(">IIBB", data, position + 8)
+        elif name == b"tRNS" and colour == 0 and depth:
+            (clear,) = struct.unpack_from(">H", data, position + 8)
+            clear *= 1 if depth == 16 else 255 // (2**depth - 1)  # as OpenCV widens the values
+        elif name == b"eXIf":
+            orientation = _orientation(data[position + 8 : position + 8 + length])
+        position += 12 + length
+    grey = colour in (0, 4)
+    return Header(kind, width, height, name == b"IEND", orientation, grey=grey, clear=clear)
+
+
+def _webp(kind: str, data: bytes) -> Header:
+    if data[8:12] != b"WEBP":
+        return Header()  # audio or video
+    (size,) = struct.unpack_from("<I", data, 4)
+    return Header(kind, complete=len(data) >= 8 + size)
+
+
+def _heic_or_avif(kind: str, data: bytes) -> Header:
+    """Recognise them by the brand, in the box of videos such as MP4 too."""
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    heic = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+    return Header(kind if brand in heic else "AVIF" if brand in (b"avif", b"avis") else "")
+
+
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}  # channels of each photometric interpretation
+_UNKNOWN_COLOURS = {4: "a mask", 8: "Lab colours", 9: "Lab colours", 10: "Lab colours",
+                    32803: "a camera's raw values", 34892: "a camera's raw values"}  # fmt: skip
+
+
+def _tiff(kind: str, data: bytes) -> Header:
+    """Choose who decodes by the tags: tests/test_image_formats.py has a table of all kinds.
+
+    OpenCV applies the orientation, turns CMYK into RGBA, inverts min-is-white up to 8 bits only,
+    loses the alpha of grey images, multiplies 8-bit colours by alpha, and reads memory at random
+    for 16 bits in planes. Pillow keeps 8 bits only, of 2 to 8.
+    """
+    tags = _tiff_values(data)
+    first = {tag: values[0] for tag, values in tags.items() if values}
+    colours, samples = first.get(262, 1), first.get(277, 1)
+    bits = first.get(258, 1)
+    extra = samples - _COLOURS.get(colours, samples)
+    alpha = first.get(338, 2)  # 0 is no alpha, 1 associated, 2 not
+    refused = ""
+    if first.get(254, 0) & 1:
+        refused = "its first image is a thumbnail of another"
+    elif colours not in _COLOURS:
+        refused = f"it holds {_UNKNOWN_COLOURS.get(colours, 'unknown colours')}"
+    elif extra > 1 or (extra and (_COLOURS[colours] not in (1, 3) or alpha > 2)):
+        refused = f"it has {samples} channels"
+    elif bits > 8 and samples > 1 and first.get(284, 1) == 2:
+        refused = f"its {bits}-bit channels are stored one after another"
+    elif extra and _COLOURS[colours] == 1 and (bits != 8 or 338 not in tags or colours != 1):
+        refused = f"it holds {bits}-bit grey with a second channel"
+    return Header(
+        kind,
+        first.get(256, 0),
+        first.get(257, 0),
+        opaque=colours == 5 or alpha == 0,
+        inverted=colours == 0 and bits > 8,
+        associated=extra == 1 and alpha == 1,
+        with_pillow=(extra == 1 and bits == 8) or bits in (2, 4),
+        refused=refused,
+    )
+
+
+def _tiff_values(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Return the first integers of each tag in the first directory of a TIFF or BigTIFF."""
+    order = {b"II": "<", b"MM": ">"}[data[:2]]
+    big = struct.unpack_from(order + "H", data, 2) == (43,)
+    word, count_of_tags, head = ("Q", "Q", 4) if big else ("I", "H", 4)
+    (start,) = struct.unpack_from(order + word, data, 8 if big else 4)
+    (entries,) = struct.unpack_from(order + count_of_tags, data, start)
+    start += struct.calcsize(count_of_tags)
+    size = struct.calcsize("<" + word)
+    values = {}
+    for position in range(start, start + entries * (head + 2 * size), head + 2 * size):
+        tag, number_type = struct.unpack_from(order + "HH", data, position)
+        (count,) = struct.unpack_from(order + word, data, position + head)
+        letter = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(number_type)
+        if letter is None:
+            continue
+        place, shown = position + head + size, min(count, 4)
+        if count * struct.calcsize("<" + letter) > size:
+            (place,) = struct.unpack_from(order + word, data, place)
+        values[tag] = struct.unpack_from(f"{order}{shown}{letter}", data, place)
+    return values
+
+
+def _orientation(exif: bytes) -> int:
+    """Return EXIF's orientation, 1 if it is missing, unknown or damaged."""
+    with suppress(struct.error, KeyError, IndexError):
+        orientation = _tiff_values(exif)[274][0]
+        if orientation in UPRIGHT:
+            return orientation
+    return 1
+
+
+UPRIGHT = {  # EXIF's orientation -> function that turns the stored image upright
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x),
+}

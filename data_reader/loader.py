@@ -23,17 +23,12 @@ MAX_TRIES = 100  # items tried in place of an unreadable one
 
 
 def read_item(
-    dataset: ImageDataset,
-    index: int,
-    rng: np.random.Generator,
-    bad: dict[str, None] | None = None,
+    dataset: ImageDataset, index: int, rng: np.random.Generator, bad: dict[str, None] | None = None
 ) -> dict[str, np.ndarray]:
     """Return item ``index``; with ``bad``, replace an unreadable one by a random other.
 
     ``bad`` collects the reasons as keys. The same unreadable files get the same replacements.
-
-    Raises:
-        InputError: the item, or with ``bad`` all of ``MAX_TRIES`` replacements, are unreadable.
+    Raises InputError if the item, or with ``bad`` each of ``MAX_TRIES`` items, is unreadable.
     """
     if bad is None:
         return dataset.item(index, rng)
@@ -49,9 +44,9 @@ def read_item(
 class Loader:
     """Batches of a dataset, each a dict of arrays [N, ...] with the dataset's keys.
 
-    ``batch_size`` is the whole batch, of which this rank reads ``1 / world_size``. The last
-    incomplete batch of an epoch is dropped; a set smaller than one batch repeats its items. With
-    ``bad``, unreadable items are replaced: see ``read_item``.
+    ``batch_size`` is the whole batch, of which this rank reads ``1 / world_size``. ``drop_last``
+    drops the last incomplete batch of an epoch, and repeats the items of a set smaller than one
+    batch. With ``bad``, unreadable items are replaced: see ``read_item``.
 
     Raises:
         InputError: no items, or a batch that the ranks cannot share evenly.
@@ -64,6 +59,7 @@ class Loader:
         *,
         seed: int = 0,
         shuffle: bool = True,
+        drop_last: bool = True,
         workers: int = 2,
         rank: int = 0,
         world_size: int = 1,
@@ -77,9 +73,10 @@ class Loader:
                 f"positive multiple of {world_size}"
             )
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
-        self.shuffle, self.workers = shuffle, workers
+        self.shuffle, self.drop_last, self.workers = shuffle, drop_last, workers
         self.rank, self.world_size, self.bad = rank, world_size, bad
-        self.steps_per_epoch = max(1, len(dataset) // batch_size)
+        full, rest = divmod(len(dataset), batch_size)
+        self.steps_per_epoch = max(1, full) if drop_last else full + (rest > 0)
         self._order = lru_cache(maxsize=2)(self._order_of_epoch)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
@@ -94,11 +91,7 @@ class Loader:
         return [name for index, rng in draws for name in self.dataset.files(index, rng)]
 
     def batches(self, start: int = 0) -> Generator[dict[str, np.ndarray], None, None]:
-        """Yield the batches from ``start`` on, read ahead by ``workers`` threads.
-
-        Raises:
-            InputError: an image is unreadable; the message names the file.
-        """
+        """Yield the batches from ``start`` on, read ahead by ``workers`` threads."""
         if self.workers == 0:
             while True:
                 yield self.batch(start)
@@ -116,20 +109,15 @@ class Loader:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _order_of_epoch(self, epoch: int) -> np.ndarray:
+        order = np.arange(len(self.dataset))
         if self.shuffle:
             order = self.dataset.order(np.random.default_rng([self.seed, epoch]))
-        else:
-            order = np.arange(len(self.dataset))
-        repeats = -(-self.batch_size // len(order))
-        return np.tile(order, repeats)
+        return np.tile(order, -(-self.batch_size // len(order)) if self.drop_last else 1)
 
     def _draws(self, step: int) -> list[tuple[int, np.random.Generator]]:
         """Return this rank's items of batch ``step``, each with its own generator."""
         epoch, within = divmod(step, self.steps_per_epoch)
         share = self.batch_size // self.world_size
         first = within * self.batch_size + self.rank * share
-        order = self._order(epoch)
-        return [
-            (int(order[position]), np.random.default_rng([self.seed, epoch, position]))
-            for position in range(first, first + share)
-        ]
+        indices = enumerate(self._order(epoch)[first : first + share].tolist(), first)
+        return [(i, np.random.default_rng([self.seed, epoch, at])) for at, i in indices]

@@ -88,10 +88,8 @@ def write_photo(
 ) -> None:
     """Write an image as ``write_image`` does; JPEG and PNG with metadata.
 
-    A JPEG has quality 95 and stores the colour of every pixel (4:4:4).
-
-    Raises:
-        InputError: as ``write_image``.
+    A JPEG has quality 95 and stores the colour of every pixel (4:4:4). Raises InputError as
+    ``write_image`` does.
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -16,45 +16,42 @@ class Output:
 
     def __init__(self, name: str):
         self.name = name
-        self.failure: OSError | None = None  # the first one
+        self.failure: OSError | None = None  # the first that a user would want to hear of
+
+    @property
+    def stream(self):
+        return getattr(sys, self.name)  # None for a daemon
 
     @property
     def encoding(self) -> str:
         """The stream's encoding, for tqdm as well."""
-        return getattr(getattr(sys, self.name), "encoding", None) or "ascii"
+        return getattr(self.stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
         with suppress(OSError, ValueError, AttributeError):
-            return getattr(sys, self.name).isatty()
+            return self.stream.isatty()
         return False  # closed, or absent
 
     def fileno(self) -> int:
         """For tqdm, which asks for the terminal's width."""
-        return getattr(sys, self.name).fileno()
+        return self.stream.fileno()
 
     def write(self, text: str) -> None:
-        stream = getattr(sys, self.name)
-        if stream is None:  # a daemon's
-            return
+        self._call("write", text.encode(self.encoding, "backslashreplace").decode(self.encoding))
+
+    def flush(self) -> bool:
+        """Return whether it succeeded."""
+        return self._call("flush")
+
+    def _call(self, method: str, *values: str) -> bool:
         try:
-            try:
-                stream.write(text)
-            except UnicodeEncodeError:
-                stream.write(text.encode(self.encoding, "backslashreplace").decode(self.encoding))
+            if self.stream is not None:
+                getattr(self.stream, method)(*values)
+            return True
         except (OSError, ValueError) as error:  # ValueError: it is closed
-            self.note(error)
-
-    def flush(self) -> None:
-        try:
-            if getattr(sys, self.name) is not None:
-                getattr(sys, self.name).flush()
-        except (OSError, ValueError) as error:
-            self.note(error)
-
-    def note(self, error: Exception) -> None:
-        """Remember the first failure that a user would want to hear of."""
-        if isinstance(error, OSError) and error.errno != errno.EPIPE:
-            self.failure = self.failure or error
+            if isinstance(error, OSError) and error.errno != errno.EPIPE:
+                self.failure = self.failure or error
+            return False
 
     def say(self, text: str) -> None:
         self.write(f"{text}\n")
@@ -92,12 +89,8 @@ def open_missing_streams() -> None:
 def finish() -> None:
     """Flush at the end of a command; lost output is said on standard error, not an error."""
     for output in (STDOUT, STDERR):
-        try:
-            getattr(sys, output.name).flush()
-        except (OSError, ValueError) as error:
-            output.note(error)
-            # Python would try again at its exit, and change the exit code.
+        if not output.flush():  # Python would try again at its exit, and change the exit code
             with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), getattr(sys, output.name).fileno())
+                os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
     if STDOUT.failure is not None:
         STDERR.say(f"warning: some output could not be written: {STDOUT.failure.strerror}")

@@ -11,12 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from . import transforms
-from ._headers import read_header
 from .colour import encode, rgb_to_lab
 from .datasets import ImageDataset
 from .errors import InputError
-from .images import MAX_PIXELS, cv2, read_file, read_image
+from .images import cv2, pixel_errors, read_file, read_header, read_image
 from .output import STDERR
 
 MAX_SCANNED = 200  # images that the statistics of a set are computed from
@@ -73,13 +71,8 @@ class Photos(ImageDataset):
         return read_image(self.items[index])
 
     def item(self, index, rng):
-        image, name = self.read(index), self.files(index)[0]
-        if self.load_size > 0:
-            image = transforms.short_side(image, self.load_size, name=name)
-        images = transforms.crop([image], self.crop_size, self.crop_type, rng, name)
-        if self.flip:
-            images = transforms.flip(images, rng)
-        l, ab = encode(rgb_to_lab(images[0]))  # noqa: E741
+        image = self.window(self.read(index), str(self.items[index]), rng)
+        l, ab = encode(rgb_to_lab(image))  # noqa: E741
         return {"l": l, "ab": ab}
 
     def paths(self):
@@ -101,22 +94,17 @@ class Photos(ImageDataset):
         ]
 
     def chroma_statistics(self) -> dict[str, float]:
-        """Return statistics of the images' mean chroma, in Lab units.
+        """Return the mean and percentiles of the images' mean chroma, in Lab units.
 
-        ``mean``, ``p5``, ``p50`` and ``p95`` (percentiles), the share of ``grey`` images, and the
-        number ``scanned``: at most ``MAX_SCANNED``, without the unreadable ones.
+        And the share of ``grey`` images, and the number ``scanned``: at most ``MAX_SCANNED``,
+        without the unreadable ones.
         """
         stats = self._scanned()
-        chroma = [image.chroma for image in stats] or [0.0]
-        low, middle, high = (float(value) for value in np.percentile(chroma, (5, 50, 95)))
+        chroma, grey = np.array(stats or [(0.0, 0.0)], np.float64).T
+        percentiles = dict(zip(("p5", "p50", "p95"), np.percentile(chroma, (5, 50, 95))))
         return {
-            "mean": float(np.mean(chroma)),
-            "p5": low,
-            "p50": middle,
-            "p95": high,
-            "grey": float(np.mean([image.grey for image in stats] or [0.0])),
-            "scanned": len(stats),
-        }
+            "mean": chroma.mean(), **percentiles, "grey": grey.mean(), "scanned": len(stats)
+        }  # fmt: skip
 
     def statistics(self):
         s = self.chroma_statistics()
@@ -146,19 +134,16 @@ class Photos(ImageDataset):
 
 
 def read_colour_stats(path: Path) -> ColourStats | None:
-    """Return ``colour_stats`` of a file, decoded at 1/8 if it is large; None if unreadable."""
+    """Return ``colour_stats`` of a file; None if unreadable. A large JPEG is decoded at 1/8."""
     try:
         data = read_file(Path(path))
+        header = read_header(data)
+        small = min(header.width, header.height) < 256
+        if header.kind != "JPEG" or small or not header.complete:
+            return colour_stats(read_image(path))
+        with pixel_errors(f"cannot decode {path}"):
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8)
     except InputError:
-        return None
-    header = read_header(data)
-    if not header.complete or header.width * header.height > MAX_PIXELS:
-        return None
-    large = min(header.width, header.height) >= 256
-    try:
-        mode = cv2.IMREAD_REDUCED_COLOR_8 if large else cv2.IMREAD_COLOR
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
-    except cv2.error:
         return None
     return None if pixels is None else colour_stats(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
 

@@ -126,27 +126,23 @@ def build_parser() -> Parser:
 
 def check_flags(given: argparse.Namespace) -> None:
     """Raise InputError for flags that do not go together."""
-    if len(given.folders) > 2:
-        raise InputError(f"{len(given.folders)} folders are given; a data set has one or two")
-    if given.out is None and not given.dry_run:
-        raise InputError("--out DIR is missing; --dry-run only reports")
-    if given.out is not None and Path(given.out).exists():
-        raise InputError(f"{given.out} exists; give a new folder, or remove it")
-    if not 0 <= given.val < 1:
-        raise InputError(f"--val is a share from 0 to below 1, not {given.val}")
-    if given.square is not None and given.square < 16:
-        raise InputError(f"--square is at least 16 pixels, not {given.square}")
-    if given.faces and not given.square:
-        raise InputError("--faces needs --square N, the side of the squares")
-    if given.faces and not hasattr(cv2, "CascadeClassifier"):
-        raise InputError("--faces needs OpenCV 4: pip install 'opencv-python<5'")
-    two = len(given.folders) == 2
-    if two and given.make:
-        raise InputError("--make takes one folder of photographs")
-    if given.unpaired and not two:
-        raise InputError("--unpaired takes two folders")
-    if given.side_by_side and (given.unpaired or not (two or given.make)):
-        raise InputError("--side-by-side takes pairs: two folders, or --make")
+    count, square, out = len(given.folders), given.square, given.out
+    for wrong, message in (
+        (count > 2, f"{count} folders are given; a data set has one or two"),
+        (not out and not given.dry_run, "--out DIR is missing; --dry-run only reports"),
+        (out and Path(out).exists(), f"{out} exists; give a new folder, or remove it"),
+        (not 0 <= given.val < 1, f"--val is a share from 0 to below 1, not {given.val}"),
+        (square is not None and square < 16, f"--square is at least 16 pixels, not {square}"),
+        (given.faces and not square, "--faces needs --square N, the side of the squares"),
+        (given.faces and not hasattr(cv2, "CascadeClassifier"),
+         "--faces needs OpenCV 4: pip install 'opencv-python<5'"),
+        (count == 2 and given.make, "--make takes one folder of photographs"),
+        (given.unpaired and count < 2, "--unpaired takes two folders"),
+        (given.side_by_side and (given.unpaired or not (count == 2 or given.make)),
+         "--side-by-side takes pairs: two folders, or --make"),
+    ):  # fmt: skip
+        if wrong:
+            raise InputError(message)
 
 
 def examine(path: Path) -> Checked | InputError:
@@ -173,10 +169,7 @@ def by_name(folder: Path, images: Iterable[Path]) -> dict[str, Path]:
 
 
 def pairs(
-    a: dict[str, Path],
-    b: dict[str, Path],
-    good: dict[Path, Checked],
-    report: dict[str, list[str]],
+    a: dict[str, Path], b: dict[str, Path], good: dict[Path, Checked], report: dict[str, list[str]]
 ) -> list[Item]:
     """Pair two sides by their names, as training does; reports what is alone or of two sizes."""
     a, b = layout.match(a, b)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,10 @@ from .errors import InputError
 from .layout import LINES_CHECKED, read_list, test_lists
 from .loader import Loader
 
+# "Centor" is the old reader's spelling.
 CROP_TYPES = {
-    "Random": "Random",
-    "Centor": "Center",  # the old reader's spelling
-    "Center": "Center",
-    "None": "None",
-    None: "None",
-}
+    "Random": "Random", "Centor": "Center", "Center": "Center", "None": "None", None: "None"
+}  # fmt: skip
 
 
 class PairReader(Loader):
@@ -34,9 +32,10 @@ class PairReader(Loader):
     def __init__(
         self, dataset: Paired, batch_size: int, *, seed: int, shuffle: bool, drop_last: bool
     ):
-        super().__init__(dataset, batch_size, seed=seed, shuffle=shuffle, workers=0)
-        full, rest = divmod(len(dataset), batch_size)
-        self.steps_per_epoch = self.batch_num = full + (rest > 0 and not drop_last)
+        super().__init__(
+            dataset, batch_size, seed=seed, shuffle=shuffle, drop_last=drop_last, workers=0
+        )
+        self.batch_num = len(dataset) // batch_size if drop_last else self.steps_per_epoch
         self.test: PairReader | None = None
         self._passes = itertools.count()
 
@@ -44,19 +43,6 @@ class PairReader(Loader):
         first = next(self._passes) * self.batch_num
         batches = map(self.batch, range(first, first + self.batch_num))
         return ((batch["a"], batch["b"]) for batch in batches)
-
-    def batch(self, step):
-        rng = np.random.default_rng([self.seed, *divmod(step, self.batch_num)])
-        items = [self.dataset.item(index, rng) for index in self.indices(step)]
-        return {side: np.stack([x[side] for x in items]) for side in "ab"}
-
-    def indices(self, step: int) -> list[int]:
-        number, i = divmod(step, self.batch_num)
-        order = self._order(number)[: len(self.dataset)]
-        return order[i * self.batch_size : (i + 1) * self.batch_size].tolist()
-
-    def files(self, step):
-        return [name for index in self.indices(step) for name in self.dataset.files(index)]
 
 
 class data_reader:
@@ -94,8 +80,7 @@ class data_reader:
         if not any(pair.a.exists() for pair in pairs[:LINES_CHECKED]):
             raise InputError(
                 f"{cfg.train_list} names {pairs[0].a.relative_to(root)}, which is not in {root}; "
-                "choose data_dir and dataset so that data_dir/dataset is the folder that the "
-                "list's lines are relative to"
+                "choose data_dir and dataset so that its lines are relative to data_dir/dataset"
             )
         train = Paired(
             pairs,
@@ -106,11 +91,9 @@ class data_reader:
             keep_aspect=False,
             what=f"list {cfg.train_list}",
         )
-        seed = getattr(cfg, "seed", 0)
-        train_reader = PairReader(
+        reader = partial(PairReader, batch_size=cfg.batch_size, seed=getattr(cfg, "seed", 0))
+        train_reader = reader(
             train,
-            cfg.batch_size,
-            seed=seed,
             shuffle=getattr(cfg, "shuffle", True),
             drop_last=getattr(cfg, "drop_last", False),
         )
@@ -119,7 +102,5 @@ class data_reader:
             found = next((p for p in lists if p.is_file()), lists[0])
             pairs = read_list(getattr(cfg, "test_list", None) or found, root)
             test = Paired(pairs, crop_size=cfg.crop_size, crop_type="Resize")
-            train_reader.test = PairReader(
-                test, cfg.batch_size, seed=seed, shuffle=False, drop_last=False
-            )
+            train_reader.test = reader(test, shuffle=False, drop_last=False)
         return train_reader, train_reader.test, train_reader.batch_num

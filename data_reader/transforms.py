@@ -14,6 +14,7 @@ import numpy as np
 from .errors import InputError
 from .images import cv2, pixel_errors
 
+SHAPES = 0.9, 1.1  # width / height of a random part
 MAX_ENLARGED = 2**26  # pixels of an image after it is enlarged
 
 
@@ -23,11 +24,9 @@ def resize(
     """Resize to ``width`` x ``height`` pixels; returns the same array if it has that size.
 
     ``interpolation`` is "cubic" (area averaging when shrinking, against aliasing) or "nearest" (for
-    label maps: adds no colours). ``name`` is for the error message.
-
-    Raises:
-        InputError: the result would have more than ``MAX_ENLARGED`` pixels, and more than the
-            image; or it does not fit into memory.
+    label maps: adds no colours). ``name`` is for the error message. Raises InputError if the result
+    would have more than ``MAX_ENLARGED`` pixels, and more than the image; or it does not fit into
+    memory.
     """
     if image.shape[:2] == (height, width):
         return image
@@ -80,10 +79,8 @@ def crop(
     """Crop the same ``size`` x ``size`` window from every image.
 
     ``how`` is "Random" (every window equally likely), "Center" or "None" (the whole image).
-    ``name`` is for the error message.
-
-    Raises:
-        InputError: the images are smaller than the window, or of different sizes.
+    ``name`` is for the error message. Raises InputError if the images are smaller than the window
+    or of different sizes.
     """
     height, width = images[0].shape[:2]
     for other in images[1:]:
@@ -112,39 +109,21 @@ def flip(images: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]
     return [image[:, ::-1] for image in images] if rng.random() < 0.5 else images
 
 
-def random_resized_crop(
-    image: np.ndarray,
-    size: int,
-    rng: np.random.Generator,
-    scale: tuple[float, float] = (0.8, 1.0),
-    ratio: tuple[float, float] = (0.9, 1.1),
-) -> np.ndarray:
-    """Resize a random part of the image to ``size`` x ``size`` pixels; see ``resized_crop_box``."""
-    top, left, height, width = resized_crop_box(*image.shape[:2], rng, scale, ratio)
-    return resize(image[top : top + height, left : left + width], size, size)
-
-
-def resized_crop_box(
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-) -> tuple[int, int, int, int]:
+def random_box(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
     """Return a random part of an image of this size: (top, left, height, width), pixels.
 
-    ``scale`` limits its share of the area, ``ratio`` its width / height (log-uniform). If ten tries
-    do not fit, returns the largest centre part within ``ratio``.
+    It has 0.8 to 1 of the area; width / height is ``SHAPES`` (log-uniform). If ten tries do not
+    fit, returns the largest centre part of such a shape.
     """
     for _ in range(10):
-        area = height * width * rng.uniform(*scale)
-        shape = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
+        area = height * width * rng.uniform(0.8, 1.0)
+        shape = math.exp(rng.uniform(*map(math.log, SHAPES)))
         wide, high = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
         if 0 < wide <= width and 0 < high <= height:
             top, left = rng.integers(height - high + 1), rng.integers(width - wide + 1)
             return int(top), int(left), high, wide
-    wide = min(width, max(1, round(height * ratio[1])))
-    high = min(height, max(1, round(width / ratio[0])))
+    wide = min(width, max(1, round(height * SHAPES[1])))
+    high = min(height, max(1, round(width / SHAPES[0])))
     return (height - high) // 2, (width - wide) // 2, high, wide
 
 
@@ -162,10 +141,6 @@ def denormalise(image: np.ndarray) -> np.ndarray:
         raise ValueError(f"an image is [C, H, W], not {list(image.shape)}")
     levels = np.rint((np.clip(image, -1, 1).astype(np.float32) + 1) * np.float32(127.5))
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
-
-
-def is_blank(image: np.ndarray) -> bool:
-    return bool((image == image[0, 0]).all())
 
 
 def looks_like_labels(image: np.ndarray) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ CODECS = {
 }
 
 
-class VideoReader:
+class VideoReader(AbstractContextManager):
     """The frames of a video, uint8 RGB [H, W, 3], upright; each iteration starts at the first.
 
     Pixels that are not square are widened, see ``size``; for variable rates see ``timed``.
@@ -63,8 +63,8 @@ class VideoReader:
         if first is None:
             self.close()
             raise InputError(
-                f"{self.path} is not a video that OpenCV can read, or has no frame; "
-                "copy it again or convert it to .mp4"
+                f"{self.path} is not a video that OpenCV can read, or has no frame; copy it again "
+                "or convert it to .mp4"
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -97,17 +97,13 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         self._capture.open(self._name, cv2.CAP_FFMPEG)
-        size = [self._capture.get(x) for x in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
-        if size[0] * size[1] > MAX_PIXELS:
+        sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        width, height = (int(self._capture.get(side)) for side in sides)
+        if width * height > MAX_PIXELS:
             self.close()
-            raise InputError(
-                f"{self.path} claims to have {size[0]:.0f} x {size[1]:.0f} pixels a frame, more "
-                f"than the maximum of {MAX_PIXELS}; make it smaller"
-            )
-        while True:
-            decoded, frame = self._capture.read()
-            if not decoded:
-                return
+            claim = f"{self.path} claims to have {width} x {height} pixels a frame"
+            raise InputError(f"{claim}, more than the maximum of {MAX_PIXELS}; make it smaller")
+        while (frame := self._capture.read()[1]) is not None:
             yield self._square(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
 
     def _square(self, frame: np.ndarray) -> np.ndarray:
@@ -121,9 +117,6 @@ class VideoReader:
     def close(self) -> None:
         self._capture.release()
         self._open_files.close()
-
-    def __enter__(self) -> VideoReader:
-        return self
 
     def __exit__(self, *error) -> None:
         self.close()
@@ -149,35 +142,30 @@ class VideoWriter:
         self, path: PathLike, fps: float, size: tuple[int, int], sound: Path | None = None
     ):
         self.path, self.sound = Path(path), sound
-        self.fps = float(fps)
-        self.size = (int(size[0]), int(size[1]))
+        self.fps, self.size = float(fps), (int(size[0]), int(size[1]))
         self.frames = 0  # written so far
         self._encoder: cv2.VideoWriter | H264Writer | None = None  # within the block
-        suffixes = ", ".join(CODECS)
+        problem = ""
         if self.path.suffix.lower() not in CODECS:
-            raise InputError(f"cannot write {self.path}: its suffix is none of {suffixes}")
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise InputError(f"cannot write {self.path}: {fps} frames a second; give more than 0")
-        if min(self.size) < MIN_SIDE:
-            raise InputError(
-                f"cannot write {self.path}: {size[0]} x {size[1]} pixels; "
-                f"a video's sides are at least {MIN_SIDE}"
-            )
+            problem = f"its suffix is none of {', '.join(CODECS)}"
+        elif not 0 < self.fps < math.inf:
+            problem = f"{fps} frames a second; give more than 0"
+        elif min(self.size) < MIN_SIDE:
+            problem = f"{size[0]} x {size[1]} pixels; a video's sides are at least {MIN_SIDE}"
+        if problem:
+            raise InputError(f"cannot write {self.path}: {problem}")
 
     def write(self, rgb: np.ndarray) -> None:
         """Append a frame, uint8 RGB [H, W, 3] of the video's size."""
         width, height = self.size
         if rgb.dtype != np.uint8 or rgb.shape != (height, width, 3):
-            raise ValueError(
-                f"a frame of {self.path} is uint8 [{height}, {width}, 3], "
-                f"not {rgb.dtype} {list(rgb.shape)}"
-            )
+            given = f"{rgb.dtype} {list(rgb.shape)}"
+            raise ValueError(f"a frame is uint8 [{height}, {width}, 3], not {given}")
         if self._encoder is None:
             raise ValueError("write frames within `with VideoWriter(...) as writer:`")
         frame = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR)
-        self._encoder.write(
-            cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        )
+        even = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        self._encoder.write(even)
         self.frames += 1
 
     def __enter__(self) -> VideoWriter:
@@ -222,10 +210,9 @@ class VideoWriter:
             fourcc = cv2.VideoWriter_fourcc(*codec)
             if encoder.open(temporary, cv2.CAP_FFMPEG, fourcc, self.fps, even):
                 return encoder
-        others = ", ".join(suffix for suffix in CODECS if suffix != self.path.suffix.lower())
         raise InputError(
-            f"cannot write {self.path}: OpenCV has no codec for {width} x {height} pixels at "
-            f"{self.fps:g} frames a second in {self.path.suffix}; try another suffix: {others}"
+            f"cannot write {self.path}: no codec for {width} x {height} pixels at {self.fps:g} "
+            f"frames a second in {self.path.suffix}; try another suffix: {', '.join(CODECS)}"
         )
 
 
@@ -260,8 +247,7 @@ def name_for_opencv(path: Path) -> Iterator[str]:
 def _has_frame(path: str, index: int) -> bool:
     """Return whether a frame can be decoded; OpenCV does not report failed writes."""
     capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-    try:
-        capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-        return capture.read()[0]
-    finally:
-        capture.release()
+    capture.set(cv2.CAP_PROP_POS_FRAMES, index)
+    decoded = capture.read()[0]
+    capture.release()
+    return decoded

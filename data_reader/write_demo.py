@@ -52,18 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             for path in images:
                 if arguments.size == SIZE:
                     shutil.copyfile(path, target / path.name)
-                else:
-                    copy_resized(path, target / f"{path.stem}.png", arguments.size)
+                else:  # label maps keep their colours
+                    from .images import read_image, write_image  # here: --help needs no OpenCV
+                    from .transforms import fitted
+
+                    resized = fitted(read_image(path), (arguments.size, arguments.size))
+                    write_image(target / f"{path.stem}.png", resized)
         say(f"{len(images)} images in {target}")
     return 0
-
-
-def copy_resized(path: Path, target: Path, size: int) -> None:
-    """Write an image at another size; label maps keep their colours."""
-    from .images import read_image, write_image
-    from .transforms import fitted
-
-    write_image(target, fitted(read_image(path), (size, size)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, noise_image
+from test_images import chunk
 
 from benchmarks import fuzz_pickles
 from data_reader import video
@@ -26,14 +27,10 @@ from paddle_gans.training.validation import read_best
 from paddle_gans.weights import formats, paddle_file
 
 
-def png_chunk(name, body):
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
 def png_of(width, height, data, depth=8, colour=2, *chunks):
     """A PNG with this compressed data in it, whatever that holds."""
-    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    rest = b"".join(chunks) + png_chunk(b"IDAT", data) + png_chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    rest = b"".join(chunks) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + header + rest
 
 
@@ -72,8 +69,8 @@ def bombs():
     """Small files that ask for much memory, and words of their refusals; "" where one is read."""
     explosion = packed_zeros(300)
     black = zlib.compress(bytes(8 * 25))  # 8 x 8
-    profile = png_chunk(b"iCCP", b"icc\0\0" + explosion)
-    text = png_chunk(b"zTXt", b"a\0\0" + explosion)
+    profile = chunk(b"iCCP", b"icc\0\0" + explosion)
+    text = chunk(b"zTXt", b"a\0\0" + explosion)
     wide, largest = 16000, struct.pack("<IiiHH", 40, 2**31 - 1, -(2**31), 1, 24)
     return {
         "jpeg.jpg": (jpeg_of(60000, 60000), "claims to be 60000 x 60000"),

@@ -198,7 +198,10 @@ def test_every_format_is_read_as_other_programs_read_it(tmp_path, name):
     data, tolerance = written()[name]
     path = tmp_path / name
     path.write_bytes(data)
-    seen = decode_image(path).rgb.astype(int)
+    image = decode_image(path).rgb
+    assert image.flags.writeable
+    assert image.flags.c_contiguous
+    seen = image.astype(int)
     others = {"as written": gradient(), "Pillow": np.asarray(Image.open(path).convert("RGB"))}
     if (opencv := cv2.imread(str(path))) is not None:
         others["OpenCV"] = opencv[..., ::-1]

@@ -1,6 +1,7 @@
 """The paired reader: the paper's interface, layouts, windows, batches."""
 
 import os
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -105,13 +106,19 @@ def test_no_crop_keeps_the_loaded_image(tmp_path):
     assert next(data_reader(cfg).make_data()[0]())[0].shape == (1, 3, 16, 16)
 
 
-def test_missing_setting_and_unknown_crop_are_named(tmp_path):
+def test_a_missing_setting_is_named(tmp_path):
     cfg = paper_cfg(listed(tmp_path))
     del cfg.load_size
     with pytest.raises(InputError, match="load_size"):
         data_reader(cfg)
-    with pytest.raises(InputError, match="'Middle'"):
-        data_reader(paper_cfg(listed(tmp_path), crop_type="Middle"))
+
+
+def test_the_papers_reader_draws_as_the_loader_of_training(tmp_path):
+    reader, _, _ = data_reader(paper_cfg(listed(tmp_path), batch_size=2)).make_data()
+    loader = Loader(reader.dataset, 2)
+    for step, (a, _) in enumerate(list(reader())[:2]):
+        np.testing.assert_array_equal(a, loader.batch(step)["a"])
+        assert reader.files(step) == loader.files(step)
 
 
 def test_load_size_equal_to_crop_size_and_the_last_window():
@@ -686,6 +693,11 @@ def test_a_folder_around_two_domains_is_enough(tmp_path):
         a, b, what = layout.unpaired([tmp_path], train=train)
         assert (a[0].parent.name, b[0].parent.name) == (f"{split}A", f"{split}B")
         assert what == f"{split}A/ and {split}B/"
+    write_image(tmp_path / "whole" / "trainA" / "0.png", noise_image(0))
+    for side in "ab":  # whole, beside half a pair of folders
+        write_image(tmp_path / "whole" / side / "0.png", noise_image(0))
+    assert layout.unpaired([tmp_path / "whole"], train=True)[2] == "a/ and b/"
+    shutil.rmtree(tmp_path / "whole")
     write_image(tmp_path / "download" / "maps" / "a" / "0.png", noise_image(0))
     write_image(tmp_path / "download" / "maps" / "b" / "0.png", noise_image(0))
     with pytest.raises(InputError, match="contains 2 data sets"):

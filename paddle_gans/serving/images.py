@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from data_reader._headers import read_header
 from data_reader.errors import InputError
-from data_reader.images import decode_image, write_image
+from data_reader.images import decode_image, read_header, write_image
 from data_reader.transforms import resize
 from paddle_gans.training.checkpoint import read_json
 from paddle_gans.weights import pretrained
