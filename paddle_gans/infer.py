@@ -105,7 +105,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         key: given[key] for key in ("tile", "overlap", *weights.translate_options) if key in given
     }
     translate = loading.build(weights, given.get("device", "auto"), given.get("amp", "off"))
-    translate.check(**settings)  # before the output folder is created
     if not needs_input:
         written = files.save_generated(translate(**settings), output, overwrite)
         say(f"{counted(len(written), 'file')} in {output}")

@@ -716,6 +716,7 @@ def test_ctrl_c_leaves_no_half_file(tmp_path, capsys, name):
             raise KeyboardInterrupt
         return rgb
 
+    translate.check = dict
     jobs = files.plan([str(tmp_path / "first.png"), str(tmp_path / name)], str(out))
     with pytest.raises(SystemExit) as caught:
         command.run(lambda: process_all(Task(translate, {}, str(out)), jobs))

@@ -27,7 +27,7 @@ from paddle_gans.training.options import resolve
 from paddle_gans.training.panels import grid
 
 from . import files
-from .domains import between, round_trip
+from .domains import DRAWN, FACE, between, round_trip
 from .files import Job, OnProgress
 from .progress import counted
 
@@ -65,22 +65,20 @@ class DomainTask(files.Task):
         list_domains: bool = False,  # print the names of the domains and exit
     ):
         super().__init__(translate, settings, output, overwrite)
-        self.chosen = translate.check(**settings)
         self.interpolate = interpolate
         self.out = Path(output)
         self.one_video = files.is_video(self.out)
         self.one_image = files.names_a_file(self.out) and not self.one_video
         self.writes_at_once = not self.one_image
-        if self.chosen["align"]:
+        if self.settings["align"]:
             self.needed = "read or aligned"
-        if not self.chosen["native_size"]:
+        if not self.settings["native_size"]:
             self.video_size = (translate.size, translate.size)
 
         self.references, self.captions, self.names = self.find_styles(reference)
         if interpolate and len(self.names) < 2:
             more = "e.g. --num-styles 4" if reference is None else "a --reference with more images"
             raise InputError(f"--interpolate needs two styles or more; give {more}")
-        self.writes: dict[Job, list[Path]] = {}  # the files of each job
         self.reference_images: list[np.ndarray] = []  # those that the grid shows
         self.rows: list[Row] = []  # of the grid
         self.strips: list[np.ndarray] = []
@@ -98,7 +96,7 @@ class DomainTask(files.Task):
 
     def find_styles(self, place: str | None) -> tuple[list[Reference], list[str], list[str]]:
         """Return the references, the captions of the styles, and their parts of file names."""
-        domain, count = self.chosen["domain"], self.chosen["num_styles"]
+        domain, count = self.settings["domain"], self.settings["num_styles"]
         if place is None:
             domains = self.translate.domains if domain is None else [domain]
             styles = [(name, i) for name in domains for i in range(1, count + 1)]
@@ -132,31 +130,30 @@ class DomainTask(files.Task):
                 f"--output {self.out} is one video, but --input names {len(found)} images; give a "
                 f"folder, e.g. --output {self.out.with_suffix('')}"
             )
-        jobs = [Job(path, self.out) for path, _ in found]
-        self.writes = {job: [] for job in jobs}
-        return jobs
+        return [Job(path, self.out) for path, _ in found]
 
     def to_folder(self, inputs: Sequence[str]) -> list[Job]:
-        """Return the jobs if each input gets files of its own; the target is the first of them."""
-        for source, target in files.plan(inputs, self.output):
-            if self.one_video:
-                targets = [target]
-            elif self.interpolate:
-                image = target.with_name(f"{target.stem}_interpolation.png")
-                targets = [image, image.with_suffix(".mp4")]
-            else:
-                names = [f"{target.stem}_{name}{target.suffix}" for name in self.names]
-                targets = [target.with_name(name) for name in names]
-            self.writes[Job(source, targets[0])] = targets
-        return list(self.writes)
+        """Return the jobs if each input gets files of its own."""
+        jobs = files.plan(inputs, self.output)
+        if self.one_video:
+            return jobs
+        endings = [f"_{name}" for name in self.names]
+        if self.interpolate:
+            endings = ["_interpolation.png", "_interpolation.mp4"]
+        named = []
+        for source, path, _ in jobs:
+            suffix = "" if self.interpolate else path.suffix
+            target, *others = (path.with_name(f"{path.stem}{end}{suffix}") for end in endings)
+            named.append(Job(source, target, tuple(others)))
+        return named
 
     def check_videos(self, jobs: Sequence[Job]) -> None:
         """Raise InputError for input videos that cannot be rendered as the flags ask."""
         video = next((job for job in jobs if job.is_video), None)
         if video is None:
             return
-        if self.interpolate or self.one_image or self.chosen["align"]:
-            what = "--align" if self.chosen["align"] else f"--output {self.output}"
+        if self.interpolate or self.one_image or self.settings["align"]:
+            what = "--align" if self.settings["align"] else f"--output {self.output}"
             what = "--interpolate" if self.interpolate else what
             raise InputError(f"{video.source} is a video; {what} is for images")
         if len(self.names) > 1:
@@ -166,27 +163,23 @@ class DomainTask(files.Task):
             )
 
     def outputs(self, jobs):
-        singles = [path for job in jobs for path in self.writes[job]]
-        return singles + ([self.overview] if self.has_overview(jobs) else [])
+        if self.makes_one_file:
+            return [self.out]
+        has_grid = not (self.interpolate or all(job.is_video for job in jobs))
+        return super().outputs(jobs) + [self.overview] * has_grid
 
     @property
     def overview(self) -> Path:
-        if files.names_a_file(self.out):
+        if self.one_image:
             return self.out
         return self.out / ("reference.png" if self.references else "latent.png")
 
-    def has_overview(self, jobs: Sequence[Job]) -> bool:
-        if self.interpolate or self.one_video:
-            return self.makes_one_file
-        return not all(job.is_video for job in jobs)
-
     def make_styles(self) -> None:
         """Draw the styles, or copy them from the references and keep the first ones to show."""
-        latent = {key: self.chosen[key] for key in ("domain", "num_styles", "seed")}
-        face = {key: self.chosen[key] for key in ("align", "fan_weights")}
         if not self.references:
-            self.styles = self.translate.draw_styles(**latent)
+            self.styles = self.translate.draw_styles(**{key: self.settings[key] for key in DRAWN})
             return
+        face = {key: self.settings[key] for key in FACE}
         copied = []
         for domain, path in self.references:
             with naming(path):
@@ -216,7 +209,7 @@ class DomainTask(files.Task):
         return f"{width} x {height}, {counted(len(self.names), 'style')}{note}"
 
     def prepared(self, path: Path) -> np.ndarray:
-        own = {key: self.chosen[key] for key in self.translate.own_options}
+        own = {key: self.settings[key] for key in self.translate.own_options}
         with files.reading(), naming(path):
             rgb, alpha, _ = decode_image(path)
             image = rgb if alpha is None else np.dstack([rgb, alpha])
@@ -227,9 +220,9 @@ class DomainTask(files.Task):
         shown, columns = [], self.columns
         wanted = columns if self.one_image else list(range(len(self.names)))
         for i, result in zip(wanted, self.rendered(image, self.styles[wanted])):
-            if self.writes[job]:
+            if not self.one_image:
                 alpha = result[..., 3] if result.shape[2] == 4 else None
-                write_image(self.writes[job][i], result[..., :3], alpha)
+                write_image((job.target, *job.others)[i], result[..., :3], alpha)
             if keep and i in columns:
                 shown.append(self.small(result))
         if keep:
@@ -238,7 +231,7 @@ class DomainTask(files.Task):
     @property
     def columns(self) -> list[int]:
         """The styles that the grid shows: the first ones, of each domain if they are random."""
-        count = len(self.names) if self.references else self.chosen["num_styles"]
+        count = len(self.names) if self.references else self.settings["num_styles"]
         return [i for i in range(len(self.names)) if i % count < MAX_SHOWN]
 
     def write_interpolation(self, job: Job, image: np.ndarray, on_progress: OnProgress) -> None:
@@ -252,19 +245,17 @@ class DomainTask(files.Task):
                 return
             write_image(job.target, drawn)
         styles = round_trip(self.styles)
-        target = self.out if self.one_video else self.writes[job][1]
+        target = self.out if self.one_video else job.others[0]
         with VideoWriter(target, FPS, image.shape[1::-1]) as writer:
             for result in self.rendered(image, styles):
                 writer.write(result[..., :3])
                 on_progress(writer.frames, len(styles))
 
     def convert(self, rgb):
-        image = self.translate.prepare(rgb, native_size=self.chosen["native_size"])
-        return next(self.rendered(image, self.styles))
+        return next(self.translate.render(rgb, None, self.styles, self.settings))
 
     def rendered(self, image: np.ndarray, styles: np.ndarray) -> Iterator[np.ndarray]:
-        tiles = (self.settings.get("tile"), self.settings.get("overlap"))
-        return self.translate.render(image, styles, *tiles)
+        return self.translate.render_prepared(image, styles, self.settings)
 
     def small(self, image: np.ndarray) -> np.ndarray:
         return thumbnail(image, self.translate.size)

@@ -48,10 +48,11 @@ class Unreadable(InputError):
 
 
 class Job(NamedTuple):
-    """An input and its (first) output."""
+    """An input and its outputs, the first of them as ``target``."""
 
     source: Path
     target: Path
+    others: tuple[Path, ...] = ()
 
     @property
     def is_video(self) -> bool:
@@ -293,9 +294,9 @@ def save_generated(images: list[np.ndarray], output: str, overwrite: bool = Fals
 class Task:
     """The work of one command: ``plan`` returns jobs, ``process`` does one, ``finish`` ends.
 
-    ``translate`` is the trained model, ``settings`` the arguments to call it with, ``output`` the
-    value of --output, ``overwrite`` whether outputs may be replaced. Keyword-only arguments of a
-    subclass's constructor, each with a default and a comment, are flags of the command.
+    ``translate`` is the trained model, ``settings`` are the arguments to call it with, ``output``
+    and ``overwrite`` the values of these flags. Keyword-only arguments of a subclass's constructor,
+    each with a default and a comment, are flags of the command.
     """
 
     example = ""  # lines of --help that replace the general examples
@@ -306,7 +307,7 @@ class Task:
     def __init__(
         self, translate, settings: Mapping[str, Any], output: str, overwrite: bool = False
     ):
-        self.translate, self.settings = translate, dict(settings)
+        self.translate, self.settings = translate, translate.check(**settings)
         self.output, self.overwrite = output, overwrite
 
     @classmethod
@@ -329,7 +330,7 @@ class Task:
         return usual_suffix(source)
 
     def outputs(self, jobs: Sequence[Job]) -> list[Path]:
-        return [job.target for job in jobs]
+        return [path for job in jobs for path in (job.target, *job.others)]
 
     def process(self, job: Job, on_progress: OnProgress) -> str:
         """Process one input; return what to print about it.

@@ -63,8 +63,6 @@ class PhotoTask(files.Task):
         if seed < 0:
             raise InputError(f"--seed must be at least 0, not {seed}")
         self.smooth, self.count, self.seed = smooth, count, seed
-        self.chosen = translate.check(**settings)
-        self.tiles = [settings.get("tile"), settings.get("overlap")]
         self.compared = open_compared(translate, compare) if compare else []
         self.stabilise = ColourSmoother(smooth)
 
@@ -79,8 +77,8 @@ class PhotoTask(files.Task):
                 raise InputError(f"{video.source} is a video; --compare is for images")
             if not files.names_a_file(Path(self.output)):
                 jobs = [
-                    Job(source, target.with_name(f"{target.stem}_compare.png"))
-                    for source, target in jobs
+                    Job(job.source, job.target.with_name(f"{job.target.stem}_compare.png"))
+                    for job in jobs
                 ]
         files.check_targets([job.source for job in jobs], self.outputs(jobs), self.overwrite)
         return jobs
@@ -96,7 +94,7 @@ class PhotoTask(files.Task):
         if self.compared:
             write_image(job.target, self.comparison(image.rgb))
         else:
-            result = self.colorize(self.translate, image.rgb)
+            result = self.translate.colorize(image.rgb, self.settings)
             write_photo(job.target, result, image.alpha, metadata)
         return f"{image.rgb.shape[1]} x {image.rgb.shape[0]}"
 
@@ -105,16 +103,13 @@ class PhotoTask(files.Task):
         return super().video(job, on_progress)
 
     def convert(self, rgb):
-        return self.colorize(self.translate, rgb, stabilise=self.stabilise)
-
-    def colorize(self, translate: PhotoTranslator, rgb: np.ndarray, **more: Any) -> np.ndarray:
-        return translate.colorize(rgb, *self.tiles, **self.chosen, **more)
+        return self.translate.colorize(rgb, self.settings, self.stabilise)
 
     def comparison(self, rgb: np.ndarray) -> np.ndarray:
         """Show an image as it is (unless it is grey), in grey, and as each network colorizes it."""
         columns = [] if colour_stats(rgb).grey else [("truth", rgb)]
         columns.append(("grey", without_colour(rgb)))
-        columns += [(name, self.colorize(translate, rgb)) for name, translate in self.compared]
+        columns += [(name, each.colorize(rgb, self.settings)) for name, each in self.compared]
         scale = min(1, MAX_COMPARED / max(rgb.shape[:2]))
         sides = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]
         return grid([(name, [resize(image, *sides)]) for name, image in columns])

@@ -100,14 +100,12 @@ def comments_of(source: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def resolve(function: Any, given: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Every option of ``function`` with the given value or its default.
+def resolve(target: Any, given: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return every option with the given value, which is checked, or its default.
 
-    Raises:
-        InputError: an unknown option (similar ones are named), a value of another type, or one
-            that is not among the choices.
+    ``target`` has the options, see ``options_of``, or is what that returns.
     """
-    known = options_of(function)
+    known = target if isinstance(target, Mapping) else options_of(target)
     for name in given:
         if name not in known:
             hint = did_you_mean(name, known, f"it knows {', '.join(known)}")
