@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_reader.command import Parser, run
 
-__all__ = ["Parser", "add_options", "run"]
+__all__ = ["Parser", "add_options", "run", "value_of"]
+
+
+def value_of(flag: str, argv: Sequence[str]) -> str | None:
+    """Return the first value of a flag, None without one: before all flags are known."""
+    parser = Parser(add_help=False)
+    parser.add_argument(flag, dest="value", nargs="?", default=None)
+    return parser.parse_known_args(argv)[0].value
 
 
 def typed(flag: str, value: Any) -> str:
@@ -48,7 +55,7 @@ def add_options(
             kinds = {int: "N", float: "X", str: "TEXT", list: "TEXT"}
             settings["metavar"] = metavars.get(name) or kinds.get(option.kind, "VALUE")
         if option.kind is list:
-            settings["nargs"] = "+"
+            settings.update(nargs="+", action="extend")
         elif option.kind is not bool:
             settings["type"] = option.kind
         groups[heading].add_argument(option.flag, **settings)

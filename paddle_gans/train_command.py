@@ -9,7 +9,7 @@ from typing import Any
 from data_reader import framework
 from data_reader.output import say
 from paddle_gans import models
-from paddle_gans.command import Parser, add_options, typed
+from paddle_gans.command import Parser, add_options, typed, value_of
 from paddle_gans.training.config import METAVARS, OPTIONS
 
 EXAMPLES = """
@@ -46,7 +46,7 @@ def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
-    name = named_model(argv)
+    name = value_of("--model", argv)
     if name is None:  # --help, or an error
         build_parser().parse_all(argv)
         return 0
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         models.find(name)  # raises the error before the framework is imported
     framework.prepare()
     from paddle_gans.training import options, trainer
-    from paddle_gans.training.signals import Stopped
+    from paddle_gans.training.guards import Stopped
 
     model_class = models.find(name)
     parser = build_parser(defaults_of(model_class))
@@ -76,16 +76,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     report(result, model_class, given.get("format", OPTIONS["format"].default))
     return 0
-
-
-def named_model(argv: Sequence[str]) -> str | None:
-    """The value of --model, None without one."""
-    for i, word in enumerate(argv):
-        if word.startswith("--model="):
-            return word.partition("=")[2]
-        if word == "--model" and i + 1 < len(argv):
-            return argv[i + 1]
-    return None
 
 
 def defaults_of(model_class) -> dict[str, str]:

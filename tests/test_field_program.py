@@ -29,9 +29,9 @@ from paddle_gans.inference import files
 from paddle_gans.metrics import lpips
 from paddle_gans.training import resume, trainer
 from paddle_gans.training.config import RunConfig
+from paddle_gans.training.guards import StopSignals
 from paddle_gans.training.loggers import check_installed
 from paddle_gans.training.options import options_of
-from paddle_gans.training.signals import StopSignals
 from paddle_gans.weights import formats, paddle_file, torch_file, torch_write
 from paddle_gans.weights.arrays import layer_arrays, load_state_strict
 

@@ -16,11 +16,7 @@ from .trainer import step_seed, training_step
 
 
 def dry_run(model_class: type[GANModel], **settings: Any) -> str:
-    """Describe the run that ``train`` would do with the same settings.
-
-    Raises:
-        InputError: what ``train`` would raise for options and data.
-    """
+    """Describe the run that ``train`` would do with the same settings."""
     experiment = setup(model_class, settings)
     seconds, losses = time_step(experiment)
     batch_size, steps = experiment.config.batch_size, experiment.steps

@@ -116,6 +116,15 @@ def resolve(target: Any, given: Mapping[str, Any], what: str) -> dict[str, Any]:
     }
 
 
+def require_at_least(least: Mapping[str, int], values: Mapping[str, Any]) -> None:
+    """Raise InputError for a value that is given and below its bound."""
+    for name, bound in least.items():
+        value = values[name]
+        if value is not None and value < bound:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} must be at least {bound}, not {value}")
+
+
 def plain(value: Any) -> Any:
     """NumPy's numbers and paths as Python's own, which ``config.json`` can hold."""
     numpy = sys.modules.get("numpy")  # without it nobody has its numbers
@@ -127,11 +136,7 @@ def plain(value: Any) -> Any:
 
 
 def checked(option: Option, value: Any) -> Any:
-    """``value`` as the option's type.
-
-    Raises:
-        InputError: another type, or not among the choices.
-    """
+    """``value`` as the option's type; InputError if it has another, or is not among the choices."""
     if value is None and option.default is None:
         return value
     value = plain(value)

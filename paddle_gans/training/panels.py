@@ -141,9 +141,6 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
 
     Losses share an axis by their side (``d_...``, ``g_...``), metrics if their names begin with
     the same word.
-
-    Raises:
-        InputError: the plot cannot be written.
     """
     import_matplotlib()
     from matplotlib import style
