@@ -11,7 +11,7 @@ from paddle import nn
 
 from data_reader import InputError
 from paddle_gans.metrics import distances, features, image_metrics, inception, labels, lpips
-from paddle_gans.metrics.cache import Cache, name_for
+from paddle_gans.metrics.measure import features_of, file_name
 from paddle_gans.metrics.tasks import RealImages
 from paddle_gans.weights import formats
 
@@ -367,23 +367,23 @@ def test_features_are_kept_whole_and_found_again(program, tmp_path):
         reads.append(index)
         return images[index]
 
-    reals = RealImages({"sha256": "a"}, 5, read)
-    first = Cache(tmp_path).features_of(reals, network, 2)
+    def found(key, batch_size=2, folder=tmp_path):
+        return features_of(RealImages({"sha256": key}, 5, read), network, folder, batch_size)
+
+    first = found("a")
     assert (first.shape, len(reads)) == ((5, 5), 5)
-    again = Cache(tmp_path).features_of(reals, network, 3)
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, found("a", 3))
     assert len(reads) == 5
     (path,) = tmp_path.iterdir()
-    assert path.name == name_for(reals, network)
+    assert path.name == file_name(RealImages({"sha256": "a"}, 5, read), network)
     path.write_bytes(path.read_bytes()[:-4])  # cut short: found anew
-    assert np.array_equal(Cache(tmp_path).features_of(reals, network, 2), first)
+    assert np.array_equal(found("a"), first)
     assert len(reads) == 10
-    other = RealImages({"sha256": "b"}, 5, read)
-    Cache(tmp_path).features_of(other, network, 2)
+    found("b")
     assert len(reads) == 15
     path.write_text("in the way")
     with pytest.raises(InputError, match=r"cannot write .*Not a directory"):
-        Cache(path / "in").features_of(RealImages({}, 5, read), network, 2)
+        found("c", folder=path / "in")
 
 
 def test_a_changed_image_is_another_set(pairs):

@@ -160,10 +160,7 @@ def load(network: FIDInception, state: Mapping[str, Any], source: str) -> None:
     arrays = {name: x for name, x in state.items() if isinstance(x, np.ndarray)}
     other = other_inception(arrays)
     if other:
-        raise InputError(
-            f"{source} is {other}, not FID's network, and its distances would not be FID; "
-            "use pt_inception-2015-12-05-6726825d.pth"
-        )
+        raise InputError(f"{source} is {other}; FID needs pt_inception-2015-12-05-6726825d.pth")
     statistics = {"running_mean": "_mean", "running_var": "_variance"}
     found = {}
     for name, x in arrays.items():

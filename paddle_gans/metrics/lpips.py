@@ -134,7 +134,10 @@ def build(trunk: Mapping[str, Any], linear: Mapping[str, Any] | None, source: st
         )
     if linear is None:
         linear = formats.load(LINEAR / f"{backbone}.pth")
-    linear = {linear_name(name): x for name, x in linear.items() if isinstance(x, np.ndarray)}
+    # lin0.model.1.weight and the like (model.0 without dropout) become our linear.0.weight.
+    pattern, ours = r"^(?:lin)?(\d+)\.(?:.+\.)?weight$", r"linear.\1.weight"
+    arrays = {name: x for name, x in linear.items() if isinstance(x, np.ndarray)}
+    linear = {re.sub(pattern, ours, name): x for name, x in arrays.items()}
     with paddle.LazyGuard():  # no random weights
         network = LPIPS(backbone)
     shapes = {name: tuple(x.shape) for name, x in network.state_dict().items()}
@@ -152,8 +155,3 @@ def build(trunk: Mapping[str, Any], linear: Mapping[str, Any] | None, source: st
     load_state_strict(network, {**trunk, **linear}, source)
     network.eval()
     return network
-
-
-def linear_name(name: str) -> str:
-    """Convert ``lin0.model.1.weight`` and the like (model.0 without dropout) to our name."""
-    return re.sub(r"^(?:lin)?(\d+)\.(?:.+\.)?weight$", r"linear.\1.weight", name)
