@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from data_reader.transforms import normalise, resize
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.networks.fan import FAN
 from paddle_gans.training.fan_weights import SOURCE, load_fan
-from paddle_gans.training.options import options_of
+from paddle_gans.training.options import options_of, require_at_least
 
 from . import align as faces
 from .translator import Translator, run_tiled, split_alpha, to_rgb
@@ -32,10 +32,6 @@ class DomainTranslator(Translator):
     ``draw_styles`` and ``copy_style`` make some, interpolations between them are styles too, and
     ``render`` shows an image in each.
     """
-
-    def __init__(self, model, **about: Any):
-        super().__init__(model, **about)
-        self._fans: dict[str, FAN] = {}  # by file
 
     @property
     def domains(self) -> list[str]:
@@ -71,23 +67,14 @@ class DomainTranslator(Translator):
         settings = super().check(**options)
         if settings["domain"] is not None:
             self.model.domain_index(settings["domain"])
-        for name, minimum in (("num_styles", 1), ("seed", 0)):
-            if settings[name] < minimum:
-                flag = self.translate_options[name].flag
-                raise InputError(f"{flag} must be at least {minimum}, not {settings[name]}")
+        require_at_least({"num_styles": 1, "seed": 0}, settings)
         native, align = settings["native_size"], settings["align"]
         if native and align:
             raise InputError("--align crops the face to the training size; omit --native-size")
         if native and self.model.fan is not None:
-            raise InputError(
-                "this model finds the parts of a face in images of the training size; "
-                "omit --native-size"
-            )
+            raise InputError("this model needs faces of the training size; omit --native-size")
         if settings["tile"] is not None and not native:
-            raise InputError(
-                f"images are resized to {self.size} pixels and need no --tile; use it with "
-                "--native-size for large images"
-            )
+            raise InputError(f"--tile needs --native-size: images have {self.size} pixels")
         if align:
             self.face_finder(settings["fan_weights"])
         return settings
@@ -99,13 +86,7 @@ class DomainTranslator(Translator):
                 "--align needs the face-alignment network, and this run was trained without it; "
                 f"give --fan-weights FILE; {SOURCE}"
             )
-        if path is None:
-            return self.model.fan
-        if path not in self._fans:
-            self._fans[path] = load_fan(path)
-            self._fans[path].eval()
-            accelerate(self._fans[path])
-        return self._fans[path]
+        return self.model.fan if path is None else open_fan(path)
 
     def draw_styles(
         self, domain: str | None = None, num_styles: int = 1, seed: int = 0
@@ -166,6 +147,14 @@ class DomainTranslator(Translator):
         styles = self.draw_styles(**{key: settings[key] for key in DRAWN})
         results = list(self.render(rgb, alpha, styles, settings))
         return results[0] if len(results) == 1 else results
+
+
+@lru_cache(maxsize=1)
+def open_fan(path: str) -> FAN:
+    fan = load_fan(path)
+    fan.eval()
+    accelerate(fan)
+    return fan
 
 
 def between(styles: np.ndarray, steps: int) -> np.ndarray:

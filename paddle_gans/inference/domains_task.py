@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +26,11 @@ from data_reader.transforms import resize
 from data_reader.video import VideoWriter
 from paddle_gans.training.options import resolve
 from paddle_gans.training.panels import grid
+from paddle_gans.training.progress import counted
 
 from . import files
 from .domains import DRAWN, FACE, between, round_trip
 from .files import Job, OnProgress
-from .progress import counted
 
 MAX_SHOWN = 12  # sources, references, or random styles of a domain, in one grid
 STRIP_STEPS = 8  # from one style to the next
@@ -76,6 +77,7 @@ class DomainTask(files.Task):
             self.video_size = (translate.size, translate.size)
 
         self.references, self.captions, self.names = self.find_styles(reference)
+        self.sources = [path for _, path in self.references]
         if interpolate and len(self.names) < 2:
             more = "e.g. --num-styles 4" if reference is None else "a --reference with more images"
             raise InputError(f"--interpolate needs two styles or more; give {more}")
@@ -109,11 +111,13 @@ class DomainTask(files.Task):
         return found, captions, [f"as_{name}" for name in file_names(found)]
 
     def plan(self, inputs):
+        jobs = super().plan(inputs)
+        self.make_styles()
+        return jobs
+
+    def find_jobs(self, inputs):
         jobs = self.to_one_file(inputs) if self.makes_one_file else self.to_folder(inputs)
         self.check_videos(jobs)
-        sources = [job.source for job in jobs] + [path for _, path in self.references]
-        files.check_targets(sources, self.outputs(jobs), self.overwrite)
-        self.make_styles()
         return jobs
 
     @property
@@ -127,8 +131,7 @@ class DomainTask(files.Task):
         files.check_place(self.out)
         if self.one_video and len(found) > 1:
             raise InputError(
-                f"--output {self.out} is one video, but --input names {len(found)} images; give a "
-                f"folder, e.g. --output {self.out.with_suffix('')}"
+                f"--output {self.out} is one video, but --input names {len(found)} images"
             )
         return [Job(path, self.out) for path, _ in found]
 
@@ -198,7 +201,11 @@ class DomainTask(files.Task):
         if full and self.one_image:
             self.finished += 1
             return "left out"
-        image = self.prepared(job.source)
+        own = {key: self.settings[key] for key in self.translate.own_options}
+        with files.reading(), naming(job.source):
+            rgb, alpha, _ = decode_image(job.source)
+            image = rgb if alpha is None else np.dstack([rgb, alpha])
+            image = self.translate.prepare(image, **own)
         height, width = image.shape[:2]
         if self.interpolate:
             self.write_interpolation(job, image, on_progress)
@@ -207,13 +214,6 @@ class DomainTask(files.Task):
         self.finished += 1
         note = files.frames_note(job.source)
         return f"{width} x {height}, {counted(len(self.names), 'style')}{note}"
-
-    def prepared(self, path: Path) -> np.ndarray:
-        own = {key: self.settings[key] for key in self.translate.own_options}
-        with files.reading(), naming(path):
-            rgb, alpha, _ = decode_image(path)
-            image = rgb if alpha is None else np.dstack([rgb, alpha])
-            return self.translate.prepare(image, **own)
 
     def write_styles(self, job: Job, image: np.ndarray, keep: bool) -> None:
         """Render the image in every style: as files, and small for the grid."""
@@ -269,12 +269,15 @@ class DomainTask(files.Task):
         if self.strips:
             image, styles = np.concatenate(self.strips), len(self.names)
         elif self.references:
-            names = unique_names([row.name for row in self.rows])
-            rows = [row._replace(name=name) for row, name in zip(self.rows, names)]
-            image, styles = reference_grid(rows, self.reference_images), len(self.reference_images)
+            names, styles = unique_names([row.name for row in self.rows]), len(self.columns)
+            first = [np.zeros_like(self.rows[0].source), *self.reference_images]
+            columns = [[row.source, *row.results] for row in self.rows]
+            image = grid([("reference", first), *zip(names, columns)])  # sources across
         else:
-            captions = [self.captions[i] for i in self.columns]
-            image, styles = latent_grid(self.rows, captions), len(captions)
+            captions, styles = [self.captions[i] for i in self.columns], len(self.columns)
+            columns = zip(*(row.results for row in self.rows))
+            sources = [row.source for row in self.rows]
+            image = grid([("source", sources), *zip(captions, columns)])  # sources down
         write_image(self.overview, image)
         images = counted_of(shown, self.finished, "image")
         return [f"{self.overview}: {images} in {counted_of(styles, len(self.names), 'style')}"]
@@ -312,19 +315,6 @@ def thumbnail(image: np.ndarray, size: int) -> np.ndarray:
     square = np.zeros((size, size, 3), np.uint8)
     square[top : top + height, left : left + width] = resize(rgb, width, height)
     return square
-
-
-def latent_grid(rows: Sequence[Row], captions: Sequence[str]) -> np.ndarray:
-    """Draw sources down and random styles across."""
-    columns = [(caption, [row.results[i] for row in rows]) for i, caption in enumerate(captions)]
-    return grid([("source", [row.source for row in rows]), *columns])
-
-
-def reference_grid(rows: Sequence[Row], references: Sequence[np.ndarray]) -> np.ndarray:
-    """Draw sources across and references down."""
-    blank = np.zeros_like(rows[0].source)
-    columns = [(row.name, [row.source, *row.results]) for row in rows]
-    return grid([("reference", [blank, *references]), *columns])
 
 
 def strip(row: Row, captions: Sequence[str]) -> np.ndarray:
@@ -393,21 +383,20 @@ def images_in(folder: Path) -> list[Path]:
 def file_names(references: Sequence[Reference]) -> list[str]:
     stems = [safe_name(path.stem) for _, path in references]
     uses = Counter(stem.casefold() for stem in stems)
-    names = [
-        f"{safe_name(reference.domain)}_{stem}" if uses[stem.casefold()] > 1 else stem
-        for stem, reference in zip(stems, references)
-    ]
-    return unique_names(names)
+    return unique_names(
+        [
+            f"{safe_name(domain)}_{stem}" if uses[stem.casefold()] > 1 else stem
+            for stem, (domain, _) in zip(stems, references)
+        ]
+    )
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Append ``_2``, ``_3`` ... to repeated names, ignoring case."""
     chosen: dict[str, str] = {}
     for name in names:
-        new, number = name, 1
-        while new.casefold() in chosen:
-            number += 1
-            new = f"{name}_{number}"
+        candidates = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2)))
+        new = next(new for new in candidates if new.casefold() not in chosen)
         chosen[new.casefold()] = new
     return list(chosen.values())
 

@@ -13,6 +13,7 @@ from data_reader.images import JPEG_SUFFIXES, decode_image, write_image
 from data_reader.metadata import read_metadata, write_photo
 from data_reader.photos import colour_stats
 from data_reader.transforms import resize
+from paddle_gans.training.options import require_at_least
 from paddle_gans.training.panels import grid
 
 from . import files, loading
@@ -58,16 +59,13 @@ class PhotoTask(files.Task):
         super().__init__(translate, settings, output, overwrite)
         if not 0 <= smooth < 1:
             raise InputError(f"--smooth must be at least 0 and below 1, e.g. 0.8, not {smooth}")
-        if count is not None and count < 1:
-            raise InputError(f"--count must be at least 1, not {count}")
-        if seed < 0:
-            raise InputError(f"--seed must be at least 0, not {seed}")
+        require_at_least({"count": 1, "seed": 0}, {"count": count, "seed": seed})
         self.smooth, self.count, self.seed = smooth, count, seed
         self.compared = open_compared(translate, compare) if compare else []
         self.stabilise = ColourSmoother(smooth)
 
-    def plan(self, inputs):
-        jobs = files.plan(inputs, self.output, self.suffix)
+    def find_jobs(self, inputs):
+        jobs = super().find_jobs(inputs)
         if self.count is not None:
             chosen = np.random.default_rng(self.seed).permutation(len(jobs))[: self.count]
             jobs = [jobs[i] for i in sorted(chosen)]
@@ -80,7 +78,6 @@ class PhotoTask(files.Task):
                     Job(job.source, job.target.with_name(f"{job.target.stem}_compare.png"))
                     for job in jobs
                 ]
-        files.check_targets([job.source for job in jobs], self.outputs(jobs), self.overwrite)
         return jobs
 
     def suffix(self, source):

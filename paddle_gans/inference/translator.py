@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,19 @@ def by_data(model: Any, choices: Mapping[type, Any], default: Any) -> Any:
     return next((choices[kind] for kind in kinds), default)
 
 
+@dataclass(frozen=True)
+class Saved:
+    """One network as it was saved: its arrays, and what its file says of it."""
+
+    path: Path
+    arrays: Mapping[str, np.ndarray]
+    model: str
+    options: Mapping[str, Any]
+    network: str
+    translate: Mapping[str, Any]  # the arguments of a call that it is for
+    step: int
+
+
 class Translator:
     """``translate(image)`` returns the translated image at the same size.
 
@@ -48,20 +61,17 @@ class Translator:
     def __init__(
         self,
         model: GANModel,
-        *,
-        name: str,
-        options: Mapping[str, Any],
-        step: int,
-        translate_options: Mapping[str, Option],
-        covered: Sequence[Mapping[str, Any]] = ({},),
-        path: Path | None = None,
+        options: dict[str, Any],
+        networks: Sequence[Saved],
+        translate_options: dict[str, Option],
         amp: str = "off",
     ):
-        self.model, self.name, self.options, self.step = model, name, dict(options), step
-        self.path, self.amp = path, amp
-        self.translate_options = dict(translate_options)
+        first = networks[0]
+        self.name, self.step, self.path = first.model, first.step, first.path
+        self.model, self.options, self.amp = model, options, amp
+        self.translate_options = translate_options
         self.defaults = {key: option.default for key, option in translate_options.items()}
-        self.covered = [dict(choice) for choice in covered]
+        self.covered = [dict(saved.translate) for saved in networks]
         model.eval()
 
     def compute(self, function: Callable[..., Any], *inputs: Any, **options: Any) -> np.ndarray:
@@ -94,11 +104,8 @@ class Translator:
         Greyscale input, [H, W] or [H, W, 1], returns RGB; the alpha of RGBA, [H, W, 4], is kept.
         ``tile`` and ``overlap`` (pixels; default: a quarter of the tile) process large images in
         blended tiles. ``options`` are the model's own, see ``defaults``. A model that generates
-        from noise takes no image and returns a list.
-
-        Raises:
-            InputError: an image has another type or shape, an option is unknown or invalid, or
-                the image does not fit into memory at once.
+        from noise takes no image and returns a list. InputError: an image or option is invalid,
+        or the image does not fit into memory at once.
         """
         settings = self.check(tile=tile, overlap=overlap, **options)
         if not self.takes_images:
@@ -141,18 +148,6 @@ class Translator:
         return self.compute(self.model.translate, inputs, **options)
 
 
-@contextmanager
-def memory_advice(height: int, width: int, tile: int | None) -> Iterator[None]:
-    """Turn a MemoryError into an InputError that recommends a tile size."""
-    try:
-        yield
-    except MemoryError as error:
-        smaller = "a smaller tile" if tile else "--tile 512 (tile=512 in Python)"
-        raise InputError(
-            f"{width} x {height} pixels do not fit into memory at once; use {smaller}"
-        ) from error
-
-
 def matches(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
     """Whether the settings hold every value of the choice."""
     return all(settings.get(key) == value for key, value in choice.items())
@@ -162,8 +157,7 @@ def split_alpha(image: Any, what: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Return an image's RGB [H, W, 3] and its alpha [H, W], None without."""
     if not isinstance(image, np.ndarray):
         raise InputError(
-            f"{what} is a {type(image).__name__}, not a NumPy array; "
-            "read a file with data_reader.images.read_image(path)"
+            f"{what} is a {type(image).__name__}, not a NumPy array; see read_image(path)"
         )
     shape = list(image.shape)
     if image.dtype != np.uint8:
@@ -218,8 +212,13 @@ def blended(
     for (top, row_weights), (bottom, _) in zip(down, [*down[1:], (len(rows), None)]):
         for left, column_weights in across:
             h, w = len(row_weights), len(column_weights)
-            with memory_advice(height, width, tile):
+            try:
                 output = forward_tile(rows[top : top + h], columns[left : left + w])
+            except MemoryError as error:
+                smaller = "a smaller tile" if tile else "--tile 512 (tile=512 in Python)"
+                raise InputError(
+                    f"{width} x {height} pixels do not fit into memory at once; use {smaller}"
+                ) from error
             if output.shape[1:] != (h, w):
                 raise ValueError(f"the network turned {h} x {w} pixels into {list(output.shape)}")
             if band.size == 0:
