@@ -12,7 +12,7 @@ from data_reader.errors import InputError
 from data_reader.output import say
 from paddle_gans import __version__
 from paddle_gans.command import Parser, add_options, run
-from paddle_gans.metrics import METAVARS, EvalConfig
+from paddle_gans.metrics import EvalConfig
 from paddle_gans.training.options import options_of
 
 EXAMPLE = """
@@ -52,7 +52,7 @@ def build_parser() -> Parser:
         description="Measure a trained model on images that it was not trained on.",
         epilog=EXAMPLE,
     )
-    add_options(parser, "", options_of(EvalConfig), metavars=METAVARS)
+    add_options(parser, "", options_of(EvalConfig))
     return parser
 
 

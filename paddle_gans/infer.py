@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from data_reader import framework
 from data_reader.errors import InputError
 from data_reader.output import say
 from paddle_gans.command import Parser, add_options, run, value_of
+from paddle_gans.inference import InferConfig
 from paddle_gans.training.options import options_of
 
 EXAMPLE = """
@@ -27,42 +27,13 @@ examples:
 """
 
 
-@dataclass
-class InferConfig:
-    """The flags that every model has, with their comments as help."""
-
-    # files
-
-    # a .pdparams file of a run folder, the folder, or the name of trained weights:
-    # `python -m paddle_gans.weights` lists them
-    weights: str | None = None
-    # images, folders of images, globs, videos; omit it for models that generate from noise
-    input: list[str] | None = None
-    # a file if it has the suffix of an image or video; else a folder, which gets NAME.png and
-    # NAME.mp4 in the subfolders of the input (NAME_jpg.png and NAME_png.png if both would be
-    # NAME.png)
-    output: str | None = None
-    overwrite: bool = False  # replace existing outputs
-
-    # machine
-
-    device: str = "auto"  # auto, cpu, gpu or gpu:K
-    amp: Literal["off", "bf16", "fp16"] = "off"  # mixed precision
-    tile: int | None = None  # pixels; process large images in squares of N
-    # pixels that tiles share; more hides seams better (a quarter of the tile)
-    overlap: int | None = None
-
-
-METAVARS = {"weights": "PATH|NAME", "input": "PATH", "output": "PATH", "device": "NAME"}
-
-
 def build_parser() -> Parser:
     parser = Parser(
         prog="python -m paddle_gans.infer",
         description="Translate images and videos with a trained model.",
         epilog=EXAMPLE,
     )
-    add_options(parser, "", options_of(InferConfig), metavars=METAVARS)
+    add_options(parser, "", options_of(InferConfig))
     return parser
 
 
@@ -70,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, translate, report."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
-    path = value_of("--weights", argv) or value_of("--compare", argv)  # of some tasks
+    path = value_of("--weights", argv, parser.prog)
+    path = path or value_of("--compare", argv, parser.prog)  # of some tasks
     if path is None:  # no model whose options --help could list
         parser.parse_known_args(argv)
         raise InputError("--weights is missing: give a run folder, a file of it, or a name")

@@ -10,8 +10,9 @@ from data_reader import framework
 from data_reader.output import say
 from paddle_gans import models
 from paddle_gans.command import Parser, add_options, typed, value_of
-from paddle_gans.training.config import METAVARS, OPTIONS
+from paddle_gans.training.config import OPTIONS
 
+PROG = "python -m paddle_gans.train"
 EXAMPLES = """
 Defaults are in parentheses; those of a model are shown by --model NAME --help.
 
@@ -28,14 +29,14 @@ examples:
 def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
     """The flags that every model has; ``defaults`` are texts to show for some."""
     parser = Parser(
-        prog="python -m paddle_gans.train",
+        prog=PROG,
         description="Train a GAN, or resume the run in its folder.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
         "--model", metavar="NAME", required=True, help=f"one of {', '.join(models.names())}"
     )
-    add_options(parser, "", OPTIONS, defaults, METAVARS)
+    add_options(parser, "", OPTIONS, defaults)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -46,7 +47,7 @@ def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
-    name = value_of("--model", argv)
+    name = value_of("--model", argv, PROG)
     if name is None:  # --help, or an error
         build_parser().parse_all(argv)
         return 0

@@ -24,14 +24,7 @@ from paddle_gans import command
 from paddle_gans.infer import main, process_all
 from paddle_gans.inference import files, loading
 from paddle_gans.inference.files import Task
-from paddle_gans.inference.translator import (
-    Saved,
-    Translator,
-    mirrored,
-    round_up,
-    run_tiled,
-    split,
-)
+from paddle_gans.inference.translator import Saved, Translator, mirrored, round_up, run_tiled, split
 from paddle_gans.models.pix2pix import Generator, Norm
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import options_of

@@ -297,7 +297,7 @@ def test_inception_from_a_file_of_ours_and_those_that_are_another(tmp_path):
         with pytest.raises(InputError, match=named):
             inception.load(network, {**arrays, **extra}, "file")
     arrays.pop("Mixed_7c.branch_pool.bn.running_var")
-    with pytest.raises(InputError, match=r"missing: Mixed_7c\.branch_pool\.bn\._variance"):
+    with pytest.raises(InputError, match=r"missing: Mixed_7c\.branch_pool\.bn\.running_var"):
         inception.load(network, arrays, "file")
 
 
@@ -327,7 +327,7 @@ def test_lpips_is_zero_for_equals_and_the_mean_of_pairs_is_that(lpips_files):
     assert opened.diversity(images) == pytest.approx(np.mean(pairs), rel=1e-5)
 
 
-@pytest.mark.parametrize("backbone", lpips.BACKBONES)
+@pytest.mark.parametrize("backbone", lpips.BLOCKS)
 def test_lpips_needs_its_backbone_only(tmp_path, backbone):
     """The linear weights are the authors' files of version 0.1; PaddleGAN has other names."""
     state = {

@@ -79,17 +79,3 @@ class EvalConfig:
         """Split the indices below ``count`` into batches."""
         for start in range(0, count, self.batch_size):
             yield range(start, min(start + self.batch_size, count))
-
-
-METAVARS = {
-    "weights": "PATH|NAME",
-    "data": "PATH",
-    "data_root": "DIR",
-    "output": "FILE",
-    "metrics": "NAME",
-    "features": "FILE",
-    "lpips": ("BACKBONE", "LINEAR"),
-    "palette": "FILE",
-    "device": "NAME",
-    "cache": "DIR",
-}

@@ -111,13 +111,3 @@ class RunConfig:
 
 OPTIONS = options_of(RunConfig)
 PATHS = ("data", "out", "resume", "init_from")
-METAVARS = {  # what stands for a value in the help, where TEXT would say too little
-    "data": "PATH",
-    "data_root": "DIR",
-    "keep": "N|all",
-    "out": "DIR",
-    "resume": "auto|never|PATH",
-    "init_from": "PATH",
-    "best_by": "METRIC",
-    "device": "NAME",
-}

@@ -11,7 +11,7 @@ import paddle
 from . import parallel
 from .experiment import Experiment, setup
 from .model import GANModel, Update
-from .progress import duration
+from .progress import Bar
 from .trainer import step_seed, training_step
 
 
@@ -27,7 +27,7 @@ def dry_run(model_class: type[GANModel], **settings: Any) -> str:
             *describe_data(experiment),
             *describe_networks(experiment.model),
             f"one step     {seconds:.2f} s, {batch_size / seconds:.2f} images/s",
-            f"whole run    {steps} steps, about {duration(steps * seconds)}",
+            f"whole run    {steps} steps, about {Bar.format_interval(steps * seconds)}",
             "losses       " + "  ".join(f"{name} {x:.4g}" for name, x in losses.items()),
             *experiment.warnings,
         ]

@@ -1,4 +1,4 @@
-"""Policies for faults during training: non-finite numbers, bad files, a full disk, signals."""
+"""Policies for faults during training: non-finite numbers, a full disk, signals."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import errno
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +15,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
-from data_reader.errors import InputError, disk_errors
+from data_reader.errors import InputError
 
 from . import parallel
 
@@ -144,34 +143,6 @@ def is_full_disk(error: BaseException | None) -> bool:
     return is_full_disk(error.__cause__)
 
 
-class BadFiles:
-    """Lists each item that was replaced (``--on-bad-file skip``) once, in ``bad_files.txt``.
-
-    ``found`` is what the loader fills: messages as keys, in order; None where bad files stop.
-    """
-
-    def __init__(self, found: dict[str, None] | None, folder: Path, say: Callable[[str], None]):
-        self.found = {} if found is None else found
-        self.path, self.say = folder / "bad_files.txt", say
-        self.reported = 0
-
-    def report(self) -> None:
-        """Warn about the files found since the last call, and write them down."""
-        new = list(self.found)[self.reported :]
-        if not new:
-            return
-        self.reported += len(new)
-        for text in new:
-            self.say(f"warning: {text}; another item is used")
-        with (
-            disk_errors(f"cannot write {self.path}"),
-            self.path.open("a+", encoding="utf-8", errors="surrogateescape") as file,
-        ):
-            file.seek(0)
-            known = set(file.read().splitlines())
-            file.write("".join(f"{text}\n" for text in new if text not in known))
-
-
 class Stopped(KeyboardInterrupt):
     """A run was stopped by a signal; it saved a checkpoint at ``step`` and can be resumed."""
 
@@ -190,7 +161,7 @@ class StopSignals:
 
     def __init__(self, *, patient: bool = False):
         self.received, self.patient = 0, patient
-        self._before = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():

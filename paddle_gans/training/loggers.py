@@ -91,13 +91,8 @@ class Loggers:
                 self.say(f"warning: --log {name} failed: {error!r}; training continues without it")
 
     def add_line(self, line: Mapping[str, Any]) -> None:
-        values = scalars(line)
-
-        def write(name: str, writer: Any) -> None:
-            for tag, value in values.items():
-                writer.add_scalar(tag, value, line["step"])
-
-        self.each(write)
+        values, step = scalars(line), line["step"]
+        self.each(lambda name, writer: [writer.add_scalar(k, x, step) for k, x in values.items()])
 
     def add_samples(self, step: int, image: np.ndarray) -> None:
         """Add a sample grid, uint8 [H, W, 3]."""

@@ -10,7 +10,7 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Literal, Union
 
 from data_reader.errors import InputError, did_you_mean
@@ -37,15 +37,11 @@ def options_of(target: Any) -> dict[str, Option]:
 
     A comment beside or above each is its help.
     """
-    source: Any = target
-    if is_dataclass(target):
-        hints = typing.get_type_hints(target)
-        defaults = {field.name: field.default for field in fields(target)}
-    else:
-        source = constructor_of(target) if inspect.isclass(target) else target
-        hints = typing.get_type_hints(source)
-        parameters = inspect.signature(source).parameters.values()
-        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    has_fields = is_dataclass(target)
+    source = constructor_of(target) if inspect.isclass(target) and not has_fields else target
+    hints = typing.get_type_hints(source)
+    parameters = inspect.signature(source).parameters.values()
+    defaults = {p.name: p.default for p in parameters if has_fields or p.kind is p.KEYWORD_ONLY}
     comments = {}
     if defaults:
         with contextlib.suppress(OSError):  # an installation without sources, as of PyInstaller
@@ -53,7 +49,6 @@ def options_of(target: Any) -> dict[str, Option]:
     found = {}
     for name, default in defaults.items():
         kind, choices = kind_of(hints[name])
-        default = None if default is MISSING else default
         found[name] = Option(name, kind, default, choices, *comments.get(name, ("", "")))
     return found
 

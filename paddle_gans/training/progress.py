@@ -15,13 +15,6 @@ from data_reader.output import STDERR, on_terminal, say
 LINE_SECONDS = 5.0  # between lines about a long item where there is no terminal
 
 
-def duration(seconds: float) -> str:
-    """Seconds as m:ss or h:mm:ss."""
-    hours, rest = divmod(int(seconds + 0.5), 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: 1 image, 2 images."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
@@ -74,7 +67,7 @@ class Progress(Bar):
         self.set_postfix_str(shown, refresh=False)
         if self.disable:
             place = f"step {step:{len(str(self.total))}d}/{self.total}"
-            self.say(f"{place}  {shown}  {duration(left)} left")
+            self.say(f"{place}  {shown}  {self.format_interval(left)} left")
 
 
 class ItemProgress(Bar):

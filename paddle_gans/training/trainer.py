@@ -17,22 +17,14 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from data_reader.errors import InputError
+from data_reader.errors import InputError, disk_errors
 from data_reader.images import write_image
 from paddle_gans.fast_cpu.memory import from_numpy, give_back
 from paddle_gans.weights import formats
 
 from . import checkpoint, parallel
 from .experiment import Experiment, model_name, setup
-from .guards import (
-    BadFiles,
-    FiniteGuard,
-    NotFinite,
-    NotFiniteError,
-    Stopped,
-    StopSignals,
-    is_full_disk,
-)
+from .guards import FiniteGuard, NotFinite, NotFiniteError, Stopped, StopSignals, is_full_disk
 from .image_pool import gather_pools
 from .loggers import Loggers
 from .model import GANModel, Update
@@ -146,7 +138,8 @@ class Trainer:
         self.guard = FiniteGuard(self.config.on_nan, state)
         self.update = Update(self.config.amp, self.config.accumulate, self.guard)
         self.update.load_state(state.get("scaler", {}))
-        self.bad_files = BadFiles(self.loader.bad, folder.path, progress.say)
+        self.bad_files = folder.path / "bad_files.txt"
+        self.bad_num = 0  # of those in it
         self.validation = experiment.validation
         self.signals = StopSignals(patient=parallel.world_size() > 1)
         self.is_rank0 = parallel.rank() == 0
@@ -180,8 +173,8 @@ class Trainer:
                     raise Stopped(self.signals.received or signal.SIGTERM, step + 1)
         if self.guard.skipped_steps:
             self.progress.say(f"{self.guard.skipped_steps} steps were skipped")
-        if self.bad_files.reported:
-            self.progress.say(f"{self.bad_files.path} lists {self.bad_files.reported} bad files")
+        if self.bad_num:
+            self.progress.say(f"{self.bad_files} lists {self.bad_num} bad files")
         return Result(self.folder.path, self.steps, self.guard.losses)
 
     def require_space(self) -> None:
@@ -239,7 +232,7 @@ class Trainer:
         stops = parallel.any_rank(self.signals.received)
         logs, samples, saves = logs or stops, samples or stops, saves or stops
         with self.tolerate_full_disk("log"):
-            self.bad_files.report()
+            self.report_bad_files()
             # A model without metrics validates D's outputs only; they go into the losses' line.
             with_losses = {} if self.model.metrics else metrics
             if logs or with_losses:
@@ -429,7 +422,7 @@ class Trainer:
             for suffix in set(formats.NATIVE) - {path.suffix}:
                 path.with_suffix(suffix).unlink(missing_ok=True)
 
-    # Losses that are not finite
+    # Faults
 
     @contextlib.contextmanager
     def explain_not_finite(self) -> Iterator[None]:
@@ -445,6 +438,21 @@ class Trainer:
                 f"{last}; {self.save_not_finite(error.step)}. Try a lower "
                 "--learning-rate or --on-nan skip, or look at these images"
             ) from None
+
+    def report_bad_files(self) -> None:
+        """List each item that was replaced (``--on-bad-file skip``) once, in ``bad_files.txt``."""
+        new = list(self.loader.bad or ())[self.bad_num :]
+        self.bad_num += len(new)
+        for text in new:
+            self.progress.say(f"warning: {text}; another item is used")
+        if new:
+            with (
+                disk_errors(f"cannot write {self.bad_files}"),
+                self.bad_files.open("a+", encoding="utf-8", errors="surrogateescape") as file,
+            ):
+                file.seek(0)
+                known = set(file.read().splitlines())
+                file.writelines(f"{text}\n" for text in new if text not in known)
 
     def report_skip(self, step: int) -> None:
         """Warn about a skipped step; of the first one, batch and state are saved."""
