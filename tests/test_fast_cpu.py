@@ -167,7 +167,9 @@ def test_reads_what_does_not_lie_in_order():
     assert not x.is_contiguous()
     close(fast_cpu.conv2d(x, w).numpy(), F.conv2d(x, w).numpy())
     close(fast_cpu.pad(x, [1] * 4, "reflect").numpy(), F.pad(x, [1] * 4, "reflect").numpy())
-    close(fast_cpu.upsample(x).numpy(), F.interpolate(x, scale_factor=2).numpy())
+    for mode in ("nearest", "bilinear"):
+        wanted = F.interpolate(x, scale_factor=2, mode=mode)
+        close(fast_cpu.upsample(x, mode).numpy(), wanted.numpy())
 
 
 def test_computes_no_gradient_that_nobody_wants(computed):
@@ -368,6 +370,31 @@ def test_doubling_repeats_every_pixel_and_its_gradient_sums_four():
     assert y.numpy().tolist() == [[[[1, 1, -2, -2], [1, 1, -2, -2]]]]
     (y * paddle.to_tensor([[[[1.0, 2, 3, 4], [5, 6, 7, 8]]]])).sum().backward()
     assert x.grad.numpy().tolist() == [[[[14, 22]]]]
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 6, 5), (1, 2, 1, 1), (1, 1, 1, 4)])
+def test_bilinear_doubling_equals_the_frameworks_with_gradients_of_gradients(shape):
+    def squared(double):
+        return lambda t: double(t) ** 2
+
+    def own(t):
+        return fast_cpu.upsample(t, "bilinear")
+
+    def frameworks(t):
+        return F.interpolate(t, scale_factor=2, mode="bilinear")
+
+    x = draw(*shape)
+    found = values_and_gradients(squared(own), [x])
+    for a, b in zip(found, values_and_gradients(squared(frameworks), [x])):
+        close(a, b, 1e-6)
+    # The gradient of a linear map's gradient is the map.
+    x.stop_gradient = False
+    y = own(x)
+    weights = draw(*y.shape, seed=1)
+    weights.stop_gradient = False
+    gradient = paddle.grad((y * weights).sum(), x, create_graph=True)[0]
+    again = draw(*shape, seed=2)
+    close(paddle.grad((gradient * again).sum(), weights)[0].numpy(), frameworks(again).numpy())
 
 
 def layers():

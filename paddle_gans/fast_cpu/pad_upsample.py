@@ -1,4 +1,4 @@
-"""Padding and nearest-neighbour upsampling: copies that NumPy writes into tensor memory."""
+"""Padding, and upsampling by 2, nearest or bilinear, which NumPy writes into tensor memory."""
 
 from __future__ import annotations
 
@@ -86,6 +86,40 @@ def halve(x: Tensor) -> Tensor:
     return result
 
 
+def stretch(x: Tensor) -> Tensor:
+    """Double the sides of [N, C, H, W]: a new pixel is 3/4 the nearest and 1/4 the next one."""
+    source = array(x)
+    n, c, h, w = source.shape
+    result = paddle.empty([n, c, 2 * h, 2 * w], "float32")
+    for axis, target in ((2, np.empty([n, c, 2 * h, w], "float32")), (3, array(result))):
+        new, old = np.moveaxis(target, axis, 0), np.moveaxis(source, axis, 0)
+        quarter = old / 4
+        new[0::2] = new[1::2] = old - quarter
+        new[2::2] += quarter[:-1]
+        new[1:-1:2] += quarter[1:]
+        new[[0, -1]] += quarter[[0, -1]]  # no pixel beyond the border: twice the same
+        source = target
+    return result
+
+
+def shrink(x: Tensor) -> Tensor:
+    """Apply the adjoint of `stretch`."""
+    source = array(x)
+    n, c, h, w = source.shape
+    result = paddle.empty([n, c, h // 2, w // 2], "float32")
+    for axis, target in ((3, np.empty([n, c, h, w // 2], "float32")), (2, array(result))):
+        new, old = np.moveaxis(target, axis, 0), np.moveaxis(source, axis, 0)
+        np.add(old[0::2], old[1::2], out=new)
+        new *= 3
+        new[:-1] += old[2::2]
+        new[1:] += old[1:-1:2]
+        new[0] += old[0]
+        new[-1] += old[-1]
+        new /= 4
+        source = target
+    return result
+
+
 def pad(x: Tensor, padding: Sequence[int], mode: str = "constant") -> Tensor:
     """`paddle.nn.functional.pad` of [N, C, H, W] by (left, right, top, bottom)."""
     border = tuple(padding) if isinstance(padding, (list, tuple)) else ()
@@ -98,11 +132,11 @@ def pad(x: Tensor, padding: Sequence[int], mode: str = "constant") -> Tensor:
     return F.pad(x, padding, mode=mode)
 
 
-def upsample(x: Tensor) -> Tensor:
-    """`paddle.nn.functional.interpolate` of [N, C, H, W] by 2, nearest neighbour."""
+def upsample(x: Tensor, mode: str = "nearest") -> Tensor:
+    """`paddle.nn.functional.interpolate` of [N, C, H, W] by 2; "nearest" or "bilinear"."""
     if usable(x) and x.ndim == 4:
-        return linear_op(x, double, halve)
-    return F.interpolate(x, scale_factor=2, mode="nearest")
+        return linear_op(x, *((double, halve) if mode == "nearest" else (stretch, shrink)))
+    return F.interpolate(x, scale_factor=2, mode=mode)
 
 
 class FastPad2D(nn.Pad2D):
@@ -119,12 +153,12 @@ class FastPad2D(nn.Pad2D):
 
 
 class FastUpsample(nn.Upsample):
-    """nn.Upsample on the fast path for doubling by nearest neighbour."""
+    """nn.Upsample on the fast path for doubling, nearest or bilinear."""
 
     @not_to_static
     def forward(self, x):
         doubles = self.size is None and self.scale_factor in (2, [2, 2], (2, 2))
-        nearest = self.mode == "nearest" and not self.align_corners
-        if not doubles or not nearest or self.data_format not in ("NCHW", None):
+        known = self.mode in ("nearest", "bilinear") and not self.align_corners
+        if not doubles or not known or self.align_mode or self.data_format not in ("NCHW", None):
             return nn.Upsample.forward(self, x)
-        return upsample(x)
+        return upsample(x, self.mode)
