@@ -73,15 +73,8 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         test_set: ImageDataset | None = reader.test.dataset if reader.test else None
     else:
         test_set = model.dataset(root, train=False)
-    validation = make_validation(
-        model,
-        dataset,
-        test_set,
-        config,
-        steps_per_epoch=per_epoch,
-        batch_size=config.batch_size // (parallel.world_size() * config.accumulate),
-        bad=bad_files,
-    )
+    few = config.batch_size // (parallel.world_size() * config.accumulate)
+    validation = make_validation(model, dataset, test_set, config, per_epoch, few, bad_files)
     if config.steps is None and config.epochs is None:
         raise InputError(f"{name} has no length of its own; give --steps or --epochs")
     steps = config.steps or (config.epochs or 0) * per_epoch

@@ -178,10 +178,9 @@ def make_validation(
     train_set: ImageDataset,
     test_set: ImageDataset | None,
     config: RunConfig,
-    *,
     steps_per_epoch: int,
     batch_size: int,
-    bad: dict[str, None] | None = None,
+    bad: dict[str, None] | None,
 ) -> Validation:
     """The validation of a run; without items if it has no metrics, no test set, or wants none."""
     has_outputs = type(model).discriminator_outputs is not GANModel.discriminator_outputs
