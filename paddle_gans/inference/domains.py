@@ -118,16 +118,21 @@ class DomainTranslator(Translator):
         """Render an image in the styles [K, style_dim] with ``steps`` from each to the next."""
         settings = self.check(**options)
         whole = split_alpha(image, "the image")
-        return list(self.render(*whole, between(np.stack(styles), steps), settings))
+        return list(self._render_all(*whole, between(np.stack(styles), steps), settings))
 
-    def render(self, rgb, alpha, styles: np.ndarray, settings) -> Iterator[np.ndarray]:
-        """Render an image, uint8 [H, W, 3] and [H, W] or None, in each style [K, style_dim]."""
+    def _render_all(self, rgb, alpha, styles: np.ndarray, settings) -> Iterator[np.ndarray]:
         image = rgb if alpha is None else np.dstack([rgb, alpha])
         image = self.prepare(image, **{key: settings[key] for key in self.own_options})
-        yield from self.render_prepared(image, styles, settings)
+        return self.render(image, styles, settings["tile"], settings["overlap"])
 
-    def render_prepared(self, image: np.ndarray, styles, settings) -> Iterator[np.ndarray]:
-        """Render the result of ``prepare``, uint8 [H, W, 3 or 4], in each style."""
+    def render(
+        self,
+        image: np.ndarray,
+        styles: np.ndarray,
+        tile: int | None = None,
+        overlap: int | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Render the result of ``prepare``, uint8 [H, W, 3 or 4], in each style [K, style_dim]."""
         rgb, alpha = image[..., :3], image[..., 3:]
 
         def network(x, s):
@@ -138,14 +143,15 @@ class DomainTranslator(Translator):
             batches = (network(x, styles[i : i + MAX_BATCH]) for i in starts)
             results = (to_rgb(output) for outputs in batches for output in outputs)
         else:
+            tiling = self.tiling({"tile": tile, "overlap": overlap})
             networks = (partial(network, s=style[None]) for style in styles)
-            results = (run_tiled(one, rgb, **self.tiling(settings)) for one in networks)
+            results = (run_tiled(one, rgb, **tiling) for one in networks)
         for result in results:
             yield np.concatenate([result, alpha], axis=2)
 
     def _translate(self, rgb, alpha, settings) -> np.ndarray | list[np.ndarray]:
         styles = self.draw_styles(**{key: settings[key] for key in DRAWN})
-        results = list(self.render(rgb, alpha, styles, settings))
+        results = list(self._render_all(rgb, alpha, styles, settings))
         return results[0] if len(results) == 1 else results
 
 

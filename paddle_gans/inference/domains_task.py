@@ -252,10 +252,11 @@ class DomainTask(files.Task):
                 on_progress(writer.frames, len(styles))
 
     def convert(self, rgb):
-        return next(self.translate.render(rgb, None, self.styles, self.settings))
+        image = self.translate.prepare(rgb, native_size=self.settings["native_size"])
+        return next(self.rendered(image, self.styles))
 
     def rendered(self, image: np.ndarray, styles: np.ndarray) -> Iterator[np.ndarray]:
-        return self.translate.render_prepared(image, styles, self.settings)
+        return self.translate.render(image, styles, self.settings["tile"], self.settings["overlap"])
 
     def small(self, image: np.ndarray) -> np.ndarray:
         return thumbnail(image, self.translate.size)

@@ -252,5 +252,5 @@ def run_folder_of(model_class: type[GANModel], config: RunConfig) -> Path:
         return Path(config.out or Path("runs") / model_name(model_class))
     path = Path(config.resume)
     if not path.is_dir():
-        raise InputError(f"--resume {path} is not a folder; use auto, never or a run")
+        raise InputError(f"--resume {path} is not a folder; use auto, never, a run or checkpoint")
     return Path(config.out or (path.parent.parent if path.name.isdigit() else path))
