@@ -59,6 +59,16 @@ DRAWN = {
 }
 DEMO_FOLDERS = {"pix2pix": "streets", "cyclegan": "landscapes", "stargan_v2": "faces",
                 "colorization": "colours", "dcgan": "digits"}  # fmt: skip
+CROPS = (  # of photographs that labels or outlines describe
+    "--direction b2a --load-size 0 --crop-size 128 --flip --generator unet_128 "
+    "--discriminator paper --base-dim 24 --upsample bilinear --lambda-fm 10 --ema-decay 0.999 "
+    "--amp bf16"
+)
+LOWER_RATES = "--learning-rate 5e-5 --d-learning-rate 2e-5"
+FACES = (
+    "--domains cat,dog,rabbit --crop-size 64 --base-dim 16 --max-channels 128 --hidden-dim 256 "
+    "--batch-size 4 --learning-rate 4e-4 --beta1 0 --ema-decay 0.998 --lambda-cyc 3 --amp bf16"
+)
 SHORT = "--diff-augment translation,cutout --ema-decay 0.999"  # for small data sets
 RECIPES: dict[str, Recipe] = {
     "pix2pix_demo": Recipe(
@@ -68,6 +78,32 @@ RECIPES: dict[str, Recipe] = {
         stages=(f"--base-dim 32 {SHORT} --steps 7786 --decay-start-epoch 13 --decay-end-epoch 25",),
         **DRAWN,
     ),
+    "pix2pix_facades": Recipe(
+        model="pix2pix",
+        title="label maps of facades to photographs",
+        data="facades",
+        source="CMP Facade Database: 400 rectified facades of several cities with 12 labels",
+        terms="for research, as the database",
+        limits="all walls are of sandstone; what is outside the facade (sky, street) is guessed",
+        stages=(
+            f"{CROPS} --lambda-l1 10 --steps 20000",
+            f"{CROPS} --lambda-l1 10 {LOWER_RATES} --steps 4000",
+        ),
+    ),
+    "pix2pix_edges2photo": Recipe(
+        model="pix2pix",
+        title="outlines of shoes and handbags to photographs",
+        data="edges2photo128",
+        source="1,500 photographs of shoes and handbags on white, from pix2pix's edges2shoes and "
+        "edges2handbags, at 128 pixels",
+        terms="the sets state no licence: for research and study",
+        limits="nearly everything becomes black leather; expects one object on white, outlines of "
+        "one pixel",
+        stages=(
+            f"{CROPS} --lambda-l1 20 --steps 20000",
+            f"{CROPS} --lambda-l1 20 {LOWER_RATES} --steps 4000",
+        ),
+    ),
     "cyclegan_demo": Recipe(
         model="cyclegan",
         title="drawn landscapes to paintings and back",
@@ -76,6 +112,19 @@ RECIPES: dict[str, Recipe] = {
         stages=(
             "--base-dim 32 --residual-num 6 --load-size 108 --crop-size 96 --ema-decay 0.999 "
             "--amp bf16 --steps 8166",
+        ),
+        **DRAWN,
+    ),
+    "stargan_v2_demo": Recipe(
+        model="stargan_v2",
+        title="drawn animals: cats, dogs and rabbits to each other",
+        limits="knows these drawings, not photographs of animals",
+        stages=(
+            f"{FACES} --mapping-learning-rate 4e-5 --lambda-ds 1 --ds-steps 8000 --steps 2036",
+            f"{FACES} --mapping-learning-rate 4e-5 --lambda-ds 1 --ds-steps 6000 --steps 1723 "
+            "--upsample bilinear",
+            f"{FACES} --mapping-learning-rate 1e-4 --lambda-ds 3 --ds-steps 6000 --steps 6000 "
+            "--upsample bilinear",
         ),
         **DRAWN,
     ),

@@ -5,12 +5,14 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import paddle
 import pytest
 from conftest import ROOT
 from paddle import nn
 
 from data_reader import InputError
+from data_reader.transforms import denormalise
 from paddle_gans import models
 
 
@@ -108,6 +110,43 @@ def test_learn_trains_with_any_flag_and_measures_a_run_that_exists(pairs, tmp_pa
         learn.main([*words, "--measure-only", "--steps", "2"])
     with pytest.raises(InputError, match="did you mean"):
         learn.main([*words[:4], "--ema-decai", "0.9"])
+
+
+class Blocks:
+    """Photographs of four by four blocks in three dull colours, and their label maps."""
+
+    COLOURS = np.float32([[-1, -1, 1], [1, -1, -1], [-1, 1, -1]])
+
+    def __len__(self):
+        return 4
+
+    def item(self, index, rng):
+        blocks = rng.integers(0, 3, (4, 4)).repeat(16, 0).repeat(16, 1)
+        labels = self.COLOURS[blocks].transpose(2, 0, 1)
+        return {"a": -labels / 2, "b": labels}
+
+
+def test_labels_are_read_from_what_looks_like_the_photographs(monkeypatch):
+    reader = importlib.import_module("measures._label_reader")
+    monkeypatch.setattr(reader, "STEPS", 40)
+    items = [Blocks().item(0, np.random.default_rng(i)) for i in range(3)]
+    photos, maps = ([denormalise(item[side]) for item in items] for side in "ab")
+    palette = reader.find_palette(maps)
+    assert len(palette.colours) == 3
+    read = reader.label_reader(Blocks(), "a", palette)
+    found = reader.label_figures(read, palette, photos, photos[:1] + maps[1:], maps)
+    assert found["labels_of_real"] > 0.9
+    assert found["labels_of_generated"] < found["labels_of_real"]
+
+
+def test_label_maps_saved_as_jpeg_are_known_by_their_colours_and_photographs_are_none():
+    reader = importlib.import_module("measures._label_reader")
+    rng = np.random.default_rng(0)
+    colours = np.array(list(reader.CMP_FACADES.values()))
+    label_map = colours[rng.integers(0, 12, (8, 8))].repeat(16, 0).repeat(16, 1)
+    noisy = np.clip(label_map + rng.integers(-9, 10, label_map.shape), 0, 255).astype(np.uint8)
+    assert list(reader.find_palette([noisy]).names) == list(reader.CMP_FACADES)
+    assert reader.find_palette([rng.integers(0, 256, (64, 64, 3)).astype(np.uint8)]) is None
 
 
 def test_processes_are_measured_and_compared_round_by_round(capsys):

@@ -1,4 +1,7 @@
-"""pix2pix on aligned pairs: L1 on held-out pairs, beside two answers that need no network."""
+"""pix2pix on aligned pairs: L1 on held-out pairs, beside two answers that need no network.
+
+Where the sources are label maps, also whether they can be read from the results.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import copy
 from pathlib import Path
 
 import numpy as np
+from measures._label_reader import find_palette, label_figures, label_reader
 from measures._lattice import lattice_figures, show_lattice
 
 DEFAULTS = {
@@ -49,7 +53,7 @@ def measure(translate, data: str, out: Path, options: dict) -> dict:
     mean = np.mean([resized(images(train, i, sides)[1]) for i in range(len(train))], axis=0)
 
     errors = {"l1": [], "l1_mean_photo": [], "l1_input": []}
-    results, truths, rows = [], [], []
+    sources, results, truths, rows = [], [], [], []
     for i in range(len(held_out)):
         source, target = images(held_out, i, sides)
         answer = translate(source)
@@ -57,6 +61,7 @@ def measure(translate, data: str, out: Path, options: dict) -> dict:
         errors["l1"].append(np.abs(answer - truth).mean())
         errors["l1_mean_photo"].append(np.abs(resized(mean, truth.shape) - truth).mean())
         errors["l1_input"].append(np.abs(source.astype("float32") - truth).mean())
+        sources.append(source)
         results.append(answer)
         truths.append(target)
         if len(rows) < 6:
@@ -65,11 +70,20 @@ def measure(translate, data: str, out: Path, options: dict) -> dict:
 
     figures = {name: round(float(np.mean(values)), 3) for name, values in errors.items()}
     figures.update(lattice_figures(results, truths))
+    palette = find_palette([images(train, i, sides)[0] for i in range(min(len(train), 20))])
+    if palette is not None:
+        read = label_reader(translate.model.dataset(data, train=True), sides[1], palette)
+        figures.update(label_figures(read, palette, truths, results, sources))
     print(f"{len(held_out)} held-out pairs, mean |difference| of 255:")
     print(f"  the network              {figures['l1']:.2f}")
     print(f"  the mean training photo  {figures['l1_mean_photo']:.2f}")
     print(f"  the input itself         {figures['l1_input']:.2f}")
     show_lattice(figures)
+    if palette is not None:
+        print(
+            f"labels that a network reads correctly: {figures['labels_of_real']:.3f} of the pixels "
+            f"of photographs, {figures['labels_of_generated']:.3f} of those of the results"
+        )
     print(f"input, result, truth: {out / 'panel.png'}")
     return {**figures, "images": len(held_out)}
 

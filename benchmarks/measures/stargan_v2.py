@@ -41,26 +41,44 @@ def prepare(data: str, out: str, options: dict) -> str:
 def measure(translate, data: str, out: Path, options: dict) -> dict:
     """How often the averaged generator convinces a domain classifier, beside the identity.
 
-    Also, in levels of 255, how far apart two styles of one picture are, and how far the way there
-    and back leads; the size of R1 over the run; and the grid artefacts of latent-guided outputs.
+    Also the Fréchet distance to the held-out faces of the target domain in the classifier's
+    features, beside the training faces'; in levels of 255, how far apart two styles of one picture
+    are, and how far the way there and back leads; the size of R1 over the run; and the grid
+    artefacts of latent-guided outputs.
     """
     model = translate.model
-    pictures = model.dataset(data, train=False)
-    items = [pictures.item(i, np.random.default_rng(0)) for i in range(len(pictures))]
-    faces = np.stack([item["x_real"] for item in items])
-    labels = np.array([int(item["y_org"]) for item in items])
+    faces, labels = faces_of(model.dataset(data, train=False))
     train = model.dataset(data, train=True)
-    classify = domain_classifier(train, len(model.domains), options["crop_size"])
+    judge = domain_classifier(train, len(model.domains), options["crop_size"])
 
-    figures = {"faces": len(faces), "classifier_accuracy": accuracy(classify(faces), labels)}
+    probabilities, real = judge(faces)
+    figures = {"faces": len(faces), "classifier_accuracy": accuracy(probabilities, labels)}
+    train.augment = False
+    known, known_labels = faces_of(train)
+    figures["frechet_train"] = mean_frechet(judge(known)[1], known_labels, real, labels)
     for guide in ("latent", "reference"):
-        figures[guide], made = judge_guide(model, guide, faces, labels, classify)
+        figures[guide], made, targets = judge_guide(model, guide, faces, labels, judge)
+        figures[guide]["frechet"] = mean_frechet(judge(made)[1], targets, real, labels)
         if guide == "latent":
             figures.update(lattice_figures(levels(made), levels(faces)))
     figures["cycle_l1"] = cycle_l1(model, faces, labels)
     figures["r1"] = r1_over_time(out)
     report(figures)
     return figures
+
+
+def faces_of(dataset) -> tuple[np.ndarray, np.ndarray]:
+    """All images of a data set, float32 [N, 3, size, size], and their domains [N]."""
+    items = [dataset.item(i, np.random.default_rng(0)) for i in range(len(dataset))]
+    return np.stack([item["x_real"] for item in items]), np.array([int(i["y_org"]) for i in items])
+
+
+def mean_frechet(features, domains, real_features, real_domains) -> float:
+    """The mean over the domains of the Fréchet distance between two sets of features [N, D]."""
+    from measures._classifier import frechet_distance
+
+    pairs = [(features[domains == y], real_features[real_domains == y]) for y in set(real_domains)]
+    return round(float(np.mean([frechet_distance(a, b) for a, b in pairs])), 2)
 
 
 def levels(images) -> list[np.ndarray]:
@@ -83,7 +101,7 @@ def shrink(data: Path, folder: Path, side: int) -> Path:
 
 
 def domain_classifier(dataset, domains: int, size: int):
-    """A classifier of the real pictures: images [N, 3, size, size] to probabilities."""
+    """A classifier of the real pictures: images [N, 3, size, size] to probabilities, features."""
     import paddle
     from measures._classifier import Classifier, fit, judge
 
@@ -100,19 +118,19 @@ def domain_classifier(dataset, domains: int, size: int):
     paddle.seed(0)
     classifier = Classifier(3, size, domains, widths=(32, 64, 64))
     fit(classifier, draw, steps=400, batch_size=32)
-    return lambda images: judge(classifier, images)[0]
+    return lambda images: judge(classifier, images)
 
 
-def judge_guide(model, guide: str, faces, labels, classify, styles: int = 2):
+def judge_guide(model, guide: str, faces, labels, judge, styles: int = 2):
     """Every face in every other domain, in two styles each.
 
-    Returns the share that convinces and the like, and the images.
+    Returns the share that convinces and the like, the images and their domains.
     """
     import paddle
 
-    convinced, unchanged, apart, outputs = [], [], [], []
+    convinced, unchanged, apart, outputs, targets = [], [], [], [], []
     rng = np.random.default_rng(0)
-    own = classify(faces).argmax(1)
+    own = judge(faces)[0].argmax(1)
     for y in range(len(model.domains)):
         others, members = np.flatnonzero(labels != y), np.flatnonzero(labels == y)
         for face in others:
@@ -124,16 +142,17 @@ def judge_guide(model, guide: str, faces, labels, classify, styles: int = 2):
                 s = model.copied_styles(paddle.to_tensor(faces[chosen]), y)
             with paddle.no_grad():
                 made = model.render(source, s).numpy()
-            convinced += list(classify(made).argmax(1) == y)
+            convinced += list(judge(made)[0].argmax(1) == y)
             unchanged.append(own[face] == y)
             apart.append(127.5 * np.abs(made[0] - made[1]).mean())
             outputs += list(made)
+            targets += [y] * styles
     figures = {
         "target": round(float(np.mean(convinced)), 3),
         "identity": round(float(np.mean(unchanged)), 3),
         "diversity_l1": round(float(np.mean(apart)), 2),
     }
-    return figures, outputs
+    return figures, np.stack(outputs), np.array(targets)
 
 
 def cycle_l1(model, faces, labels) -> float:
@@ -167,11 +186,12 @@ def accuracy(probabilities, labels) -> float:
 def report(figures: dict) -> None:
     """Print the table."""
     seen = 100 * figures["classifier_accuracy"]
-    print(f"classifier: {seen:.0f} % of {figures['faces']} real faces (seen in training)")
-    print("             taken for the target domain   identity   |two styles| of 255")
+    print(f"classifier: {seen:.0f} % of {figures['faces']} held-out faces")
+    print("             taken for the target domain   identity   |two styles| of 255   Fréchet")
     for guide in ("latent", "reference"):
-        target, identity, apart = figures[guide].values()
-        print(f"  {guide:9s} {target:29.2f} {identity:10.2f} {apart:14.2f}")
+        target, identity, apart, frechet = figures[guide].values()
+        print(f"  {guide:9s} {target:29.2f} {identity:10.2f} {apart:14.2f} {frechet:15.1f}")
+    print(f"Fréchet distance of the training faces: {figures['frechet_train']:.1f}")
     show_lattice(figures, ", latent-guided")
     print(f"cycle: {figures['cycle_l1']} of 255")
     print(f"R1 in each fifth of the run: {', '.join(map(str, figures['r1']))}")
