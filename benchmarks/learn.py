@@ -55,7 +55,7 @@ def train_for(minutes: float | None, model: str, **settings: Any) -> None:
 
     Without ``minutes``, train until ``steps`` or ``epochs`` are done.
     """
-    from paddle_gans.training.signals import Stopped
+    from paddle_gans.training.guards import Stopped
 
     if not {"steps", "epochs"} & set(settings):
         settings["steps"] = 10**9

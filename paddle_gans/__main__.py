@@ -35,19 +35,16 @@ commands:
 """
 
 
-def models_text() -> str:
-    return "\n".join(f"  {name:13} {text}" for name, text in models.descriptions().items())
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command by its name, list the commands and models, or print the version or the path."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv and argv[0] in COMMANDS:
         return importlib.import_module(COMMANDS[argv[0]]).main(argv[1:])
+    listed = "\n".join(f"  {name:13} {text}" for name, text in models.descriptions().items())
     parser = Parser(
         prog="python -m paddle_gans",
         description="GANs for PaddlePaddle.",
-        epilog=f"\nmodels:\n{models_text()}\n{HELP}",
+        epilog=f"\nmodels:\n{listed}\n{HELP}",
     )
     parser.add_argument(
         "command", nargs="?", choices=COMMANDS, default=None, metavar="COMMAND", help="see below"

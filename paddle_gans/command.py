@@ -8,7 +8,26 @@ from typing import Any
 
 from data_reader.command import Parser, run
 
-__all__ = ["Parser", "add_options", "run"]
+__all__ = ["Parser", "add_options", "run", "value_of"]
+
+METAVARS = {  # what stands for a value in the help, where TEXT would say too little
+    **dict.fromkeys(("data", "init_from", "input", "output"), "PATH"),
+    **dict.fromkeys(("data_root", "out", "cache"), "DIR"),
+    **dict.fromkeys(("features", "palette", "fan_weights"), "FILE"),
+    **dict.fromkeys(("device", "metrics"), "NAME"),
+    "weights": "PATH|NAME",
+    "resume": "auto|never|PATH",
+    "keep": "N|all",
+    "best_by": "METRIC",
+    "lpips": ("BACKBONE", "LINEAR"),
+}
+
+
+def value_of(flag: str, argv: Sequence[str], prog: str) -> str | None:
+    """Return the first value of a flag, None without it: before all flags are known."""
+    parser = Parser(prog=prog, add_help=False)
+    parser.add_argument(flag, dest="values", nargs="+", default=[None])
+    return parser.parse_known_args(argv)[0].values[0]
 
 
 def typed(flag: str, value: Any) -> str:
@@ -23,12 +42,11 @@ def add_options(
     title: str,
     options: Mapping[str, Any],
     defaults: Mapping[str, str] = {},
-    metavars: Mapping[str, str | tuple[str, ...]] = {},
 ) -> None:
     """Add flags, one for each `paddle_gans.training.options.Option`.
 
     They are in a group called ``title``; without one, in groups by their own headings.
-    ``defaults`` and ``metavars`` replace what is shown for some defaults and values.
+    ``defaults`` replaces what is shown for some defaults.
     """
     groups: dict[str, Any] = {}
     for name, option in options.items():
@@ -42,13 +60,12 @@ def add_options(
         if option.kind is bool:
             settings["action"] = "store_true" if negative else argparse.BooleanOptionalAction
         elif option.choices:
-            settings["choices"] = option.choices
-            settings["metavar"] = metavars.get(name)
+            settings.update(choices=option.choices, metavar=METAVARS.get(name))
         else:
             kinds = {int: "N", float: "X", str: "TEXT", list: "TEXT"}
-            settings["metavar"] = metavars.get(name) or kinds.get(option.kind, "VALUE")
+            settings["metavar"] = METAVARS.get(name) or kinds.get(option.kind, "VALUE")
         if option.kind is list:
-            settings["nargs"] = "+"
+            settings.update(nargs="+", action="extend")
         elif option.kind is not bool:
             settings["type"] = option.kind
         groups[heading].add_argument(option.flag, **settings)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from data_reader import framework
+from data_reader.errors import InputError
 from data_reader.output import say
 from paddle_gans import __version__
 from paddle_gans.command import Parser, add_options, run
-from paddle_gans.metrics import METAVARS, EvalConfig
+from paddle_gans.metrics import EvalConfig
 from paddle_gans.training.options import options_of
 
 EXAMPLE = """
@@ -24,6 +26,24 @@ examples:
   python -m paddle_gans.evaluate --weights runs/dcgan --data mnist --features features/digits
       the Frechet distance in a feature network of your own; docs/evaluation.md makes one
 """
+COLUMNS = {  # digits after the point, and which direction is better
+    "fid": (2, "lower"),
+    "kid": (5, "lower"),
+    "kid_std": (5, ""),
+    "lpips_diversity": (4, "higher"),
+    "lpips": (4, "lower"),
+    "psnr": (2, "higher"),
+    "ssim": (4, "higher"),
+    "ciede2000": (2, "lower"),
+    "chroma": (2, ""),
+    "chroma_truth": (2, ""),
+    "pixel_accuracy": (4, "higher"),
+    "class_accuracy": (4, "higher"),
+    "class_iou": (4, "higher"),
+    "lattice": (2, ""),
+    "lattice_truth": (2, ""),
+    "lattice_ratio": (2, "near 1"),
+}
 
 
 def build_parser() -> Parser:
@@ -32,7 +52,7 @@ def build_parser() -> Parser:
         description="Measure a trained model on images that it was not trained on.",
         epilog=EXAMPLE,
     )
-    add_options(parser, "", options_of(EvalConfig), metavars=METAVARS)
+    add_options(parser, "", options_of(EvalConfig))
     return parser
 
 
@@ -44,13 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GLOG_minloglevel", "1")
     framework.prepare()
     from paddle_gans.inference import loading
-    from paddle_gans.metrics import measure, report, tasks
+    from paddle_gans.metrics import measure, tasks
     from paddle_gans.training.checkpoint import write_json
     from paddle_gans.training.experiment import data_root
 
-    path = report.output_file(config.weights, config.output)
+    path = output_file(config.weights, config.output)
     translate = loading.load(config.weights, device=config.device, amp=config.amp)
-    tools = measure.open_tools(config, path.parent)
+    tools = measure.Tools(config, path.parent)
     folders = config.data[0] if len(config.data) == 1 else config.data
     root = data_root(type(translate.model), folders, config.data_root)
     found, notes = tasks.find_tasks(translate, root, config)
@@ -62,9 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = measure_all(found, metrics, tools)
     means = measure.group_means(rows, found)
     named_means = {f"mean, {name}": row for name, row in means.items()}
-    say("\n" + "\n".join(report.table({**rows, **named_means})))
-    if "fid" in metrics:
-        warn_of_few_images(found, tools)
+    say("\n" + "\n".join(table({**rows, **named_means})))
+    fewest = min(min(task.count, task.reals.count) for task in found)
+    if "fid" in metrics and fewest <= tools.features.dims:
+        say(
+            f"note: FID of {fewest} images and {tools.features.dims} features is far higher than "
+            "with many images; compare it only with one of the same counts"
+        )
     content = describe(translate, given, tools, metrics)
     counts = {task.name: {"made": task.count, "real": task.reals.count} for task in found}
     write_json(path, {**content, "counts": counts, "figures": rows, "means": means})
@@ -72,17 +96,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def output_file(weights: str, output: str | None) -> Path:
+    """Return where the metrics are written: ``output``, or metrics.json beside the weights.
+
+    For weights that come with the package it is NAME_metrics.json in the working directory.
+    """
+    from paddle_gans.training.checkpoint import read_json
+    from paddle_gans.weights import pretrained
+
+    given = pretrained.locate(weights)
+    folder = given if given.is_dir() else given.parent
+    path = folder / "metrics.json" if output is None else Path(output)
+    if output is None and pretrained.is_pretrained(given):
+        path = Path(f"{folder.name}_metrics.json")
+    if path.suffix.lower() != ".json":
+        raise InputError(f"--output {path} must end in .json, e.g. {path}.json")
+    if path.is_dir() or path.parent.is_file():
+        raise InputError(f"--output {path} cannot be a file there; name another")
+    if path.exists() and "figures" not in read_json(path):
+        raise InputError(f"{path} holds something other than metrics; name another --output")
+    return path
+
+
 def measure_all(tasks, metrics: Sequence[str], tools) -> dict[str, dict[str, float]]:
     """Compute the metrics of every task, with progress."""
-    from paddle_gans.inference.progress import Progress
     from paddle_gans.metrics import measure
+    from paddle_gans.training.progress import ItemProgress
 
     reads_real = tools.features is not None and {"fid", "kid"} & set(metrics)
     total = sum(task.count + (task.reals.count if reads_real else 0) for task in tasks)
     if "lattice" in metrics:
         total += sum(measure.lattice_count(task) for task in tasks if not task.has_truth)
     rows = {}
-    with Progress(total, "image") as progress:
+    with ItemProgress(total, "image") as progress:
 
         def on_progress(count: int) -> None:
             progress.advance(count)
@@ -95,14 +141,19 @@ def measure_all(tasks, metrics: Sequence[str], tools) -> dict[str, dict[str, flo
     return rows
 
 
-def warn_of_few_images(tasks, tools) -> None:
-    """Print a note if there are too few images for a meaningful FID."""
-    fewest = min(min(task.count, task.reals.count) for task in tasks)
-    if fewest <= tools.features.dims:
-        say(
-            f"note: FID of {fewest} images and {tools.features.dims} features is far higher than "
-            "with many images; compare it only with one of the same counts"
-        )
+def table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return the lines of a table with a column for each metric, and which direction is better."""
+    names = [name for name in COLUMNS if any(name in row for row in rows.values())]
+    cells = [["", *names]]
+    for title, row in rows.items():
+        shown = [f"{row[n]:.{COLUMNS[n][0]}f}" if n in row else "" for n in names]
+        cells.append([title, *shown])
+    cells.append(["better", *(COLUMNS[name][1] for name in names)])
+    first, *widths = (max(map(len, column)) for column in zip(*cells))
+    return [
+        "  ".join([title.ljust(first), *(cell.rjust(w) for cell, w in zip(line, widths))])
+        for title, *line in cells
+    ]
 
 
 def describe(translate, given: Mapping[str, Any], tools, metrics: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import Any
 from data_reader import framework
 from data_reader.errors import InputError
 from data_reader.output import say
-from paddle_gans.command import Parser, add_options, run
+from paddle_gans.command import Parser, add_options, run, value_of
+from paddle_gans.inference import InferConfig
+from paddle_gans.training.options import options_of
 
 EXAMPLE = """
 examples:
@@ -31,42 +33,7 @@ def build_parser() -> Parser:
         description="Translate images and videos with a trained model.",
         epilog=EXAMPLE,
     )
-    parser.add_argument(
-        "--weights",
-        metavar="PATH|NAME",
-        help="a .pdparams file of a run folder, the folder, or the name of trained weights: "
-        "`python -m paddle_gans.weights` lists them",
-    )
-    files = parser.add_argument_group("files")
-    files.add_argument(
-        "--input",
-        metavar="PATH",
-        nargs="+",
-        action="extend",
-        help="images, folders of images, globs, videos; omit it for models that generate from "
-        "noise",
-    )
-    files.add_argument(
-        "--output",
-        metavar="PATH",
-        help="a file if it has the suffix of an image or video; else a folder, which gets "
-        "NAME.png and NAME.mp4 in the subfolders of the input (NAME_jpg.png and NAME_png.png if "
-        "both would be NAME.png)",
-    )
-    files.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-
-    machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", metavar="NAME", help="auto, cpu, gpu or gpu:K (auto)")
-    machine.add_argument("--amp", choices=("off", "bf16", "fp16"), help="mixed precision (off)")
-    machine.add_argument(
-        "--tile", type=int, metavar="N", help="pixels; process large images in squares of N"
-    )
-    machine.add_argument(
-        "--overlap",
-        type=int,
-        metavar="M",
-        help="pixels that tiles share; more hides seams better (a quarter of the tile)",
-    )
+    add_options(parser, "", options_of(InferConfig))
     return parser
 
 
@@ -74,19 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, translate, report."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
-    path = named_weights(argv)
+    path = value_of("--weights", argv, parser.prog)
+    path = path or value_of("--compare", argv, parser.prog)  # of some tasks
     if path is None:  # no model whose options --help could list
         parser.parse_known_args(argv)
-        raise InputError(
-            "--weights is missing: give a .pdparams file of a run folder, or the folder; "
-            f"{parser.prog} --help lists the flags"
-        )
+        raise InputError("--weights is missing: give a run folder, a file of it, or a name")
     framework.prepare()
     from data_reader.images import left_out
     from paddle_gans.inference import files, loading
-    from paddle_gans.inference.progress import counted
     from paddle_gans.inference.translator import takes_images
-    from paddle_gans.training.options import options_of
+    from paddle_gans.training.progress import counted
 
     weights = loading.read(path)
     task_class = find_task(weights.model_class)
@@ -105,7 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         key: given[key] for key in ("tile", "overlap", *weights.translate_options) if key in given
     }
     translate = loading.build(weights, given.get("device", "auto"), given.get("amp", "off"))
-    translate.check(**settings)  # before the output folder is created
     if not needs_input:
         written = files.save_generated(translate(**settings), output, overwrite)
         say(f"{counted(len(written), 'file')} in {output}")
@@ -134,15 +97,6 @@ def find_task(model_class: type) -> type:
     from paddle_gans.inference.translator import by_data
 
     return by_data(model_class, {Domains: DomainTask, Photos: PhotoTask}, Task)
-
-
-def named_weights(argv: Sequence[str]) -> str | None:
-    """Return the value of --weights, or the first of --compare; None without either."""
-    parser = Parser(prog="python -m paddle_gans.infer", add_help=False)
-    parser.add_argument("--weights", default=None)
-    parser.add_argument("--compare", nargs="+", default=[None])  # of some tasks
-    known = parser.parse_known_args(argv)[0]
-    return known.weights or known.compare[0]
 
 
 def describe_model(parser: Parser, weights, task_options: Mapping[str, Any], example: str) -> None:
@@ -177,11 +131,11 @@ def noun_for(jobs) -> str:
 def process_all(task, jobs) -> None:
     """Process the jobs in turn; report and skip what cannot be read."""
     from paddle_gans.inference.files import Unreadable
-    from paddle_gans.inference.progress import Progress, counted
+    from paddle_gans.training.progress import ItemProgress, counted
 
     noun = noun_for(jobs)
     skipped = 0
-    with Progress(len(jobs), noun) as progress:
+    with ItemProgress(len(jobs), noun) as progress:
         for job in jobs:
             progress.start(job.source.name)
             try:

@@ -9,9 +9,10 @@ from typing import Any
 from data_reader import framework
 from data_reader.output import say
 from paddle_gans import models
-from paddle_gans.command import Parser, add_options, typed
-from paddle_gans.training.config import METAVARS, OPTIONS
+from paddle_gans.command import Parser, add_options, typed, value_of
+from paddle_gans.training.config import OPTIONS
 
+PROG = "python -m paddle_gans.train"
 EXAMPLES = """
 Defaults are in parentheses; those of a model are shown by --model NAME --help.
 
@@ -28,14 +29,14 @@ examples:
 def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
     """The flags that every model has; ``defaults`` are texts to show for some."""
     parser = Parser(
-        prog="python -m paddle_gans.train",
+        prog=PROG,
         description="Train a GAN, or resume the run in its folder.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
         "--model", metavar="NAME", required=True, help=f"one of {', '.join(models.names())}"
     )
-    add_options(parser, "", OPTIONS, defaults, METAVARS)
+    add_options(parser, "", OPTIONS, defaults)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -46,7 +47,7 @@ def build_parser(defaults: Mapping[str, str] = {}) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
-    name = named_model(argv)
+    name = value_of("--model", argv, PROG)
     if name is None:  # --help, or an error
         build_parser().parse_all(argv)
         return 0
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         models.find(name)  # raises the error before the framework is imported
     framework.prepare()
     from paddle_gans.training import options, trainer
-    from paddle_gans.training.signals import Stopped
+    from paddle_gans.training.guards import Stopped
 
     model_class = models.find(name)
     parser = build_parser(defaults_of(model_class))
@@ -76,16 +77,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     report(result, model_class, given.get("format", OPTIONS["format"].default))
     return 0
-
-
-def named_model(argv: Sequence[str]) -> str | None:
-    """The value of --model, None without one."""
-    for i, word in enumerate(argv):
-        if word.startswith("--model="):
-            return word.partition("=")[2]
-        if word == "--model" and i + 1 < len(argv):
-            return argv[i + 1]
-    return None
 
 
 def defaults_of(model_class) -> dict[str, str]:

@@ -29,9 +29,9 @@ from paddle_gans.inference import files
 from paddle_gans.metrics import lpips
 from paddle_gans.training import resume, trainer
 from paddle_gans.training.config import RunConfig
+from paddle_gans.training.guards import StopSignals
 from paddle_gans.training.loggers import check_installed
 from paddle_gans.training.options import options_of
-from paddle_gans.training.signals import StopSignals
 from paddle_gans.weights import formats, paddle_file, torch_file
 from paddle_gans.weights.arrays import layer_arrays, load_state_strict
 
@@ -354,11 +354,10 @@ def test_results_are_not_written_among_the_inputs(tmp_path, given):
 def test_lpips_of_version_0_0_is_refused(backbone):
     network = lpips.LPIPS(backbone)
     trunk = {n: x.numpy() for n, x in network.state_dict().items() if n.startswith("features.")}
+    widths = [layer.weight.shape[1] for layer in network.linear]
     linear = {
         f"lin{i}.model.1.weight": np.full([1, width, 1, 1], total / width, "float32")
-        for i, (width, total) in enumerate(
-            zip(lpips.CHANNELS[backbone], lpips.VERSION_0_0[backbone])
-        )
+        for i, (width, total) in enumerate(zip(widths, lpips.VERSION_0_0[backbone]))
     }
     with pytest.raises(InputError, match=rf"LPIPS 0\.0.*v0\.1/{backbone}\.pth"):
         lpips.build(trunk, linear, "--lpips")

@@ -24,7 +24,7 @@ from paddle_gans import command
 from paddle_gans.infer import main, process_all
 from paddle_gans.inference import files, loading
 from paddle_gans.inference.files import Task
-from paddle_gans.inference.translator import Translator, mirrored, round_up, run_tiled, split
+from paddle_gans.inference.translator import Saved, Translator, mirrored, round_up, run_tiled, split
 from paddle_gans.models.pix2pix import Generator, Norm
 from paddle_gans.training.model import GANModel
 from paddle_gans.training.options import options_of
@@ -716,6 +716,7 @@ def test_ctrl_c_leaves_no_half_file(tmp_path, capsys, name):
             raise KeyboardInterrupt
         return rgb
 
+    translate.check = dict
     jobs = files.plan([str(tmp_path / "first.png"), str(tmp_path / name)], str(out))
     with pytest.raises(SystemExit) as caught:
         command.run(lambda: process_all(Task(translate, {}, str(out)), jobs))
@@ -739,9 +740,8 @@ class Noise(GANModel):
 
 
 def test_a_model_without_inputs_draws(tmp_path):
-    draw = Translator(
-        Noise(), name="noise", options={}, step=1, translate_options=options_of(Noise.translate)
-    )
+    saved = Saved(tmp_path, {}, "noise", {}, "generator", {}, 1)
+    draw = Translator(Noise(), {}, [saved], options_of(Noise.translate))
     assert not draw.takes_images
     images = draw()
     assert [p.shape for p in images] == [(8, 10, 3)] * 5

@@ -11,7 +11,7 @@ from paddle import nn
 
 from data_reader import InputError
 from paddle_gans.metrics import distances, features, image_metrics, inception, labels, lpips
-from paddle_gans.metrics.cache import Cache, name_for
+from paddle_gans.metrics.measure import features_of, file_name
 from paddle_gans.metrics.tasks import RealImages
 from paddle_gans.weights import formats
 
@@ -288,6 +288,9 @@ def test_inception_from_a_file_of_ours_and_those_that_are_another(tmp_path):
     assert found.shape == (1, inception.FEATURES)
     assert np.isfinite(found).all()
 
+    paddle.save(network.state_dict(), str(tmp_path / "paddle.pdparams"))  # Paddle's names
+    assert np.array_equal(features.open_features(tmp_path / "paddle.pdparams")(images), found)
+
     arrays = {name: x.numpy() for name, x in state.items()}
     for extra, named in (
         ({"AuxLogits.fc.bias": np.zeros(2)}, "torchvision's"),
@@ -297,7 +300,7 @@ def test_inception_from_a_file_of_ours_and_those_that_are_another(tmp_path):
         with pytest.raises(InputError, match=named):
             inception.load(network, {**arrays, **extra}, "file")
     arrays.pop("Mixed_7c.branch_pool.bn.running_var")
-    with pytest.raises(InputError, match=r"missing: Mixed_7c\.branch_pool\.bn\._variance"):
+    with pytest.raises(InputError, match=r"missing: Mixed_7c\.branch_pool\.bn\.running_var"):
         inception.load(network, arrays, "file")
 
 
@@ -327,7 +330,7 @@ def test_lpips_is_zero_for_equals_and_the_mean_of_pairs_is_that(lpips_files):
     assert opened.diversity(images) == pytest.approx(np.mean(pairs), rel=1e-5)
 
 
-@pytest.mark.parametrize("backbone", lpips.BACKBONES)
+@pytest.mark.parametrize("backbone", lpips.BLOCKS)
 def test_lpips_needs_its_backbone_only(tmp_path, backbone):
     """The linear weights are the authors' files of version 0.1; PaddleGAN has other names."""
     state = {
@@ -367,23 +370,23 @@ def test_features_are_kept_whole_and_found_again(program, tmp_path):
         reads.append(index)
         return images[index]
 
-    reals = RealImages({"sha256": "a"}, 5, read)
-    first = Cache(tmp_path).features_of(reals, network, 2)
+    def found(key, batch_size=2, folder=tmp_path):
+        return features_of(RealImages({"sha256": key}, 5, read), network, folder, batch_size)
+
+    first = found("a")
     assert (first.shape, len(reads)) == ((5, 5), 5)
-    again = Cache(tmp_path).features_of(reals, network, 3)
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, found("a", 3))
     assert len(reads) == 5
     (path,) = tmp_path.iterdir()
-    assert path.name == name_for(reals, network)
+    assert path.name == file_name(RealImages({"sha256": "a"}, 5, read), network)
     path.write_bytes(path.read_bytes()[:-4])  # cut short: found anew
-    assert np.array_equal(Cache(tmp_path).features_of(reals, network, 2), first)
+    assert np.array_equal(found("a"), first)
     assert len(reads) == 10
-    other = RealImages({"sha256": "b"}, 5, read)
-    Cache(tmp_path).features_of(other, network, 2)
+    found("b")
     assert len(reads) == 15
     path.write_text("in the way")
     with pytest.raises(InputError, match=r"cannot write .*Not a directory"):
-        Cache(path / "in").features_of(RealImages({}, 5, read), network, 2)
+        found("c", folder=path / "in")
 
 
 def test_a_changed_image_is_another_set(pairs):

@@ -25,8 +25,8 @@ from paddle_gans.train_command import main
 from paddle_gans.training import checkpoint
 from paddle_gans.training.config import OPTIONS
 from paddle_gans.training.experiment import setup
+from paddle_gans.training.guards import Stopped
 from paddle_gans.training.options import resolve
-from paddle_gans.training.signals import Stopped
 from paddle_gans.weights import formats
 
 TINY_FLAGS = [

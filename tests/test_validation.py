@@ -24,10 +24,10 @@ from paddle_gans.models.pix2pix import Pix2Pix
 from paddle_gans.train_command import main
 from paddle_gans.training import checkpoint, trainer
 from paddle_gans.training.dry_run import dry_run
+from paddle_gans.training.guards import Stopped
 from paddle_gans.training.model import GANModel, SampleGrid
 from paddle_gans.training.panels import draw_curves
 from paddle_gans.training.run_folder import RunFolder
-from paddle_gans.training.signals import Stopped
 from paddle_gans.training.validation import (
     D_METRICS,
     Validation,

@@ -84,10 +84,7 @@ def find_face(fan: FAN, rgb: np.ndarray) -> np.ndarray:
         if height >= CLEAR_FACE:
             break
     if height < MIN_FACE:
-        raise InputError(
-            "no face is found in the photograph; give one that shows a single face from the "
-            "front, or crop the face first"
-        )
+        raise InputError("no face is found; give a photo of one face from the front, or crop it")
     return landmarks
 
 

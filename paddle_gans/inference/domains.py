@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-import paddle
 
 from data_reader.errors import InputError
 from data_reader.transforms import normalise, resize
 from paddle_gans.fast_cpu import accelerate
 from paddle_gans.networks.fan import FAN
 from paddle_gans.training.fan_weights import SOURCE, load_fan
-from paddle_gans.training.options import options_of
+from paddle_gans.training.options import options_of, require_at_least
 
 from . import align as faces
-from .translator import Translator, split_alpha, to_rgb
+from .translator import Translator, run_tiled, split_alpha, to_rgb
 
 MAX_BATCH = 4  # styles rendered in one pass; bounds the memory
+DRAWN = ("domain", "num_styles", "seed")  # the options of random styles
+FACE = ("align", "fan_weights")  # the options of a photograph of a face
 CHANGE_FRAMES = 48  # of a video, from one style to the next
 
 
@@ -31,10 +32,6 @@ class DomainTranslator(Translator):
     ``draw_styles`` and ``copy_style`` make some, interpolations between them are styles too, and
     ``render`` shows an image in each.
     """
-
-    def __init__(self, model, **about: Any):
-        super().__init__(model, **about)
-        self._fans: dict[str, FAN] = {}  # by file
 
     @property
     def domains(self) -> list[str]:
@@ -66,27 +63,18 @@ class DomainTranslator(Translator):
 
     own_options = options_of(prepare)
 
-    def check(self, tile=None, overlap=None, **options):
-        settings = super().check(tile, overlap, **options)
+    def check(self, **options):
+        settings = super().check(**options)
         if settings["domain"] is not None:
             self.model.domain_index(settings["domain"])
-        for name, minimum in (("num_styles", 1), ("seed", 0)):
-            if settings[name] < minimum:
-                flag = self.translate_options[name].flag
-                raise InputError(f"{flag} must be at least {minimum}, not {settings[name]}")
+        require_at_least({"num_styles": 1, "seed": 0}, settings)
         native, align = settings["native_size"], settings["align"]
         if native and align:
             raise InputError("--align crops the face to the training size; omit --native-size")
         if native and self.model.fan is not None:
-            raise InputError(
-                "this model finds the parts of a face in images of the training size; "
-                "omit --native-size"
-            )
-        if tile is not None and not native:
-            raise InputError(
-                f"images are resized to {self.size} pixels and need no --tile; use it with "
-                "--native-size for large images"
-            )
+            raise InputError("this model needs faces of the training size; omit --native-size")
+        if settings["tile"] is not None and not native:
+            raise InputError(f"--tile needs --native-size: images have {self.size} pixels")
         if align:
             self.face_finder(settings["fan_weights"])
         return settings
@@ -98,44 +86,30 @@ class DomainTranslator(Translator):
                 "--align needs the face-alignment network, and this run was trained without it; "
                 f"give --fan-weights FILE; {SOURCE}"
             )
-        if path is None:
-            return self.model.fan
-        if path not in self._fans:
-            self._fans[path] = load_fan(path)
-            self._fans[path].eval()
-            accelerate(self._fans[path])
-        return self._fans[path]
+        return self.model.fan if path is None else open_fan(path)
 
     def draw_styles(
         self, domain: str | None = None, num_styles: int = 1, seed: int = 0
     ) -> np.ndarray:
         """Draw random styles [K, style_dim] of the domain, or of every domain in turn."""
         self.check(domain=domain, num_styles=num_styles, seed=seed)
-        with self.computing():
-            return self.model.styles_from(domain, num_styles, seed).astype("float32").numpy()
+        return self.compute(self.model.styles_from, domain, num_styles, seed)
 
-    def copy_style(
-        self,
-        reference: np.ndarray,
-        domain: str,
-        align: bool = False,
-        fan_weights: str | None = None,
-    ) -> np.ndarray:
-        """Return the style [style_dim] of an image of this domain, uint8 [H, W, 3]."""
+    def copy_style(self, reference: np.ndarray, domain: str, **face: Any) -> np.ndarray:
+        """Return the style [style_dim] of an image of this domain, uint8 [H, W, 3].
+
+        ``face`` is ``align`` and ``fan_weights``, see ``prepare``.
+        """
         rgb, _ = split_alpha(reference, "the reference")
-        square = self.prepare(rgb, align=align, fan_weights=fan_weights)
-        x = paddle.to_tensor(normalise(square)[None])
-        y = self.model.domain_index(domain)
-        with self.computing():
-            return self.model.copied_styles(x, y).astype("float32").numpy()[0]
+        x, y = normalise(self.prepare(rgb, **face))[None], self.model.domain_index(domain)
+        return self.compute(self.model.copied_styles, x, y)[0]
 
     def in_style_of(
         self, image: np.ndarray, reference: np.ndarray, domain: str, **options: Any
     ) -> np.ndarray:
         """Render an image in the style of a reference of this domain; options as for a call."""
         settings = self.check(domain=domain, **options)
-        face = {key: settings[key] for key in ("align", "fan_weights")}
-        style = self.copy_style(reference, domain, **face)
+        style = self.copy_style(reference, domain, **{key: settings[key] for key in FACE})
         return self.interpolate(image, [style], **options)[0]
 
     def interpolate(
@@ -143,9 +117,13 @@ class DomainTranslator(Translator):
     ) -> list[np.ndarray]:
         """Render an image in the styles [K, style_dim] with ``steps`` from each to the next."""
         settings = self.check(**options)
-        rgb, alpha = split_alpha(image, "the image")
-        tiles = (options.get("tile"), options.get("overlap"))
-        return self._render_all(rgb, alpha, between(np.stack(styles), steps), *tiles, settings)
+        whole = split_alpha(image, "the image")
+        return list(self._render_all(*whole, between(np.stack(styles), steps), settings))
+
+    def _render_all(self, rgb, alpha, styles: np.ndarray, settings) -> Iterator[np.ndarray]:
+        image = rgb if alpha is None else np.dstack([rgb, alpha])
+        image = self.prepare(image, **{key: settings[key] for key in self.own_options})
+        return self.render(image, styles, settings["tile"], settings["overlap"])
 
     def render(
         self,
@@ -156,41 +134,33 @@ class DomainTranslator(Translator):
     ) -> Iterator[np.ndarray]:
         """Render the result of ``prepare``, uint8 [H, W, 3 or 4], in each style [K, style_dim]."""
         rgb, alpha = image[..., :3], image[..., 3:]
-        is_training_size = rgb.shape[:2] == (self.size, self.size)
-        single = partial(self._render_single, tile=tile, overlap=overlap)
-        for result in (self._render_batches if is_training_size else single)(rgb, styles):
+
+        def network(x, s):
+            return self.compute(self.model.render, x, s)
+
+        if rgb.shape[:2] == (self.size, self.size):  # several at once: the face is found once
+            x, starts = normalise(rgb)[None], range(0, len(styles), MAX_BATCH)
+            batches = (network(x, styles[i : i + MAX_BATCH]) for i in starts)
+            results = (to_rgb(output) for outputs in batches for output in outputs)
+        else:
+            tiling = self.tiling({"tile": tile, "overlap": overlap})
+            networks = (partial(network, s=style[None]) for style in styles)
+            results = (run_tiled(one, rgb, **tiling) for one in networks)
+        for result in results:
             yield np.concatenate([result, alpha], axis=2)
 
-    def _render_batches(self, rgb, styles) -> Iterator[np.ndarray]:
-        """Render several styles in one pass; the face is found once."""
-        x = paddle.to_tensor(normalise(rgb)[None])
-        for i in range(0, len(styles), MAX_BATCH):
-            with self.computing():
-                s = paddle.to_tensor(styles[i : i + MAX_BATCH])
-                results = self.model.render(x, s).astype("float32").numpy()
-            yield from map(to_rgb, results)
-
-    def _render_single(self, rgb, styles, tile, overlap) -> Iterator[np.ndarray]:
-        """Render styles one by one, at any size, padded or in tiles."""
-        for style in styles:
-
-            def network(x, s=style[None]):
-                with self.computing():
-                    result = self.model.render(paddle.to_tensor(x), paddle.to_tensor(s))
-                    return result.astype("float32").numpy()
-
-            yield self._run_tiled(network, rgb, tile, overlap)
-
-    def _translate(self, rgb, alpha, tile, overlap, settings) -> np.ndarray | list[np.ndarray]:
-        chosen = {key: settings[key] for key in ("domain", "num_styles", "seed")}
-        styles = self.draw_styles(**chosen)
-        results = self._render_all(rgb, alpha, styles, tile, overlap, settings)
+    def _translate(self, rgb, alpha, settings) -> np.ndarray | list[np.ndarray]:
+        styles = self.draw_styles(**{key: settings[key] for key in DRAWN})
+        results = list(self._render_all(rgb, alpha, styles, settings))
         return results[0] if len(results) == 1 else results
 
-    def _render_all(self, rgb, alpha, styles, tile, overlap, settings) -> list[np.ndarray]:
-        image = rgb if alpha is None else np.dstack([rgb, alpha])
-        prepared = self.prepare(image, **{key: settings[key] for key in self.own_options})
-        return list(self.render(prepared, styles, tile, overlap))
+
+@lru_cache(maxsize=1)
+def open_fan(path: str) -> FAN:
+    fan = load_fan(path)
+    fan.eval()
+    accelerate(fan)
+    return fan
 
 
 def between(styles: np.ndarray, steps: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +26,11 @@ from data_reader.transforms import resize
 from data_reader.video import VideoWriter
 from paddle_gans.training.options import resolve
 from paddle_gans.training.panels import grid
+from paddle_gans.training.progress import counted
 
 from . import files
-from .domains import between, round_trip
+from .domains import DRAWN, FACE, between, round_trip
 from .files import Job, OnProgress
-from .progress import counted
 
 MAX_SHOWN = 12  # sources, references, or random styles of a domain, in one grid
 STRIP_STEPS = 8  # from one style to the next
@@ -65,22 +66,21 @@ class DomainTask(files.Task):
         list_domains: bool = False,  # print the names of the domains and exit
     ):
         super().__init__(translate, settings, output, overwrite)
-        self.chosen = translate.check(**settings)
         self.interpolate = interpolate
         self.out = Path(output)
         self.one_video = files.is_video(self.out)
         self.one_image = files.names_a_file(self.out) and not self.one_video
         self.writes_at_once = not self.one_image
-        if self.chosen["align"]:
+        if self.settings["align"]:
             self.needed = "read or aligned"
-        if not self.chosen["native_size"]:
+        if not self.settings["native_size"]:
             self.video_size = (translate.size, translate.size)
 
         self.references, self.captions, self.names = self.find_styles(reference)
+        self.sources = [path for _, path in self.references]
         if interpolate and len(self.names) < 2:
             more = "e.g. --num-styles 4" if reference is None else "a --reference with more images"
             raise InputError(f"--interpolate needs two styles or more; give {more}")
-        self.writes: dict[Job, list[Path]] = {}  # the files of each job
         self.reference_images: list[np.ndarray] = []  # those that the grid shows
         self.rows: list[Row] = []  # of the grid
         self.strips: list[np.ndarray] = []
@@ -98,7 +98,7 @@ class DomainTask(files.Task):
 
     def find_styles(self, place: str | None) -> tuple[list[Reference], list[str], list[str]]:
         """Return the references, the captions of the styles, and their parts of file names."""
-        domain, count = self.chosen["domain"], self.chosen["num_styles"]
+        domain, count = self.settings["domain"], self.settings["num_styles"]
         if place is None:
             domains = self.translate.domains if domain is None else [domain]
             styles = [(name, i) for name in domains for i in range(1, count + 1)]
@@ -111,11 +111,13 @@ class DomainTask(files.Task):
         return found, captions, [f"as_{name}" for name in file_names(found)]
 
     def plan(self, inputs):
+        jobs = super().plan(inputs)
+        self.make_styles()
+        return jobs
+
+    def find_jobs(self, inputs):
         jobs = self.to_one_file(inputs) if self.makes_one_file else self.to_folder(inputs)
         self.check_videos(jobs)
-        sources = [job.source for job in jobs] + [path for _, path in self.references]
-        files.check_targets(sources, self.outputs(jobs), self.overwrite)
-        self.make_styles()
         return jobs
 
     @property
@@ -129,34 +131,32 @@ class DomainTask(files.Task):
         files.check_place(self.out)
         if self.one_video and len(found) > 1:
             raise InputError(
-                f"--output {self.out} is one video, but --input names {len(found)} images; give a "
-                f"folder, e.g. --output {self.out.with_suffix('')}"
+                f"--output {self.out} is one video, but --input names {len(found)} images"
             )
-        jobs = [Job(path, self.out) for path, _ in found]
-        self.writes = {job: [] for job in jobs}
-        return jobs
+        return [Job(path, self.out) for path, _ in found]
 
     def to_folder(self, inputs: Sequence[str]) -> list[Job]:
-        """Return the jobs if each input gets files of its own; the target is the first of them."""
-        for source, target in files.plan(inputs, self.output):
-            if self.one_video:
-                targets = [target]
-            elif self.interpolate:
-                image = target.with_name(f"{target.stem}_interpolation.png")
-                targets = [image, image.with_suffix(".mp4")]
-            else:
-                names = [f"{target.stem}_{name}{target.suffix}" for name in self.names]
-                targets = [target.with_name(name) for name in names]
-            self.writes[Job(source, targets[0])] = targets
-        return list(self.writes)
+        """Return the jobs if each input gets files of its own."""
+        jobs = files.plan(inputs, self.output)
+        if self.one_video:
+            return jobs
+        endings = [f"_{name}" for name in self.names]
+        if self.interpolate:
+            endings = ["_interpolation.png", "_interpolation.mp4"]
+        named = []
+        for source, path, _ in jobs:
+            suffix = "" if self.interpolate else path.suffix
+            target, *others = (path.with_name(f"{path.stem}{end}{suffix}") for end in endings)
+            named.append(Job(source, target, tuple(others)))
+        return named
 
     def check_videos(self, jobs: Sequence[Job]) -> None:
         """Raise InputError for input videos that cannot be rendered as the flags ask."""
         video = next((job for job in jobs if job.is_video), None)
         if video is None:
             return
-        if self.interpolate or self.one_image or self.chosen["align"]:
-            what = "--align" if self.chosen["align"] else f"--output {self.output}"
+        if self.interpolate or self.one_image or self.settings["align"]:
+            what = "--align" if self.settings["align"] else f"--output {self.output}"
             what = "--interpolate" if self.interpolate else what
             raise InputError(f"{video.source} is a video; {what} is for images")
         if len(self.names) > 1:
@@ -166,27 +166,23 @@ class DomainTask(files.Task):
             )
 
     def outputs(self, jobs):
-        singles = [path for job in jobs for path in self.writes[job]]
-        return singles + ([self.overview] if self.has_overview(jobs) else [])
+        if self.makes_one_file:
+            return [self.out]
+        has_grid = not (self.interpolate or all(job.is_video for job in jobs))
+        return super().outputs(jobs) + [self.overview] * has_grid
 
     @property
     def overview(self) -> Path:
-        if files.names_a_file(self.out):
+        if self.one_image:
             return self.out
         return self.out / ("reference.png" if self.references else "latent.png")
 
-    def has_overview(self, jobs: Sequence[Job]) -> bool:
-        if self.interpolate or self.one_video:
-            return self.makes_one_file
-        return not all(job.is_video for job in jobs)
-
     def make_styles(self) -> None:
         """Draw the styles, or copy them from the references and keep the first ones to show."""
-        latent = {key: self.chosen[key] for key in ("domain", "num_styles", "seed")}
-        face = {key: self.chosen[key] for key in ("align", "fan_weights")}
         if not self.references:
-            self.styles = self.translate.draw_styles(**latent)
+            self.styles = self.translate.draw_styles(**{key: self.settings[key] for key in DRAWN})
             return
+        face = {key: self.settings[key] for key in FACE}
         copied = []
         for domain, path in self.references:
             with naming(path):
@@ -205,7 +201,11 @@ class DomainTask(files.Task):
         if full and self.one_image:
             self.finished += 1
             return "left out"
-        image = self.prepared(job.source)
+        own = {key: self.settings[key] for key in self.translate.own_options}
+        with files.reading(), naming(job.source):
+            rgb, alpha, _ = decode_image(job.source)
+            image = rgb if alpha is None else np.dstack([rgb, alpha])
+            image = self.translate.prepare(image, **own)
         height, width = image.shape[:2]
         if self.interpolate:
             self.write_interpolation(job, image, on_progress)
@@ -215,21 +215,14 @@ class DomainTask(files.Task):
         note = files.frames_note(job.source)
         return f"{width} x {height}, {counted(len(self.names), 'style')}{note}"
 
-    def prepared(self, path: Path) -> np.ndarray:
-        own = {key: self.chosen[key] for key in self.translate.own_options}
-        with files.reading(), naming(path):
-            rgb, alpha, _ = decode_image(path)
-            image = rgb if alpha is None else np.dstack([rgb, alpha])
-            return self.translate.prepare(image, **own)
-
     def write_styles(self, job: Job, image: np.ndarray, keep: bool) -> None:
         """Render the image in every style: as files, and small for the grid."""
         shown, columns = [], self.columns
         wanted = columns if self.one_image else list(range(len(self.names)))
         for i, result in zip(wanted, self.rendered(image, self.styles[wanted])):
-            if self.writes[job]:
+            if not self.one_image:
                 alpha = result[..., 3] if result.shape[2] == 4 else None
-                write_image(self.writes[job][i], result[..., :3], alpha)
+                write_image((job.target, *job.others)[i], result[..., :3], alpha)
             if keep and i in columns:
                 shown.append(self.small(result))
         if keep:
@@ -238,7 +231,7 @@ class DomainTask(files.Task):
     @property
     def columns(self) -> list[int]:
         """The styles that the grid shows: the first ones, of each domain if they are random."""
-        count = len(self.names) if self.references else self.chosen["num_styles"]
+        count = len(self.names) if self.references else self.settings["num_styles"]
         return [i for i in range(len(self.names)) if i % count < MAX_SHOWN]
 
     def write_interpolation(self, job: Job, image: np.ndarray, on_progress: OnProgress) -> None:
@@ -252,19 +245,18 @@ class DomainTask(files.Task):
                 return
             write_image(job.target, drawn)
         styles = round_trip(self.styles)
-        target = self.out if self.one_video else self.writes[job][1]
+        target = self.out if self.one_video else job.others[0]
         with VideoWriter(target, FPS, image.shape[1::-1]) as writer:
             for result in self.rendered(image, styles):
                 writer.write(result[..., :3])
                 on_progress(writer.frames, len(styles))
 
     def convert(self, rgb):
-        image = self.translate.prepare(rgb, native_size=self.chosen["native_size"])
+        image = self.translate.prepare(rgb, native_size=self.settings["native_size"])
         return next(self.rendered(image, self.styles))
 
     def rendered(self, image: np.ndarray, styles: np.ndarray) -> Iterator[np.ndarray]:
-        tiles = (self.settings.get("tile"), self.settings.get("overlap"))
-        return self.translate.render(image, styles, *tiles)
+        return self.translate.render(image, styles, self.settings["tile"], self.settings["overlap"])
 
     def small(self, image: np.ndarray) -> np.ndarray:
         return thumbnail(image, self.translate.size)
@@ -278,12 +270,15 @@ class DomainTask(files.Task):
         if self.strips:
             image, styles = np.concatenate(self.strips), len(self.names)
         elif self.references:
-            names = unique_names([row.name for row in self.rows])
-            rows = [row._replace(name=name) for row, name in zip(self.rows, names)]
-            image, styles = reference_grid(rows, self.reference_images), len(self.reference_images)
+            names, styles = unique_names([row.name for row in self.rows]), len(self.columns)
+            first = [np.zeros_like(self.rows[0].source), *self.reference_images]
+            columns = [[row.source, *row.results] for row in self.rows]
+            image = grid([("reference", first), *zip(names, columns)])  # sources across
         else:
-            captions = [self.captions[i] for i in self.columns]
-            image, styles = latent_grid(self.rows, captions), len(captions)
+            captions, styles = [self.captions[i] for i in self.columns], len(self.columns)
+            columns = zip(*(row.results for row in self.rows))
+            sources = [row.source for row in self.rows]
+            image = grid([("source", sources), *zip(captions, columns)])  # sources down
         write_image(self.overview, image)
         images = counted_of(shown, self.finished, "image")
         return [f"{self.overview}: {images} in {counted_of(styles, len(self.names), 'style')}"]
@@ -321,19 +316,6 @@ def thumbnail(image: np.ndarray, size: int) -> np.ndarray:
     square = np.zeros((size, size, 3), np.uint8)
     square[top : top + height, left : left + width] = resize(rgb, width, height)
     return square
-
-
-def latent_grid(rows: Sequence[Row], captions: Sequence[str]) -> np.ndarray:
-    """Draw sources down and random styles across."""
-    columns = [(caption, [row.results[i] for row in rows]) for i, caption in enumerate(captions)]
-    return grid([("source", [row.source for row in rows]), *columns])
-
-
-def reference_grid(rows: Sequence[Row], references: Sequence[np.ndarray]) -> np.ndarray:
-    """Draw sources across and references down."""
-    blank = np.zeros_like(rows[0].source)
-    columns = [(row.name, [row.source, *row.results]) for row in rows]
-    return grid([("reference", [blank, *references]), *columns])
 
 
 def strip(row: Row, captions: Sequence[str]) -> np.ndarray:
@@ -402,21 +384,20 @@ def images_in(folder: Path) -> list[Path]:
 def file_names(references: Sequence[Reference]) -> list[str]:
     stems = [safe_name(path.stem) for _, path in references]
     uses = Counter(stem.casefold() for stem in stems)
-    names = [
-        f"{safe_name(reference.domain)}_{stem}" if uses[stem.casefold()] > 1 else stem
-        for stem, reference in zip(stems, references)
-    ]
-    return unique_names(names)
+    return unique_names(
+        [
+            f"{safe_name(domain)}_{stem}" if uses[stem.casefold()] > 1 else stem
+            for stem, (domain, _) in zip(stems, references)
+        ]
+    )
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Append ``_2``, ``_3`` ... to repeated names, ignoring case."""
     chosen: dict[str, str] = {}
     for name in names:
-        new, number = name, 1
-        while new.casefold() in chosen:
-            number += 1
-            new = f"{name}_{number}"
+        candidates = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2)))
+        new = next(new for new in candidates if new.casefold() not in chosen)
         chosen[new.casefold()] = new
     return list(chosen.values())
 

@@ -33,8 +33,7 @@ from data_reader.video import (
     lacking,
 )
 from paddle_gans.training import panels
-
-from .progress import counted
+from paddle_gans.training.progress import counted
 
 READABLE = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 OUTPUT_SUFFIXES = WRITTEN_SUFFIXES | set(CODECS)
@@ -48,10 +47,11 @@ class Unreadable(InputError):
 
 
 class Job(NamedTuple):
-    """An input and its (first) output."""
+    """An input and its outputs, the first of them as ``target``."""
 
     source: Path
     target: Path
+    others: tuple[Path, ...] = ()
 
     @property
     def is_video(self) -> bool:
@@ -95,10 +95,7 @@ def names_a_file(output: Path) -> bool:
 
 
 def find(text: str, output: Path) -> list[tuple[Path, Path]]:
-    """Return the files of one input, each with its path relative to the input.
-
-    The contents of an output folder inside the input folder are skipped.
-    """
+    """Return the files of one input, with their paths in it; not those in the output folder."""
     path = Path(text)
     with disk_errors(f"cannot look for {text}"):
         if path.is_dir():
@@ -106,8 +103,9 @@ def find(text: str, output: Path) -> list[tuple[Path, Path]]:
         elif path.exists() or path.is_symlink():
             return [(path, Path(path.name))]
         elif glob.has_magic(text):
-            root, rest = fixed_part(path)
-            pattern = os.path.join(glob.escape(str(root)), *rest)
+            # A folder that exists is meant by its name, such as "[2020]", which is a pattern too.
+            root = next(parent for parent in path.parents if parent.is_dir())
+            pattern = os.path.join(glob.escape(str(root)), path.relative_to(root))
             files = [Path(match) for match in glob.glob(pattern, recursive=True)]
             files = [p for p in files if p.suffix.lower() in READABLE and not p.is_dir()]
         else:
@@ -121,9 +119,10 @@ def find(text: str, output: Path) -> list[tuple[Path, Path]]:
 
 
 def nothing_found(text: str, root: Path) -> str:
-    if not root.is_dir():
-        return f"no file matches {text}: folder {root} does not exist; check the spelling"
     if Path(text) != root:
+        first, *more = Path(text).relative_to(root).parts
+        if more and not glob.has_magic(first):
+            return f"no file matches {text}: {root / first} does not exist; check the spelling"
         return f"no image or video matches {text}"
     if any(map(is_video, root.iterdir())):
         return f"{root} holds videos but no images; name videos by a glob: --input '{root}/*.mp4'"
@@ -131,31 +130,17 @@ def nothing_found(text: str, root: Path) -> str:
     return f"{root} holds no images (.jpg, .png, .webp, .bmp, .tif ...)" + (more and f"; {more}")
 
 
-def fixed_part(pattern: Path) -> tuple[Path, tuple[str, ...]]:
-    """Return the folder that all matches of a glob are below, and the parts of the glob in it.
-
-    A folder that exists is meant by its name, such as "[2020]", which is a pattern too.
-    """
-    root = Path(pattern.parts[0] if pattern.anchor else "")
-    rest = pattern.parts[1 if pattern.anchor else 0 :]
-    while len(rest) > 1 and (not glob.has_magic(rest[0]) or (root / rest[0]).is_dir()):
-        root, rest = root / rest[0], rest[1:]
-    return root, rest
-
-
 def to_one_file(found: list[tuple[Path, Path]], out: Path) -> Job:
     if len(found) > 1:
         raise InputError(
-            f"--output {out} is one file, but --input names {len(found)}; give a folder, e.g. "
-            f"--output {out.with_suffix('')}"
+            f"--output {out} is one file, but --input names {len(found)}; use a folder"
         )
     source = found[0][0]
     if is_video(source) != is_video(out):
         kinds = [("a video" if is_video(path) else "an image") for path in (source, out)]
-        right = ".mp4" if is_video(source) else ".png"
         raise InputError(
             f"{source} is {kinds[0]}, and --output {out} is {kinds[1]}; "
-            f"use --output {out.with_suffix(right)}"
+            f"use --output {out.with_suffix(usual_suffix(source))}"
         )
     return Job(source, out)
 
@@ -164,10 +149,10 @@ def to_folder(
     found: list[tuple[Path, Path]], out: Path, suffix: Callable[[Path], str] = usual_suffix
 ) -> list[Job]:
     targets = [out / relative.with_suffix(suffix(path)) for path, relative in found]
-    uses = Counter(map(folded, targets))
+    uses = Counter(str(target).casefold() for target in targets)  # some disks ignore case
     jobs: dict[Path, Job] = {}
     for (source, _), target in zip(found, targets):
-        if uses[folded(target)] > 1:
+        if uses[str(target).casefold()] > 1:
             target = target.with_name(f"{source.stem}_{source.suffix[1:]}{target.suffix}")
         if target in jobs:
             raise InputError(
@@ -178,16 +163,8 @@ def to_folder(
         # An output that is an input has a message of its own, see `check_targets`.
         place, origin = Path(os.path.realpath(target)), Path(os.path.realpath(source))
         if place.parent == origin.parent and place != origin:
-            raise InputError(
-                f"{target} would be beside its input {source}, and the next run would translate it "
-                "again; give another folder as --output"
-            )
+            raise InputError(f"{target} would be beside its input {source}; give another --output")
     return list(jobs.values())
-
-
-def folded(path: Path) -> str:
-    """Return a path as disks see it that do not distinguish a.png from A.png."""
-    return str(path).casefold()
 
 
 def check_place(out: Path) -> None:
@@ -225,8 +202,7 @@ def check_targets(sources: Iterable[Path], targets: Sequence[Path], overwrite: b
 def refuse_to_replace(existing: list[Path], count: int, overwrite: bool) -> None:
     if existing and not overwrite:
         raise InputError(
-            f"{len(existing)} of {count} outputs exist already, {existing[0]} the first; replace "
-            "them with --overwrite, or give another --output"
+            f"{len(existing)} of {count} outputs exist already: {existing[0]} ...; add --overwrite"
         )
 
 
@@ -257,9 +233,8 @@ def translate_video(
 ) -> tuple[int, int]:
     """Translate a video frame by frame; the result has its duration and shape.
 
-    ``size`` is the (width, height) of results, None for the video's own. ``on_progress`` is called
-    after each frame. Returns how many frames were read, and how many the header promises (as many
-    if it does not count them).
+    ``size`` is the (width, height) of results, None for the video's own. Returns how many frames
+    were read, and how many the header promises (as many if it does not count them).
     """
     with reading():
         reader = VideoReader(job.source)
@@ -293,20 +268,21 @@ def save_generated(images: list[np.ndarray], output: str, overwrite: bool = Fals
 class Task:
     """The work of one command: ``plan`` returns jobs, ``process`` does one, ``finish`` ends.
 
-    ``translate`` is the trained model, ``settings`` the arguments to call it with, ``output`` the
-    value of --output, ``overwrite`` whether outputs may be replaced. Keyword-only arguments of a
-    subclass's constructor, each with a default and a comment, are flags of the command.
+    ``translate`` is the trained model, ``settings`` are the arguments to call it with, ``output``
+    and ``overwrite`` the values of these flags. Keyword-only arguments of a subclass's constructor,
+    each with a default and a comment, are flags of the command.
     """
 
     example = ""  # lines of --help that replace the general examples
     needed = "read"  # completes "could not be ..." for inputs that are skipped
     video_size: tuple[int, int] | None = None  # (width, height) of results; None: as the input
     writes_at_once = True  # False if a job's files are written at the finish
+    sources: Sequence[Path] = ()  # files that are read besides the inputs
 
     def __init__(
         self, translate, settings: Mapping[str, Any], output: str, overwrite: bool = False
     ):
-        self.translate, self.settings = translate, dict(settings)
+        self.translate, self.settings = translate, translate.check(**settings)
         self.output, self.overwrite = output, overwrite
 
     @classmethod
@@ -315,29 +291,23 @@ class Task:
         return None
 
     def plan(self, inputs: Sequence[str]) -> list[Job]:
-        """Find the inputs; name and check all outputs. Writes nothing.
-
-        Raises:
-            InputError: an input is missing or a folder empty; an output exists, is one of the
-                inputs, would be written twice, or cannot be written there.
-        """
-        jobs = plan(inputs, self.output, self.suffix)
-        check_targets([job.source for job in jobs], self.outputs(jobs), self.overwrite)
+        """Find the inputs; name and check all outputs. Writes nothing."""
+        jobs = self.find_jobs(inputs)
+        sources = [*(job.source for job in jobs), *self.sources]
+        check_targets(sources, self.outputs(jobs), self.overwrite)
         return jobs
+
+    def find_jobs(self, inputs: Sequence[str]) -> list[Job]:
+        return plan(inputs, self.output, self.suffix)
 
     def suffix(self, source: Path) -> str:  # of the result in an output folder
         return usual_suffix(source)
 
     def outputs(self, jobs: Sequence[Job]) -> list[Path]:
-        return [job.target for job in jobs]
+        return [path for job in jobs for path in (job.target, *job.others)]
 
     def process(self, job: Job, on_progress: OnProgress) -> str:
-        """Process one input; return what to print about it.
-
-        Raises:
-            Unreadable: the input is not an image or video; the command skips it.
-            InputError: an output cannot be written, or the image cannot be translated.
-        """
+        """Process one input; return what to print about it. Unreadable: the command skips it."""
         if job.is_video:
             return self.video(job, on_progress)
         return self.image(job) + frames_note(job.source)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ from paddle_gans.weights.arrays import load_state_strict
 
 from .domains import DomainTranslator
 from .photos import PhotoTranslator
-from .translator import Translator, by_data
+from .translator import Saved, Translator, by_data
 
 # By the class of the model's data set; Translator serves every other kind.
 TRANSLATORS = {Domains: DomainTranslator, Photos: PhotoTranslator}
+
+AVERAGE = "_ema"  # ends the name of a network's moving average in a checkpoint
 
 # What a saved network's entry says of it, and of which type.
 FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "step": int}
@@ -39,19 +42,6 @@ FIELDS = {"model": str, "options": dict, "network": str, "translate": dict, "ste
 def load(weights: str | os.PathLike, *, device: str = "auto", amp: str = "off") -> Translator:
     """Open trained weights for inference, see ``paddle_gans.load``."""
     return build(read(weights), device, amp)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """One network as it was saved: its arrays, and its entry's fields."""
-
-    path: Path
-    arrays: Mapping[str, np.ndarray]
-    model: str
-    options: Mapping[str, Any]
-    network: str
-    translate: Mapping[str, Any]
-    step: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +63,8 @@ class Weights:
         options = {**options_of(self.model_class.translate), **self.translator_class.own_options}
         unknown = sorted(set(first.translate) - set(options))
         if unknown:
-            raise version_error(first, f"it was saved for the unknown option {unknown[0]}")
+            with version_errors(first):
+                raise InputError(f"it was saved for the unknown option {unknown[0]}")
         return {
             key: replace(option, default=first.translate.get(key, option.default))
             for key, option in options.items()
@@ -87,13 +78,8 @@ def read(weights: str | os.PathLike) -> Weights:
         found = in_checkpoint(path) if is_checkpoint(path) else in_folder(path)
     else:
         found = [open_network(path)]
-    try:
+    with version_errors(found[0]):
         model_class = models.find(found[0].model)
-    except InputError as error:
-        raise InputError(
-            f"{found[0].path}: {error}; install the version that wrote the file, or add the "
-            "model's own file to paddle_gans/models"
-        ) from error
     return Weights(model_class, complete(found, model_class))
 
 
@@ -103,25 +89,14 @@ def build(weights: Weights, device: str = "auto", amp: str = "off") -> Translato
     choose_device(device)
     for warning in check_amp(amp):
         say(f"note: {warning}", error=True)
-    try:
+    with version_errors(first), paddle.LazyGuard():  # no random weights: the files have others
         options = resolve(weights.model_class, first.options, first.model)
-        with paddle.LazyGuard():  # no random weights: the files have others
-            model = weights.model_class(**options)
-    except InputError as error:
-        raise version_error(first, str(error)) from error
+        model = weights.model_class(**options)
     for saved in weights.networks:
         load_state_strict(model.inference_network(saved.network), saved.arrays, str(saved.path))
     accelerate(model)
-    return weights.translator_class(
-        model,
-        name=first.model,
-        options=options,
-        step=first.step,
-        translate_options=weights.translate_options,
-        covered=[saved.translate for saved in weights.networks],
-        path=first.path,
-        amp=amp,
-    )
+    networks, translate_options = weights.networks, weights.translate_options
+    return weights.translator_class(model, options, networks, translate_options, amp)
 
 
 def open_network(path: Path) -> Saved:
@@ -133,14 +108,10 @@ def open_network(path: Path) -> Saved:
     return described(path, arrays, entry)
 
 
-AVERAGE = "_ema"  # ends the name of a network's moving average in a checkpoint
-
-
 def is_checkpoint(folder: Path) -> bool:
     """Return whether a folder is a checkpoint in its run folder."""
-    folder = folder.resolve()
-    run = folder.parent.parent
-    return folder.parent.name == "checkpoints" and (run / "config.json").is_file()
+    checkpoints = folder.resolve().parent
+    return checkpoints.name == "checkpoints" and (checkpoints.parent / "config.json").is_file()
 
 
 def checkpoint_run(folder: Path) -> tuple[dict[str, Any], Mapping[str, Mapping[str, Any]]]:
@@ -165,43 +136,13 @@ def in_checkpoint(folder: Path) -> list[Saved]:
     return found
 
 
-def described(path: Path, arrays: Mapping[str, np.ndarray], entry: Any) -> Saved:
-    """Join a file's arrays to what its entry says of them."""
-    if not entry:
-        raise InputError(without_entry(path))
-    for field, kind in FIELDS.items():
-        if not isinstance(entry, dict) or not isinstance(entry.get(field), kind):
-            raise InputError(
-                f"{path}: what it says of itself holds no {field!r}; the file is damaged, or of "
-                "another version of paddle_gans: use that one, or train again"
-            )
-    return Saved(path, arrays, **{field: entry[field] for field in FIELDS})
-
-
-def without_entry(path: Path) -> str:
-    """The sentence for weights that do not say which model they belong to."""
-    if path.resolve().parent.parent.name == "checkpoints":
-        config = os.path.normpath(path.parent / ".." / ".." / "config.json")
-        return f"{path} is part of a checkpoint, and its run's {config} is missing; copy it there"
-    return (
-        f"{path} does not say which model it is of: another program wrote it (python -m "
-        "paddle_gans.convert brings such weights here), or a plain paddle.save; --weights takes "
-        "what training writes into its run folder, runs/pix2pix/generator.pdparams say"
-    )
-
-
 def in_folder(folder: Path) -> list[Saved]:
     """Read the networks in a folder, each from the file of its name; other files do not matter."""
     files = formats.network_files(folder)
     if not files:
-        raise InputError(
-            f"{folder} holds no .pdparams file and no .safetensors file; give a run folder in "
-            "which training has saved, or the file itself"
-        )
+        raise InputError(f"{folder} holds no .pdparams or .safetensors file; give a run folder")
     opened = [(path, *formats.read_network(path)) for path in files]
-    known = [described(*file) for file in opened if file[2]]
-    if not known:
-        raise InputError(without_entry(files[0]))
+    known = [described(*file) for file in opened if file[2]] or [described(*opened[0])]
     named = [saved for saved in known if saved.path.stem == saved.network]
     if not named:
         raise InputError(
@@ -211,13 +152,32 @@ def in_folder(folder: Path) -> list[Saved]:
     return named
 
 
+def described(path: Path, arrays: Mapping[str, np.ndarray], entry: Any) -> Saved:
+    """Join a file's arrays to what its entry says of them."""
+    if not entry and path.resolve().parent.parent.name == "checkpoints":
+        config = os.path.normpath(path.parent / ".." / ".." / "config.json")
+        raise InputError(
+            f"{path} is part of a checkpoint, and its run's {config} is missing; copy it there"
+        )
+    if not entry:
+        raise InputError(
+            f"{path} does not say which model it is of: another program wrote it (python -m "
+            "paddle_gans.convert brings such weights here), or a plain paddle.save"
+        )
+    for field, kind in FIELDS.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get(field), kind):
+            raise InputError(
+                f"{path}: what it says of itself holds no {field!r}; the file is damaged, or of "
+                "another version of paddle_gans: use that one, or train again"
+            )
+    return Saved(path, arrays, **{field: entry[field] for field in FIELDS})
+
+
 def complete(found: list[Saved], model_class: type[GANModel]) -> list[Saved]:
     """Add the partners of what was found, from beside it, and put all in the model's order."""
     first, saved = found[0], {}
-    try:
+    with version_errors(first):
         known = model_class.inference_for(resolve(model_class, first.options, first.model))
-    except InputError as error:
-        raise version_error(first, str(error)) from error
     for network in found:
         same_run(first, network)
         if network.network not in known:
@@ -235,18 +195,15 @@ def complete(found: list[Saved], model_class: type[GANModel]) -> list[Saved]:
 
 
 def beside(network: Saved, partner: str) -> Saved:
-    stem = network.path.stem
-    ending = AVERAGE if stem == network.network + AVERAGE else ""
-    if ending and not network.path.with_name(f"{partner}{ending}.pdparams").is_file():
-        ending = ""  # a network that is not trained has no average
-    path = network.path.with_name(f"{partner}{ending}{network.path.suffix}")
+    """Read the partner of a network: its average beside an average, in any format."""
+    path = network.path.with_name(f"{partner}{network.path.suffix}")
+    average = path.with_stem(partner + AVERAGE)
+    if network.path.stem.endswith(AVERAGE) and average.is_file():
+        path = average  # a network that is not trained has none
     others = [path, *(path.with_suffix(suffix) for suffix in formats.NATIVE)]
     path = next((file for file in others if file.is_file()), path)
     if not path.is_file():
-        raise InputError(
-            f"{network.path} needs {path.name} beside it, which is not there; copy it from the "
-            "same run folder"
-        )
+        raise InputError(f"{network.path} needs {path.name} beside it; copy it there from its run")
     saved = open_network(path)
     if saved.network != partner:
         raise InputError(f"{path} holds the network {saved.network}; copy {path.name} again")
@@ -254,23 +211,24 @@ def beside(network: Saved, partner: str) -> Saved:
 
 
 def same_run(one: Saved, other: Saved) -> None:
-    if one.model != other.model:
-        difference = f"{one.model} and {other.model}"
-    else:
-        both = {**one.options, **other.options}
-        names = [n for n in both if one.options.get(n) != other.options.get(n)]
-        if not names:
-            return
-        values = f"{one.options.get(names[0])} and {other.options.get(names[0])}"
-        difference = f"--{names[0].replace('_', '-')} {values}"
-    raise InputError(
-        f"{one.path} and {other.path.name} beside it are of different runs ({difference}); "
-        "put files of one run together"
-    )
+    """Raise InputError if the networks are of different models, or have different options."""
+    first, second = ({"model": saved.model, **saved.options} for saved in (one, other))
+    for name in {**first, **second}:
+        if first.get(name) != second.get(name):
+            values = f"--{name.replace('_', '-')} {first.get(name)} and {second.get(name)}"
+            raise InputError(
+                f"{one.path} and {other.path.name} beside it are of different runs ({values}); "
+                "put files of one run together"
+            )
 
 
-def version_error(saved: Saved, reason: str) -> InputError:
-    return InputError(
-        f"{saved.path} does not fit this version's {saved.model}: {reason}; use the version of "
-        "paddle_gans that wrote it, or train again"
-    )
+@contextmanager
+def version_errors(saved: Saved) -> Iterator[None]:
+    """Say that options of a file which do not fit may be those of another version."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(
+            f"{saved.path} does not fit this version's {saved.model}: {error}; install the "
+            "version of paddle_gans that wrote it, or train again"
+        ) from error

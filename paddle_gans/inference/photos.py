@@ -12,7 +12,7 @@ from data_reader import colour, transforms
 from data_reader.errors import InputError
 from paddle_gans.training.options import options_of
 
-from .translator import Translator, blended, memory_advice
+from .translator import Translator, blended
 
 MAX_SIZES = 4  # longest side in training sizes; a longer image is processed in tiles
 
@@ -62,20 +62,14 @@ class PhotoTranslator(Translator):
 
     own_options = {**options_of(prepare), **options_of(join)}
 
-    def check(self, tile=None, overlap=None, **options):
-        settings = super().check(tile, overlap, **options)
+    def check(self, **options):
+        settings = super().check(**options)
         saturation = settings["saturation"]
         if not (math.isfinite(saturation) and saturation >= 0):
             raise InputError(f"--saturation must be 0 or more, e.g. 1.2, not {saturation}")
         return settings
 
-    def predict(
-        self,
-        lightness: np.ndarray,
-        tile: int | None = None,
-        overlap: int | None = None,
-        **settings: Any,
-    ) -> np.ndarray:
+    def predict(self, lightness: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
         """Predict colours: ab [h, w, 2] in Lab units from L [h, w] in [0, 100]."""
 
         def forward_tile(rows, columns):
@@ -83,39 +77,34 @@ class PhotoTranslator(Translator):
             return self._run(x / np.float32(colour.L_SCALE) - np.float32(1), settings)[0]
 
         ab = np.empty((*lightness.shape, 2), np.float32)
-        tiles = {"multiple": self.model.size_multiple, "tile": tile, "overlap": overlap}
-        with memory_advice(*lightness.shape, tile):
-            for rows, output in blended(forward_tile, *lightness.shape, **tiles):
-                ab[rows] = output.transpose(1, 2, 0)
+        for rows, output in blended(forward_tile, *lightness.shape, **self.tiling(settings)):
+            ab[rows] = output.transpose(1, 2, 0)
         ab *= colour.AB_SCALE
         return ab
 
     def colorize(
         self,
         rgb: np.ndarray,
-        tile: int | None = None,
-        overlap: int | None = None,
-        *,
+        settings: dict[str, Any],
         stabilise: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
-        **settings: Any,
     ) -> np.ndarray:
-        """Colorize an image, uint8 [H, W, 3]; ``settings`` are all that ``check`` returns.
+        """Colorize an image, uint8 [H, W, 3]; ``settings`` are what ``check`` returns.
 
         ``stabilise`` maps L [h, w] and the predicted ab [h, w, 2] to the ab that is used; videos
         smooth colours over time with it.
         """
         full = settings["full_resolution"]
-        if tile is None and not full:
-            tile = MAX_SIZES * self.model.crop_size  # only panoramas are larger
+        if settings["tile"] is None and not full:  # only panoramas are larger
+            settings = {**settings, "tile": MAX_SIZES * self.model.crop_size}
         lab = colour.rgb_to_lab(rgb)
         lightness = self.prepare(np.ascontiguousarray(lab[..., 0]), full_resolution=full)
-        ab = self.predict(lightness, tile, overlap, **settings)
+        ab = self.predict(lightness, settings)
         if stabilise is not None:
             ab = stabilise(lightness, ab)
         return self.join(lab, ab, saturation=settings["saturation"])
 
-    def _translate(self, rgb, alpha, tile, overlap, settings) -> np.ndarray:
-        result = self.colorize(rgb, tile, overlap, **settings)
+    def _translate(self, rgb, alpha, settings) -> np.ndarray:
+        result = self.colorize(rgb, settings)
         return result if alpha is None else np.dstack([result, alpha])
 
 

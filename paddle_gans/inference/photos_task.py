@@ -13,6 +13,7 @@ from data_reader.images import JPEG_SUFFIXES, decode_image, write_image
 from data_reader.metadata import read_metadata, write_photo
 from data_reader.photos import colour_stats
 from data_reader.transforms import resize
+from paddle_gans.training.options import require_at_least
 from paddle_gans.training.panels import grid
 
 from . import files, loading
@@ -58,18 +59,13 @@ class PhotoTask(files.Task):
         super().__init__(translate, settings, output, overwrite)
         if not 0 <= smooth < 1:
             raise InputError(f"--smooth must be at least 0 and below 1, e.g. 0.8, not {smooth}")
-        if count is not None and count < 1:
-            raise InputError(f"--count must be at least 1, not {count}")
-        if seed < 0:
-            raise InputError(f"--seed must be at least 0, not {seed}")
+        require_at_least({"count": 1, "seed": 0}, {"count": count, "seed": seed})
         self.smooth, self.count, self.seed = smooth, count, seed
-        self.chosen = translate.check(**settings)
-        self.tiles = [settings.get("tile"), settings.get("overlap")]
         self.compared = open_compared(translate, compare) if compare else []
         self.stabilise = ColourSmoother(smooth)
 
-    def plan(self, inputs):
-        jobs = files.plan(inputs, self.output, self.suffix)
+    def find_jobs(self, inputs):
+        jobs = super().find_jobs(inputs)
         if self.count is not None:
             chosen = np.random.default_rng(self.seed).permutation(len(jobs))[: self.count]
             jobs = [jobs[i] for i in sorted(chosen)]
@@ -79,10 +75,9 @@ class PhotoTask(files.Task):
                 raise InputError(f"{video.source} is a video; --compare is for images")
             if not files.names_a_file(Path(self.output)):
                 jobs = [
-                    Job(source, target.with_name(f"{target.stem}_compare.png"))
-                    for source, target in jobs
+                    Job(job.source, job.target.with_name(f"{job.target.stem}_compare.png"))
+                    for job in jobs
                 ]
-        files.check_targets([job.source for job in jobs], self.outputs(jobs), self.overwrite)
         return jobs
 
     def suffix(self, source):
@@ -96,7 +91,7 @@ class PhotoTask(files.Task):
         if self.compared:
             write_image(job.target, self.comparison(image.rgb))
         else:
-            result = self.colorize(self.translate, image.rgb)
+            result = self.translate.colorize(image.rgb, self.settings)
             write_photo(job.target, result, image.alpha, metadata)
         return f"{image.rgb.shape[1]} x {image.rgb.shape[0]}"
 
@@ -105,16 +100,13 @@ class PhotoTask(files.Task):
         return super().video(job, on_progress)
 
     def convert(self, rgb):
-        return self.colorize(self.translate, rgb, stabilise=self.stabilise)
-
-    def colorize(self, translate: PhotoTranslator, rgb: np.ndarray, **more: Any) -> np.ndarray:
-        return translate.colorize(rgb, *self.tiles, **self.chosen, **more)
+        return self.translate.colorize(rgb, self.settings, self.stabilise)
 
     def comparison(self, rgb: np.ndarray) -> np.ndarray:
         """Show an image as it is (unless it is grey), in grey, and as each network colorizes it."""
         columns = [] if colour_stats(rgb).grey else [("truth", rgb)]
         columns.append(("grey", without_colour(rgb)))
-        columns += [(name, self.colorize(translate, rgb)) for name, translate in self.compared]
+        columns += [(name, each.colorize(rgb, self.settings)) for name, each in self.compared]
         scale = min(1, MAX_COMPARED / max(rgb.shape[:2]))
         sides = [max(1, round(side * scale)) for side in rgb.shape[1::-1]]
         return grid([(name, [resize(image, *sides)]) for name, image in columns])

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 
-from data_reader.errors import InputError, did_you_mean
+from data_reader.errors import InputError
 from data_reader.transforms import denormalise, normalise
 from paddle_gans.training.mixed_precision import autocast
 from paddle_gans.training.model import GANModel
-from paddle_gans.training.options import Option, checked
+from paddle_gans.training.options import Option, options_of, resolve
 
 MIN_SIDE = 32  # pixels; the deepest maps of a smaller image are too small for mirror padding
 
@@ -36,13 +35,25 @@ def by_data(model: Any, choices: Mapping[type, Any], default: Any) -> Any:
     return next((choices[kind] for kind in kinds), default)
 
 
+@dataclass(frozen=True)
+class Saved:
+    """One network as it was saved: its arrays, and what its file says of it."""
+
+    path: Path
+    arrays: Mapping[str, np.ndarray]
+    model: str
+    options: Mapping[str, Any]
+    network: str
+    translate: Mapping[str, Any]  # the arguments of a call that it is for
+    step: int
+
+
 class Translator:
     """``translate(image)`` returns the translated image at the same size.
 
-    ``name`` is the model's name, ``options`` its constructor arguments, ``step`` the training step
-    of the weights, ``path`` the (first) weights file, ``model`` the model itself, ``amp`` its
-    precision. ``defaults`` are the keyword arguments of a call with their values; ``covered`` the
-    combinations of them that the loaded networks were trained for.
+    ``options`` are the model's constructor arguments, ``step`` is the training step of the weights,
+    ``path`` the (first) file of them. ``defaults`` are the keyword arguments of a call with their
+    values; ``covered`` the combinations of them that the loaded networks were trained for.
     """
 
     own_options: Mapping[str, Option] = {}  # of a call, besides those of the model's translate()
@@ -50,27 +61,24 @@ class Translator:
     def __init__(
         self,
         model: GANModel,
-        *,
-        name: str,
-        options: Mapping[str, Any],
-        step: int,
-        translate_options: Mapping[str, Option],
-        covered: Sequence[Mapping[str, Any]] = ({},),
-        path: Path | None = None,
+        options: dict[str, Any],
+        networks: Sequence[Saved],
+        translate_options: dict[str, Option],
         amp: str = "off",
     ):
-        self.model, self.name, self.options, self.step = model, name, dict(options), step
-        self.path, self.amp = path, amp
-        self.translate_options = dict(translate_options)
+        first = networks[0]
+        self.name, self.step, self.path = first.model, first.step, first.path
+        self.model, self.options, self.amp = model, options, amp
+        self.translate_options = translate_options
         self.defaults = {key: option.default for key, option in translate_options.items()}
-        self.covered = [dict(choice) for choice in covered]
+        self.covered = [dict(saved.translate) for saved in networks]
         model.eval()
 
-    @contextmanager
-    def computing(self) -> Iterator[None]:
-        """The context of all calls of the model: no gradients, and the chosen precision."""
+    def compute(self, function: Callable[..., Any], *inputs: Any, **options: Any) -> np.ndarray:
+        """Call a function of the model with arrays, without gradients, in the chosen precision."""
         with paddle.no_grad(), autocast(self.amp):
-            yield
+            tensors = [paddle.to_tensor(x) if isinstance(x, np.ndarray) else x for x in inputs]
+            return function(*tensors, **options).astype("float32").numpy()
 
     def __repr__(self) -> str:
         return f"<Translator: {self.name}, step {self.step}>"
@@ -96,13 +104,10 @@ class Translator:
         Greyscale input, [H, W] or [H, W, 1], returns RGB; the alpha of RGBA, [H, W, 4], is kept.
         ``tile`` and ``overlap`` (pixels; default: a quarter of the tile) process large images in
         blended tiles. ``options`` are the model's own, see ``defaults``. A model that generates
-        from noise takes no image and returns a list.
-
-        Raises:
-            InputError: an image has another type or shape, an option is unknown or invalid, or
-                the image does not fit into memory at once.
+        from noise takes no image and returns a list. InputError: an image or option is invalid,
+        or the image does not fit into memory at once.
         """
-        settings = self.check(tile, overlap, **options)
+        settings = self.check(tile=tile, overlap=overlap, **options)
         if not self.takes_images:
             if images is not None:
                 raise InputError(f"{self.name} generates from noise and takes no images")
@@ -111,21 +116,15 @@ class Translator:
             raise InputError(f"{self.name} translates images: give one image or a list of them")
         if isinstance(images, (list, tuple)):
             parts = [split_alpha(image, f"image {i}") for i, image in enumerate(images)]
-            return [self._translate(*each, tile, overlap, settings) for each in parts]
-        return self._translate(*split_alpha(images, "the image"), tile, overlap, settings)
+            return [self._translate(*each, settings) for each in parts]
+        return self._translate(*split_alpha(images, "the image"), settings)
 
-    def check(
-        self, tile: int | None = None, overlap: int | None = None, **options: Any
-    ) -> dict[str, Any]:
-        """Check the arguments of a call; return the model's own options, defaults included."""
-        tile_size(tile, overlap, self.model.size_multiple)
-        settings = dict(self.defaults)
-        for key, value in options.items():
-            if key not in settings:
-                known = [*settings, "tile", "overlap"]
-                hint = did_you_mean(key, known, f"its options are {', '.join(known)}").strip()
-                raise InputError(f"{self.name} has no option {key!r}; {hint}")
-            settings[key] = checked(self.translate_options[key], value)
+    tiles = options_of(__call__)
+
+    def check(self, **options: Any) -> dict[str, Any]:
+        """Check the keyword arguments of a call; return all of them, defaults included."""
+        settings = resolve({**self.translate_options, **self.tiles}, options, self.name)
+        tile_size(**self.tiling(settings))
         if not any(matches(settings, choice) for choice in self.covered):
             needed = [n for n, choice in self.model.inference.items() if matches(settings, choice)]
             asked = ", ".join(f"{key} {settings[key]}" for key in self.covered[0])
@@ -133,35 +132,20 @@ class Translator:
             raise InputError(f"{asked} needs {files} of the run; give that file or the run folder")
         return settings
 
-    def _translate(self, rgb, alpha, tile, overlap, settings) -> np.ndarray:
+    def _translate(self, rgb, alpha, settings) -> np.ndarray:
         """Translate one image; subclasses add what a kind of model does around its network."""
-        result = self._run_tiled(partial(self._run, settings=settings), rgb, tile, overlap)
+        result = run_tiled(partial(self._run, settings=settings), rgb, **self.tiling(settings))
         return result if alpha is None else np.dstack([result, alpha])
 
-    def _run_tiled(self, network, rgb, tile, overlap) -> np.ndarray:
-        multiple = self.model.size_multiple
-        height, width = rgb.shape[:2]
-        with memory_advice(height, width, tile):
-            return run_tiled(network, rgb, multiple=multiple, tile=tile, overlap=overlap)
+    def tiling(self, settings) -> dict[str, Any]:
+        """The arguments of ``blended``."""
+        return {"multiple": self.model.size_multiple, **{key: settings[key] for key in self.tiles}}
 
     def _run(self, inputs, settings) -> np.ndarray:
         """Call the model's translate(): [1, 3, h, w] in [-1, 1], or None, to [N, 3 or 1, h, w]."""
-        options = {key: x for key, x in settings.items() if key not in self.own_options}
-        with self.computing():
-            x = None if inputs is None else paddle.to_tensor(inputs)
-            return self.model.translate(x, **options).astype("float32").numpy()
-
-
-@contextmanager
-def memory_advice(height: int, width: int, tile: int | None) -> Iterator[None]:
-    """Turn a MemoryError into an InputError that recommends a tile size."""
-    try:
-        yield
-    except MemoryError as error:
-        smaller = "a smaller tile" if tile else "--tile 512 (tile=512 in Python)"
-        raise InputError(
-            f"{width} x {height} pixels do not fit into memory at once; use {smaller}"
-        ) from error
+        own = {**self.own_options, **self.tiles}
+        options = {key: x for key, x in settings.items() if key not in own}
+        return self.compute(self.model.translate, inputs, **options)
 
 
 def matches(settings: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
@@ -173,8 +157,7 @@ def split_alpha(image: Any, what: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Return an image's RGB [H, W, 3] and its alpha [H, W], None without."""
     if not isinstance(image, np.ndarray):
         raise InputError(
-            f"{what} is a {type(image).__name__}, not a NumPy array; "
-            "read a file with data_reader.images.read_image(path)"
+            f"{what} is a {type(image).__name__}, not a NumPy array; see read_image(path)"
         )
     shape = list(image.shape)
     if image.dtype != np.uint8:
@@ -193,32 +176,14 @@ def split_alpha(image: Any, what: str) -> tuple[np.ndarray, np.ndarray | None]:
 # Any size: mirrored at the border to what the network needs, or in blended tiles.
 
 
-def run_tiled(
-    network: Network,
-    rgb: np.ndarray,
-    *,
-    multiple: int = 1,
-    tile: int | None = None,
-    overlap: int | None = None,
-) -> np.ndarray:
-    """Translate an image, uint8 [H, W, 3], at its own size.
-
-    The sides are mirror-padded at the right and bottom to a multiple of ``multiple`` pixels, at
-    least ``MIN_SIDE``, and cropped back. With ``tile`` the network runs on one square of about
-    that many pixels at a time; squares overlap by ``overlap`` pixels (default: a quarter of the
-    tile) and are blended. Memory is then bounded by one row of tiles and the result.
-
-    Raises:
-        InputError: ``tile`` or ``overlap`` is not a valid number of pixels.
-    """
+def run_tiled(network: Network, rgb: np.ndarray, **tiling: Any) -> np.ndarray:
+    """Translate an image, uint8 [H, W, 3], at its own size; ``tiling`` as for ``blended``."""
 
     def forward_tile(rows, columns):
         return network(normalise(rgb[np.ix_(rows, columns)])[None])[0]
 
     result = np.empty(rgb.shape, np.uint8)
-    height, width = rgb.shape[:2]
-    tiles = blended(forward_tile, height, width, multiple=multiple, tile=tile, overlap=overlap)
-    for rows, output in tiles:
+    for rows, output in blended(forward_tile, *rgb.shape[:2], **tiling):
         result[rows] = to_rgb(output)
     return result
 
@@ -232,9 +197,12 @@ def blended(
     tile: int | None = None,
     overlap: int | None = None,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the output of ``run_tiled`` as floats [C, h, W] with the rows they belong to.
+    """Yield the output of a network, floats [C, h, W], with the rows it belongs to, downwards.
 
-    Rows are yielded once each, from top to bottom.
+    The sides are mirror-padded at the right and bottom to a multiple of ``multiple`` pixels, at
+    least ``MIN_SIDE``, and cropped back. With ``tile`` the network runs on one square of about
+    that many pixels at a time; squares overlap by ``overlap`` pixels (default: a quarter of the
+    tile) and are blended. Memory is then bounded by one row of tiles and the result.
     """
     rows, columns = (mirrored(side, round_up(side, multiple)) for side in (height, width))
     size, shared = tile_size(tile, overlap, multiple) or (max(len(rows), len(columns)), 0)
@@ -244,7 +212,13 @@ def blended(
     for (top, row_weights), (bottom, _) in zip(down, [*down[1:], (len(rows), None)]):
         for left, column_weights in across:
             h, w = len(row_weights), len(column_weights)
-            output = forward_tile(rows[top : top + h], columns[left : left + w])
+            try:
+                output = forward_tile(rows[top : top + h], columns[left : left + w])
+            except MemoryError as error:
+                smaller = "a smaller tile" if tile else "--tile 512 (tile=512 in Python)"
+                raise InputError(
+                    f"{width} x {height} pixels do not fit into memory at once; use {smaller}"
+                ) from error
             if output.shape[1:] != (h, w):
                 raise ValueError(f"the network turned {h} x {w} pixels into {list(output.shape)}")
             if band.size == 0:
@@ -282,10 +256,10 @@ def tile_size(tile: int | None, overlap: int | None, multiple: int) -> tuple[int
         if overlap is not None:
             raise InputError("overlap is given without a tile size; give a tile too, e.g. 512")
         return None
-    if not isinstance(tile, Integral) or tile < 1:
+    if tile < 1:
         raise InputError(f"tile must be a positive number of pixels, e.g. 512, not {tile!r}")
     size = round_up(tile, multiple)
-    if overlap is not None and (not isinstance(overlap, Integral) or overlap < 0):
+    if overlap is not None and overlap < 0:
         raise InputError(f"overlap must be 0 or more pixels, e.g. 64, not {overlap!r}")
     shared = -(-(size // 4 if overlap is None else overlap) // multiple) * multiple
     if shared >= size:

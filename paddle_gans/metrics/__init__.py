@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from data_reader.errors import InputError
+from paddle_gans.training.options import require_at_least
 
 Metric = Literal["fid", "kid", "lpips", "psnr", "ssim", "ciede2000", "chroma", "labels", "lattice"]
 METRICS = get_args(Metric)
@@ -64,18 +65,11 @@ class EvalConfig:
 
     def __post_init__(self):
         if self.weights is None:
-            raise InputError(
-                "--weights is missing: give a .pdparams file of a run folder, or the folder; "
-                "--help lists the flags"
-            )
+            raise InputError("--weights is missing: give a run folder, a file of it, or a name")
         if self.data is None:
             raise InputError("--data is missing: give the data set to evaluate on, or `demo`")
-        minimum = {"limit": 1, "batch_size": 1, "outputs": 1, "kid_subset": 2, "seed": 0}
-        for name, number in minimum.items():
-            value = getattr(self, name)
-            if value is not None and value < number:
-                flag = f"--{name.replace('_', '-')}"
-                raise InputError(f"{flag} must be at least {number}, not {value}")
+        least = {"limit": 1, "batch_size": 1, "outputs": 1, "kid_subset": 2, "seed": 0}
+        require_at_least(least, vars(self))
         if self.lpips is not None and len(self.lpips) > 2:
             raise InputError(f"--lpips takes one or two files, not {len(self.lpips)}")
         if self.no_cache and self.cache is not None:
@@ -85,17 +79,3 @@ class EvalConfig:
         """Split the indices below ``count`` into batches."""
         for start in range(0, count, self.batch_size):
             yield range(start, min(start + self.batch_size, count))
-
-
-METAVARS = {
-    "weights": "PATH|NAME",
-    "data": "PATH",
-    "data_root": "DIR",
-    "output": "FILE",
-    "metrics": "NAME",
-    "features": "FILE",
-    "lpips": ("BACKBONE", "LINEAR"),
-    "palette": "FILE",
-    "device": "NAME",
-    "cache": "DIR",
-}

@@ -39,8 +39,7 @@ PARAMETERS = ".pdiparams"
 class Features:
     """``features(images)`` maps uint8 [N, H, W, 3] to float32 [N, D].
 
-    ``name`` is the network's name, ``files`` its files, ``fingerprint`` a hash of their bytes;
-    ``dims`` is D, known after the first call.
+    ``fingerprint`` is a hash of its files; ``dims`` is D, known after the first call.
     """
 
     name: str

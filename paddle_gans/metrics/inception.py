@@ -15,7 +15,8 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from data_reader.errors import InputError
-from paddle_gans.weights.arrays import load_state_strict, require_equal
+from paddle_gans.weights import name_maps
+from paddle_gans.weights.arrays import load_state_strict
 
 SIZE = 299  # pixels; images are resized to it without regard to proportions
 FEATURES = 2048
@@ -153,26 +154,19 @@ class FIDInception(nn.Layer):
 
 
 def load(network: FIDInception, state: Mapping[str, Any], source: str) -> None:
-    """Load a file's arrays, which have the published names.
-
-    The classifier at the end and the batch counters of the norms are ignored.
-    """
+    """Load a file's arrays, which have the published names or Paddle's; its classifier is ignored."""
     arrays = {name: x for name, x in state.items() if isinstance(x, np.ndarray)}
     other = other_inception(arrays)
     if other:
-        raise InputError(
-            f"{source} is {other}, not FID's network, and its distances would not be FID; "
-            "use pt_inception-2015-12-05-6726825d.pth"
-        )
-    statistics = {"running_mean": "_mean", "running_var": "_variance"}
-    found = {}
-    for name, x in arrays.items():
-        layer, _, last = name.rpartition(".")
-        if layer != "fc" and last != "num_batches_tracked":
-            found[f"{layer}.{statistics.get(last, last)}"] = x
-    shapes = {name: tuple(x.shape) for name, x in network.state_dict().items()}
-    require_equal(shapes, found, f"{source}: not the weights of FID's Inception v3")
-    load_state_strict(network, found, source)
+        raise InputError(f"{source} is {other}; FID needs pt_inception-2015-12-05-6726825d.pth")
+    published = {"_mean": "running_mean", "_variance": "running_var"}
+    arrays = {
+        f"{layer}.{published.get(last, last)}": x
+        for name, x in arrays.items()
+        for layer, _, last in [name.rpartition(".")]
+        if layer != "fc"
+    }
+    load_state_strict(network, name_maps.to_ours(arrays, network, str, source), source)
 
 
 def other_inception(arrays: Mapping[str, np.ndarray]) -> str | None:

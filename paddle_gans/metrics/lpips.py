@@ -23,37 +23,41 @@ LINEAR = Path(__file__).parent / "lpips_linear"  # the authors' weights of versi
 MIN_SIDE = 32  # pixels; the last maps of a smaller image are empty
 
 
-def alexnet() -> tuple[nn.Sequential, list[int]]:
-    """Return the convolutions of AlexNet, and the layers whose outputs are features."""
-    layers = [
-        *[nn.Conv2D(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2D(3, 2)],
-        *[nn.Conv2D(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2D(3, 2)],
-        *[nn.Conv2D(192, 384, 3, padding=1), nn.ReLU()],
-        *[nn.Conv2D(384, 256, 3, padding=1), nn.ReLU()],
-        *[nn.Conv2D(256, 256, 3, padding=1), nn.ReLU()],
-    ]
-    return nn.Sequential(*layers), [1, 4, 7, 9, 11]
-
-
-def vgg16() -> tuple[nn.Sequential, list[int]]:
-    """Return the convolutions of VGG-16, and the layers whose outputs are features."""
-    layers, taken, before = [], [], 3
-    for channels, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
-        if layers:
-            layers.append(nn.MaxPool2D(2, 2))
-        for _ in range(count):
-            layers += [nn.Conv2D(before, channels, 3, padding=1), nn.ReLU()]
-            before = channels
-        taken.append(len(layers) - 1)
-    return nn.Sequential(*layers), taken
-
-
-BACKBONES = {"alex": alexnet, "vgg": vgg16}
+# Blocks: the size of the pool before one (0: none), and (channels, kernel, stride, padding) of each
+# of its convolutions. What a block returns is a feature.
+BLOCKS = {
+    "alex": [
+        (0, [(64, 11, 4, 2)]),
+        (3, [(192, 5, 1, 2)]),
+        (3, [(384, 3, 1, 1)]),
+        (0, [(256, 3, 1, 1)]),
+        (0, [(256, 3, 1, 1)]),
+    ],
+    "vgg": [
+        (0, 2 * [(64, 3, 1, 1)]),
+        (2, 2 * [(128, 3, 1, 1)]),
+        (2, 3 * [(256, 3, 1, 1)]),
+        (2, 3 * [(512, 3, 1, 1)]),
+        (2, 3 * [(512, 3, 1, 1)]),
+    ],
+}
 VERSION_0_0 = {  # sums of the linear weights of its files, whose names and shapes are those of 0.1
     "alex": (2.56589, 10.25739, 22.43431, 16.31391, 13.93452),
     "vgg": (3.64161, 1.96011, 1.1231, 20.10626, 25.68957),
 }
-CHANNELS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
+
+
+def convolutions(backbone: str) -> tuple[nn.Sequential, list[int]]:
+    """Return the layers of a backbone, and the indices of those whose outputs are features."""
+    layers, taken, before = [], [], 3
+    for pool, block in BLOCKS[backbone]:
+        layers += [nn.MaxPool2D(pool, 2)] if pool else []
+        for channels, kernel, stride, padding in block:
+            convolution = nn.Conv2D(before, channels, kernel, stride=stride, padding=padding)
+            layers += [convolution, nn.ReLU()]
+            before = channels
+        taken.append(len(layers) - 1)
+    return nn.Sequential(*layers), taken
 
 
 class LPIPS(nn.Layer):
@@ -66,10 +70,9 @@ class LPIPS(nn.Layer):
     def __init__(self, backbone: str = "alex"):
         super().__init__()
         self.backbone = backbone
-        self.features, self.taken = BACKBONES[backbone]()
-        self.linear = nn.LayerList(
-            [nn.Conv2D(channels, 1, 1, bias_attr=False) for channels in CHANNELS[backbone]]
-        )
+        self.features, self.taken = convolutions(backbone)
+        channels = [block[-1][0] for _, block in BLOCKS[backbone]]
+        self.linear = nn.LayerList([nn.Conv2D(n, 1, 1, bias_attr=False) for n in channels])
         # Constants, not weights: no file has them.
         self.shift, self.scale = (
             paddle.to_tensor(values).reshape([1, 3, 1, 1]) for values in (SHIFT, SCALE)
@@ -134,7 +137,10 @@ def build(trunk: Mapping[str, Any], linear: Mapping[str, Any] | None, source: st
         )
     if linear is None:
         linear = formats.load(LINEAR / f"{backbone}.pth")
-    linear = {linear_name(name): x for name, x in linear.items() if isinstance(x, np.ndarray)}
+    # lin0.model.1.weight and the like (model.0 without dropout) become our linear.0.weight.
+    pattern, ours = r"^(?:lin)?(\d+)\.(?:.+\.)?weight$", r"linear.\1.weight"
+    arrays = {name: x for name, x in linear.items() if isinstance(x, np.ndarray)}
+    linear = {re.sub(pattern, ours, name): x for name, x in arrays.items()}
     with paddle.LazyGuard():  # no random weights
         network = LPIPS(backbone)
     shapes = {name: tuple(x.shape) for name, x in network.state_dict().items()}
@@ -152,8 +158,3 @@ def build(trunk: Mapping[str, Any], linear: Mapping[str, Any] | None, source: st
     load_state_strict(network, {**trunk, **linear}, source)
     network.eval()
     return network
-
-
-def linear_name(name: str) -> str:
-    """Convert ``lin0.model.1.weight`` and the like (model.0 without dropout) to our name."""
-    return re.sub(r"^(?:lin)?(\d+)\.(?:.+\.)?weight$", r"linear.\1.weight", name)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from data_reader.atomic import atomic_write
 from data_reader.errors import InputError
 
 from . import METRICS, EvalConfig, distances, features, image_metrics, labels, lpips
-from .cache import Cache
-from .tasks import Batch, EvalTask
+from .tasks import Batch, EvalTask, RealImages
 
 AGAINST_TRUTH = {
     "psnr": image_metrics.psnr,
@@ -27,30 +28,21 @@ MIN_SIDE = {  # pixels
 }
 RATIOS = ("lattice", "lattice_truth", "lattice_ratio")  # their means are geometric
 
+CACHE_FORMAT = 1  # of saved features; increase it when the meaning of the files changes
+
 Values = dict[str, float]
+OnProgress = Callable[[int], None]  # gets the number of images done since the last call
 
 
-@dataclass(frozen=True)
 class Tools:
-    """The networks and settings that metrics are computed with."""
+    """The networks and settings that metrics are computed with; ``folder`` gets the features."""
 
-    config: EvalConfig
-    features: features.Features | None
-    lpips: lpips.LPIPS | None
-    palette: labels.Palette | None
-    cache: Cache
-
-
-def open_tools(config: EvalConfig, folder: Path) -> Tools:
-    """Open the networks and the palette that metrics need; ``folder`` gets the features."""
-    saved = None if config.no_cache else Path(config.cache or folder / "metrics_cache")
-    return Tools(
-        config,
-        features.open_features(config.features) if config.features else None,
-        features.open_lpips(*config.lpips) if config.lpips else None,
-        labels.read_palette(config.palette) if config.palette else None,
-        Cache(saved),
-    )
+    def __init__(self, config: EvalConfig, folder: Path):
+        self.config = config
+        self.features = features.open_features(config.features) if config.features else None
+        self.lpips = features.open_lpips(*config.lpips) if config.lpips else None
+        self.palette = labels.read_palette(config.palette) if config.palette else None
+        self.cache = None if config.no_cache else Path(config.cache or folder / "metrics_cache")
 
 
 def choose(tasks: Sequence[EvalTask], tools: Tools) -> tuple[list[str], list[str]]:
@@ -64,13 +56,11 @@ def choose(tasks: Sequence[EvalTask], tools: Tools) -> tuple[list[str], list[str
     side = min(tasks[0].reals.read(0).shape[:2])
     is_asked = asked is not None
     for metric in dict.fromkeys(asked) if is_asked else METRICS:
-        useless = next((t for t in tasks if not has_meaning(metric, t, tools, is_asked)), None)
-        if useless is not None:
-            if is_asked:
-                raise InputError(f"--metrics {metric}: {why_meaningless(useless)}")
+        useless = [why_meaningless(metric, task, tools, is_asked) for task in tasks]
+        if any(useless) and not is_asked:
             continue
-        missing = filter(None, (why_unavailable(metric, t, tools, side) for t in tasks))
-        reason = next(missing, None)
+        missing = [why_unavailable(metric, task, tools, side) for task in tasks]
+        reason = next(filter(None, useless + missing), None)
         if reason is None:
             chosen.append(metric)
         elif is_asked:
@@ -82,21 +72,15 @@ def choose(tasks: Sequence[EvalTask], tools: Tools) -> tuple[list[str], list[str
     return chosen, notes
 
 
-def has_meaning(metric: str, task: EvalTask, tools: Tools, is_asked: bool) -> bool:
-    """Whether a metric says something about the task's outputs."""
+def why_meaningless(metric: str, task: EvalTask, tools: Tools, is_asked: bool) -> str | None:
+    """Return why a metric says nothing about the task's outputs; None if it does."""
     if metric in ("fid", "kid") or (metric == "lpips" and task.one_source):
-        return True
-    are_labels = task.labels or tools.palette is not None
-    if metric == "lattice":
-        return is_asked or not (task.has_truth and are_labels)
-    if metric == "labels":
-        return task.has_truth and are_labels
-    return task.has_truth and (is_asked or not are_labels)
-
-
-def why_meaningless(task: EvalTask) -> str:
+        return None
     if not task.has_truth:
-        return f"{task.name} has no truth to compare with{task.hint}"
+        return None if metric == "lattice" else f"{task.name} has no truth{task.hint}"
+    are_labels = task.labels or tools.palette is not None
+    if are_labels == (metric == "labels") or (is_asked and metric != "labels"):
+        return None
     return "the truth is not a label map (flat areas of a few colours); name classes by --palette"
 
 
@@ -121,9 +105,9 @@ def why_unavailable(metric: str, task: EvalTask, tools: Tools, side: int) -> str
 
 
 def measure(
-    task: EvalTask, metrics: Sequence[str], tools: Tools, on_progress: Callable[[int], None]
+    task: EvalTask, metrics: Sequence[str], tools: Tools, on_progress: OnProgress
 ) -> Values:
-    """Compute the metrics of one task; ``on_progress`` is called with counts of images."""
+    """Compute the metrics of one task."""
     palette = tools.palette
     if "labels" in metrics and palette is None:
         palette = labels.palette_of(map(task.reals.read, range(task.reals.count)))
@@ -133,14 +117,57 @@ def measure(
         on_progress(len(batch.images))
     values: Values = {}
     if found.features:
-        real = tools.cache.features_of(
-            task.reals, tools.features, tools.config.batch_size, on_progress
-        )
+        batch_size = tools.config.batch_size
+        real = features_of(task.reals, tools.features, tools.cache, batch_size, on_progress)
         values.update(feature_distances(np.concatenate(found.features), real, metrics, tools))
     if "lattice" in metrics and not task.has_truth:
-        real = tools.cache.lattices_of(task.reals, lattice_count(task), on_progress)
-        found.add_values("lattice_truth", real)
+        known, count = task.reals.lattices, lattice_count(task)
+        for index in range(len(known), count):
+            known.append(image_metrics.lattice(task.reals.read(index)))
+            on_progress(1)
+        found.add_values("lattice_truth", known[:count])
     return {**values, **found.means()}
+
+
+def features_of(
+    reals: RealImages,
+    network: features.Features,
+    folder: Path | None,
+    batch_size: int,
+    on_progress: OnProgress = lambda count: None,
+) -> np.ndarray:
+    """Return the features [N, D] of real images: saved ones, or new ones, which are saved."""
+    path = folder / file_name(reals, network) if folder else None
+    if reals.features is None and path:
+        reals.features = read_saved(path, reals.count)
+    if reals.features is None:
+        parts = []
+        for start in range(0, reals.count, batch_size):
+            indices = range(start, min(start + batch_size, reals.count))
+            parts.append(network(np.stack([reals.read(i) for i in indices])))
+            on_progress(len(indices))
+        reals.features = np.concatenate(parts)
+        if path:
+            with atomic_write(path) as file:
+                np.save(file, reals.features, allow_pickle=False)
+    return reals.features
+
+
+def file_name(reals: RealImages, network: features.Features) -> str:
+    """Return the name of saved features: a hash of all that they depend on."""
+    key = {"format": CACHE_FORMAT, "features": network.fingerprint, "reals": dict(reals.key)}
+    text = json.dumps({**key, "count": reals.count}, sort_keys=True)
+    return f"real_{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy"
+
+
+def read_saved(path: Path, count: int) -> np.ndarray | None:
+    """Read saved features; None if the file is missing or damaged."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = found.ndim == 2 and len(found) == count and found.dtype == np.float32
+    return found if fits else None
 
 
 def lattice_count(task: EvalTask) -> int:

@@ -6,12 +6,11 @@ import copy
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import paddle
 
 from data_reader import colour
 from data_reader.datasets import ImageDataset, Paired, Unpaired, without_randomness
@@ -24,6 +23,7 @@ from . import EvalConfig
 
 MAX_GENERATED = 10_000  # images from noise, unless --outputs says otherwise
 GENERATED_BATCH = 64  # of these, from one seed
+PAIRED_HINT = "; use --paired if testA/ and testB/ hold partners"
 DOMAIN_OUTPUTS = 10  # of each source and domain, as in the paper of StarGAN v2
 
 
@@ -34,18 +34,15 @@ class Batch(NamedTuple):
     truths: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class RealImages:
-    """Real images, and what identifies them in a cache."""
+    """Real images, what identifies them in a cache, and what was already computed of them."""
 
     key: Mapping[str, Any]
     count: int
     read: Callable[[int], np.ndarray]  # uint8 [H, W, 3]
-
-    def batches(self, size: int) -> Iterator[np.ndarray]:
-        """Yield all of them, uint8 [N, H, W, 3]."""
-        for start in range(0, self.count, size):
-            yield np.stack([self.read(i) for i in range(start, min(start + size, self.count))])
+    features: np.ndarray | None = None
+    lattices: list[float] = field(default_factory=list)  # of the first ones
 
 
 @dataclass(frozen=True)
@@ -96,21 +93,16 @@ def open_data(
 ) -> tuple[ImageDataset, ImageDataset, list[str]]:
     """Return the test set as sources, the real images, both without augmentation, and notes."""
     notes = []
-    test, train = model.dataset(root, train=False), None
+    reals = test = model.dataset(root, train=False)
+    if not test or (config.real or usual) == "train":
+        reals = without_randomness(model.dataset(root, train=True))
     if not test:
-        test = train = without_randomness(model.dataset(root, train=True))
+        test = reals
         notes.append("the data has no test set: these are metrics of training images")
-    reals = test
-    if (config.real or usual) == "train":
-        reals = without_randomness(model.dataset(root, train=True)) if train is None else train
     if config.limit is not None:
-        test, reals = limited(test, config.limit), limited(reals, config.limit)
+        limit = config.limit * (len(test.domains) if isinstance(test, Domains) else 1)
+        test, reals = test.limited(limit), reals.limited(limit)
     return test, reals, notes
-
-
-def limited(dataset: ImageDataset, limit: int) -> ImageDataset:
-    count = len(dataset.domains) if isinstance(dataset, Domains) else 1
-    return dataset.limited(limit * count)
 
 
 def item(dataset: ImageDataset, index: int) -> dict[str, np.ndarray]:
@@ -132,22 +124,22 @@ def identity(dataset: ImageDataset) -> dict[str, Any]:
     return {**known, "changed": digest.hexdigest(), "settings": settings}
 
 
-def real_part(dataset: ImageDataset, part: str) -> RealImages:
-    """Return the real images that items hold under ``part``."""
+def real_items(dataset: ImageDataset, part: str, image_of: Callable[[dict], np.ndarray]):
+    """Return the real images that items hold; ``part`` tells them from others in the items."""
     key = {**identity(dataset), "part": part}
-    return RealImages(key, len(dataset), lambda i: to_rgb(item(dataset, i)[part]))
+    return RealImages(key, len(dataset), lambda i: image_of(item(dataset, i)))
 
 
-def run(translate: Translator, batch: np.ndarray, **options: Any) -> np.ndarray:
-    """Return the model's output for a batch, float32 both."""
-    with translate.computing():
-        result = translate.model.translate(paddle.to_tensor(batch), **options)
-        return result.astype("float32").numpy()
-
-
-def all_rgb(outputs: np.ndarray) -> np.ndarray:
-    """Convert floats [N, 3 or 1, H, W] in [-1, 1] to uint8 [N, H, W, 3]."""
-    return np.stack([to_rgb(output) for output in outputs])
+def translated(
+    translate, dataset, config, source, show, truth_of=None, options: Mapping[str, Any] = {}
+) -> Iterator[Batch]:
+    """Translate the items' ``source``; ``show`` makes an image of an item and its output."""
+    for indices in config.batches(len(dataset)):
+        items = [item(dataset, i) for i in indices]
+        inputs = np.stack([x[source] for x in items])
+        outputs = translate.compute(translate.model.translate, inputs, **options)
+        images = np.stack([show(x, output) for x, output in zip(items, outputs)])
+        yield Batch(images, None if truth_of is None else np.stack([truth_of(x) for x in items]))
 
 
 # Pairs: each source, with its partner as the truth.
@@ -162,25 +154,23 @@ def paired_tasks(translate, sources, reals, config) -> list[EvalTask]:
     labels = reals.labels
     if labels == "auto" and len(reals):
         labels = target if target in reals.label_sides() else "none"
-    return [
-        EvalTask(
-            f"{source} to {target}",
-            real_part(reals, target),
-            len(sources),
-            partial(translated, translate, sources, source, target, config, {}),
-            has_truth=True,
-            labels=labels == target,
-        )
-    ]
+    about = {"has_truth": True, "labels": labels == target}
+    return [side_task(translate, sources, reals, config, source, target, {}, **about)]
 
 
-def translated(translate, dataset, source, target, config, options) -> Iterator[Batch]:
-    """Translate the items' ``source``; the truths are their ``target`` (None: no truths)."""
-    for indices in config.batches(len(dataset)):
-        items = [item(dataset, i) for i in indices]
-        outputs = run(translate, np.stack([x[source] for x in items]), **options)
-        truths = None if target is None else all_rgb(np.stack([x[target] for x in items]))
-        yield Batch(all_rgb(outputs), truths)
+def side_task(translate, sources, reals, config, source, target, options, **about: Any) -> EvalTask:
+    """Translate the side ``source`` of the items into the other, with ``options``."""
+
+    def image_of(x):
+        return to_rgb(x[target])
+
+    def show(x, output):
+        return to_rgb(output)
+
+    truth_of = image_of if about["has_truth"] else None
+    run = partial(translated, translate, sources, config, source, show, truth_of, options)
+    real = real_items(reals, target, image_of)
+    return EvalTask(f"{source} to {target}", real, len(sources), run, **about)
 
 
 # Unpaired images: each direction that there are weights for.
@@ -192,17 +182,9 @@ def unpaired_tasks(translate, sources, reals, config) -> list[EvalTask]:
     tasks = []
     for options in translate.covered:
         source, target = sides_of(options.get("direction", translate.model.direction))
-        inputs, truth = one_side(sources, source), target if config.paired else None
-        tasks.append(
-            EvalTask(
-                f"{source} to {target}",
-                real_part(one_side(reals, target), target),
-                len(inputs),
-                partial(translated, translate, inputs, source, truth, config, options),
-                has_truth=config.paired,
-                hint="; use --paired if testA/ and testB/ hold partners",
-            )
-        )
+        inputs, real = one_side(sources, source), one_side(reals, target)
+        about = {"has_truth": config.paired, "hint": PAIRED_HINT}
+        tasks.append(side_task(translate, inputs, real, config, source, target, options, **about))
     return tasks
 
 
@@ -216,38 +198,27 @@ def one_side(dataset: Unpaired, side: str) -> Unpaired:
 def check_partners(dataset: Unpaired) -> None:
     """Raise InputError unless both sides hold images of the same names."""
     if len(dataset.a) != len(dataset.b):
-        raise InputError(
-            f"--paired: the test set holds {len(dataset.a)} A and {len(dataset.b)} B; partners "
-            "must be as many on both sides"
-        )
+        raise InputError(f"--paired: {len(dataset.a)} A and {len(dataset.b)} B are no partners")
     for a, b in zip(dataset.a, dataset.b):
         if a.stem != b.stem:
-            raise InputError(
-                f"--paired: {a} is matched with {b.name}; partners need equal names (the suffix "
-                "may differ)"
-            )
+            raise InputError(f"--paired: {a} is matched with {b.name}; partners need equal names")
 
 
 # Photographs: each from its lightness, with its own colours as the truth.
 
 
 def photo_tasks(translate, sources, reals, config) -> list[EvalTask]:
-    key = {**identity(reals), "part": "rgb"}
-    images = RealImages(key, len(reals), lambda i: photograph(item(reals, i)))
-    generate = partial(colorized, translate, sources, config)
-    return [EvalTask("grey to colour", images, len(sources), generate, has_truth=True)]
+    images = real_items(reals, "rgb", photograph)
+
+    def show(x, ab):
+        return photograph({"l": x["l"], "ab": ab})
+
+    run = partial(translated, translate, sources, config, "l", show, photograph)
+    return [EvalTask("grey to colour", images, len(sources), run, has_truth=True)]
 
 
 def photograph(x: Mapping[str, np.ndarray]) -> np.ndarray:
     return colour.lab_to_rgb(colour.decode(x["l"], x["ab"]))
-
-
-def colorized(translate, dataset, config) -> Iterator[Batch]:
-    for indices in config.batches(len(dataset)):
-        items = [item(dataset, i) for i in indices]
-        colours = run(translate, np.stack([x["l"] for x in items]))
-        images = [photograph({"l": x["l"], "ab": ab}) for x, ab in zip(items, colours)]
-        yield Batch(np.stack(images), np.stack([photograph(x) for x in items]))
 
 
 # Noise: as many images as are real, at most MAX_GENERATED.
@@ -259,8 +230,8 @@ def noise_tasks(translate, sources, reals, config) -> list[EvalTask]:
             f"{translate.name}'s translate() has no `count` and `seed`, which evaluate needs"
         )
     count = config.outputs or min(len(reals), MAX_GENERATED)
-    generate = partial(generated, translate, count, config)
-    return [EvalTask("drawn", real_part(reals, "image"), count, generate)]
+    real = real_items(reals, "image", lambda x: to_rgb(x["image"]))
+    return [EvalTask("drawn", real, count, partial(generated, translate, count, config))]
 
 
 def generated(translate, count, config) -> Iterator[Batch]:
@@ -284,14 +255,15 @@ def domain_tasks(translate, sources, reals, config) -> list[EvalTask]:
     outputs = DOMAIN_OUTPUTS if config.outputs is None else config.outputs
     if outputs < 2:
         raise InputError(f"--outputs {outputs}: the diversity needs 2 outputs or more")
-    # The references of a domain serve several tasks.
+    # The references and the real images of a domain serve several tasks.
     styles_of = cache(partial(reference_styles, translate, sources, config))
+    reals_of = cache(partial(real_domain, reals))
     restyle = partial(restyled, translate, sources, styles_of, outputs, config)
     names = sources.domains
     return [
         EvalTask(
             f"{source} to {target}, {guide}",
-            real_domain(reals, target),
+            reals_of(target),
             outputs * len(sources.sources[source]),
             partial(restyle, guide=guide, source=source, target=target),
             one_source=True,
@@ -309,19 +281,18 @@ def reference_styles(translate, dataset, config, domain) -> np.ndarray:
     y, references = dataset.domains.index(domain), dataset.references[domain]
     parts = []
     for indices in config.batches(len(references)):
-        x = paddle.to_tensor(np.stack([view(dataset, y, references[i]) for i in indices]))
-        with translate.computing():
-            parts.append(translate.model.copied_styles(x, y).astype("float32").numpy())
+        x = np.stack([view(dataset, references[i]) for i in indices])
+        parts.append(translate.compute(translate.model.copied_styles, x, y))
     return np.concatenate(parts)
 
 
 def real_domain(dataset: Domains, domain: str) -> RealImages:
-    y, paths = dataset.domains.index(domain), dataset.sources[domain]
+    paths = dataset.sources[domain]
     key = {**identity(dataset.select([domain])), "domain": domain}
-    return RealImages(key, len(paths), lambda i: to_rgb(view(dataset, y, paths[i])))
+    return RealImages(key, len(paths), lambda i: to_rgb(view(dataset, paths[i])))
 
 
-def view(dataset: Domains, y: int, path: Any) -> np.ndarray:
+def view(dataset: Domains, path: Any) -> np.ndarray:
     """Return an image as the model sees it, float32 [3, S, S], without augmentation."""
     return dataset.view(path, np.random.default_rng(0))
 
@@ -335,16 +306,13 @@ def restyled(
         rng = np.random.default_rng([config.seed, y_org, y_trg, i])
         if guide == "latent":
             z = rng.standard_normal((outputs, translate.model.latent_dim), dtype=np.float32)
-            with translate.computing():
-                styles = translate.model.drawn_styles(paddle.to_tensor(z), y_trg)
-                styles = styles.astype("float32").numpy()
+            styles = translate.compute(translate.model.drawn_styles, z, y_trg)
         else:
             known = styles_of(target)
             styles = known[rng.choice(len(known), outputs, replace=len(known) < outputs)]
-        x = paddle.to_tensor(view(dataset, y_org, path)[None])
-        parts = []
-        for indices in config.batches(outputs):
-            with translate.computing():
-                result = translate.model.render(x, paddle.to_tensor(styles[list(indices)]))
-                parts.append(result.astype("float32").numpy())
-        yield Batch(all_rgb(np.concatenate(parts)))
+        x = view(dataset, path)[None]
+        parts = [
+            translate.compute(translate.model.render, x, styles[list(indices)])
+            for indices in config.batches(outputs)
+        ]
+        yield Batch(np.stack([to_rgb(image) for image in np.concatenate(parts)]))

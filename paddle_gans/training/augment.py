@@ -18,9 +18,6 @@ class DiffAugment:
     Real and generated images are both augmented, so the discriminator cannot memorise a few
     training images, and the generator does not learn the transforms. Source: Zhao et al. 2020,
     "Differentiable Augmentation for Data-Efficient GAN Training", section 3.
-
-    Raises:
-        InputError: the policy contains an unknown transform.
     """
 
     def __init__(self, policy: str | None):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
-from paddle import nn
+from paddle import Tensor, nn
 from paddle.base.layer_helper import LayerHelper
 from paddle.optimizer import Optimizer
 
@@ -44,39 +42,36 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 # on the order in which layers are built; we use the parameter's structured name instead.
 
 
-def optimizer_arrays(optimizer: Optimizer, names: Mapping[str, str]) -> dict[str, np.ndarray]:
+def accumulators(optimizer: Optimizer, names: Mapping[str, str]) -> dict[str, Tensor]:
     """Return an optimizer's accumulators as ``{structured parameter name}/{accumulator}``."""
-    arrays = {}
-    for accumulator, by_parameter in optimizer._accumulators.items():
-        for automatic, tensor in by_parameter.items():
-            arrays[f"{names[automatic]}/{accumulator}"] = np.asarray(tensor.numpy())
-    return arrays
+    return {
+        f"{names[automatic]}/{accumulator}": tensor
+        for accumulator, by_parameter in optimizer._accumulators.items()
+        for automatic, tensor in by_parameter.items()
+    }
+
+
+def optimizer_arrays(optimizer: Optimizer, names: Mapping[str, str]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(x.numpy()) for name, x in accumulators(optimizer, names).items()}
 
 
 def load_optimizer(
     optimizer: Optimizer, arrays: Mapping[str, np.ndarray], names: Mapping[str, str], source: str
 ) -> None:
-    """Set an optimizer's accumulators; those missing in the file keep their initial values.
-
-    Raises:
-        InputError: the file contains an accumulator of unknown name or of another shape.
-    """
+    """Set an optimizer's accumulators; those missing in the file keep their initial values."""
     # As the first step does; no public method of Paddle leaves weights and powers unchanged.
     if optimizer.helper is None:
         optimizer.helper = LayerHelper(type(optimizer).__name__)
     block = paddle.static.default_main_program().global_block()
     optimizer._create_accumulators(block, optimizer._parameter_list)
-    rest = dict(arrays)
-    for accumulator, by_parameter in optimizer._accumulators.items():
-        for automatic, tensor in by_parameter.items():
-            array = rest.pop(f"{names[automatic]}/{accumulator}", None)
-            if array is None:
-                continue
-            if list(array.shape) != list(tensor.shape):
-                raise InputError(f"{source}: {names[automatic]}/{accumulator} has another shape")
-            tensor.set_value(array)
-    if rest:
-        raise InputError(f"{source} does not fit this optimizer: unknown {sorted(rest)[:3]}")
+    known = accumulators(optimizer, names)
+    unknown = sorted(set(arrays) - set(known))
+    if unknown:
+        raise InputError(f"{source} does not fit this optimizer: unknown {unknown[:3]}")
+    for name, array in arrays.items():
+        if list(array.shape) != list(known[name].shape):
+            raise InputError(f"{source}: {name} has another shape")
+        known[name].set_value(array)
 
 
 def parameter_names(model: nn.Layer) -> dict[str, str]:
@@ -95,11 +90,8 @@ def save_checkpoint(
     """Write ``folder/<step>/`` atomically, remove all but the newest ``keep``, and return it.
 
     ``state`` must contain ``step``. The checkpoints of step ``spare`` and of every
-    ``keep_every``-th step are kept and not counted; ``keep`` 0 keeps all.
-    ``others`` as in ``write_checkpoint``.
-
-    Raises:
-        InputError: it cannot be written; earlier checkpoints are unchanged.
+    ``keep_every``-th step are kept and not counted; ``keep`` 0 keeps all. ``others`` as in
+    ``write_checkpoint``.
     """
     final = folder / f"{state['step']:06d}"
     write_checkpoint(final, model, state, others=others)
@@ -120,38 +112,27 @@ def write_checkpoint(
 ) -> None:
     """Write the folder ``path``, with checksums, atomically; ``batch`` as ``batch.npz``.
 
-    ``others`` are states of other ranks, each written as ``<name>.pdparams``.
-
-    Raises:
-        InputError: it cannot be written; the previous folder is unchanged.
+    ``others`` are states of other ranks, each written as ``<name>.pdparams``. An InputError leaves
+    the previous folder unchanged.
     """
-    names, sums = parameter_names(model), {}
+    names = parameter_names(model)
 
-    def put(name: str, write: Callable[[io.BytesIO], None]) -> None:
-        buffer = io.BytesIO()
-        write(buffer)
-        sums[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    def put(name: str, arrays: Mapping[str, Any]) -> None:
         with atomic_write(partial / name) as file:
-            file.write(buffer.getbuffer())
-
-    def put_arrays(name: str, arrays: Mapping[str, Any]) -> None:
-        put(name, lambda buffer: paddle_file.dump(arrays, buffer))
+            paddle_file.dump(arrays, file)
 
     with atomic_folder(path) as partial:
         for name, layer in model.named_children():
-            put_arrays(f"{name}.pdparams", layer_arrays(layer))
+            put(f"{name}.pdparams", layer_arrays(layer))
         for name, optimizer in model.optimizers.items():
-            put_arrays(f"{name}.pdopt", optimizer_arrays(optimizer, names))
+            put(f"{name}.pdopt", optimizer_arrays(optimizer, names))
         for name, arrays in others.items():
-            put_arrays(f"{name}.pdparams", arrays)
+            put(f"{name}.pdparams", arrays)
         if batch is not None:
-            put("batch.npz", lambda buffer: np.savez(buffer, **batch))
+            with atomic_write(partial / "batch.npz") as file:
+                np.savez(file, **batch)
+        sums = {file.name: checksum(file) for file in sorted(partial.iterdir())}
         write_json(partial / "state.json", {**state, "sha256": sums})
-
-
-def bytes_needed(model: GANModel, count: int) -> int:
-    """Return the size of ``count`` checkpoints: weights and Adam's two moments of each."""
-    return 3 * count * sum(tensor.size * 4 for tensor in model.state_dict().values())
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -163,11 +144,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def verify(path: Path) -> dict[str, Any]:
-    """Check all files of a checkpoint against their checksums, and return its state.
-
-    Raises:
-        InputError: a file is missing or damaged, or the state is invalid.
-    """
+    """Check all files of a checkpoint against their checksums, and return its state."""
     state = read_json(path / "state.json")
     for key, kinds in STATE_TYPES.items():
         value = state.get(key)
@@ -182,11 +159,7 @@ def verify(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read the object in a JSON file, which is not trusted.
-
-    Raises:
-        InputError: the file is missing, larger than ``MAX_JSON``, or not a JSON object.
-    """
+    """Read the object in a JSON file, which is not trusted."""
     with disk_errors(f"cannot read {path}"), path.open("rb") as file:
         data = file.read(MAX_JSON + 1)
     try:
@@ -212,11 +185,7 @@ def newest(folder: Path) -> tuple[Path | None, dict[str, Any] | None, list[str]]
 
 
 def load_checkpoint(path: Path, model: GANModel) -> None:
-    """Load networks and optimizers; a rank without a pool of its own loads the first rank's.
-
-    Raises:
-        InputError: the checkpoint does not fit the model, or cannot be read.
-    """
+    """Load networks and optimizers; a rank without a pool of its own loads the first rank's."""
     for name, layer in model.named_children():
         source = path / f"{pool_name(name, parallel.rank())}.pdparams"
         if not (isinstance(layer, ImagePool) and source.exists()):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from data_reader.errors import InputError
-
-from .options import checked, options_of, plain
+from .options import checked, options_of, plain, require_at_least
 
 
 class Keep(int):
@@ -32,9 +29,6 @@ class RunConfig:
     Each field is a keyword of ``paddle_gans.train``, a flag of ``python -m paddle_gans.train`` with
     its comment as help, and an entry of ``config.json``. Models have values of their own for some,
     in ``paper_config`` and ``demo_config``.
-
-    Raises:
-        InputError: a value is of another type, out of range, or not among the choices.
     """
 
     # data
@@ -109,36 +103,11 @@ class RunConfig:
             value = plain(value) if name == "data" else checked(option, value)
             if name in PATHS and isinstance(value, str):
                 value = os.path.expanduser(value)
-            least = 0 if name in ("workers", "validate_every", "seed") else 1
-            if option.kind is int and value is not None and value < least:
-                raise InputError(f"{option.flag} must be at least {least}, not {value}")
             object.__setattr__(self, name, value)
+        counts = [name for name, option in OPTIONS.items() if option.kind is int]
+        least = {name: 0 if name in ("workers", "validate_every", "seed") else 1 for name in counts}
+        require_at_least(least, vars(self))
 
 
 OPTIONS = options_of(RunConfig)
 PATHS = ("data", "out", "resume", "init_from")
-METAVARS = {  # what stands for a value in the help, where TEXT would say too little
-    "data": "PATH",
-    "data_root": "DIR",
-    "keep": "N|all",
-    "out": "DIR",
-    "resume": "auto|never|PATH",
-    "init_from": "PATH",
-    "best_by": "METRIC",
-    "device": "NAME",
-}
-
-
-def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of the run, and those left, which are the model's; None counts as not given.
-
-    Raises:
-        InputError: both ``steps`` and ``epochs``.
-    """
-    given = {name: value for name, value in settings.items() if value is not None}
-    run = {name: given.pop(name) for name in OPTIONS if name in given}
-    if "steps" in run and "epochs" in run:
-        raise InputError("--steps and --epochs both set the length of the run; give one of them")
-    if "steps" in run or "epochs" in run:
-        run = {"steps": None, "epochs": None, **run}
-    return run, given

@@ -11,16 +11,12 @@ import paddle
 from . import parallel
 from .experiment import Experiment, setup
 from .model import GANModel, Update
-from .progress import duration
+from .progress import Bar
 from .trainer import step_seed, training_step
 
 
 def dry_run(model_class: type[GANModel], **settings: Any) -> str:
-    """Describe the run that ``train`` would do with the same settings.
-
-    Raises:
-        InputError: what ``train`` would raise for options and data.
-    """
+    """Describe the run that ``train`` would do with the same settings."""
     experiment = setup(model_class, settings)
     seconds, losses = time_step(experiment)
     batch_size, steps = experiment.config.batch_size, experiment.steps
@@ -31,7 +27,7 @@ def dry_run(model_class: type[GANModel], **settings: Any) -> str:
             *describe_data(experiment),
             *describe_networks(experiment.model),
             f"one step     {seconds:.2f} s, {batch_size / seconds:.2f} images/s",
-            f"whole run    {steps} steps, about {duration(steps * seconds)}",
+            f"whole run    {steps} steps, about {Bar.format_interval(steps * seconds)}",
             "losses       " + "  ".join(f"{name} {x:.4g}" for name, x in losses.items()),
             *experiment.warnings,
         ]

@@ -20,7 +20,7 @@ from paddle_gans.fast_cpu import accelerate
 from paddle_gans.weights import formats
 
 from . import parallel
-from .config import RunConfig, split_settings
+from .config import OPTIONS, RunConfig
 from .loggers import check_installed
 from .mixed_precision import check_amp
 from .model import GANModel
@@ -37,7 +37,7 @@ class Experiment:
     out: Path  # the run folder
     model: GANModel
     loader: Loader
-    sample_batch: dict[str, np.ndarray]  # shown in every sample grid
+    sample_batch: dict[str, np.ndarray]  # first items of the test set, for the sample grids
     validation: Validation
     steps: int  # total
     record: dict[str, Any]  # the content of config.json
@@ -49,9 +49,6 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
 
     Values that are not given come from the model's ``paper_config``, or from its ``demo_config``
     and ``demo_options`` on the embedded data.
-
-    Raises:
-        InputError: an option, a value or the data cannot be used.
     """
     name = model_name(model_class)
     reader, settings = reader_in(model_class, settings)
@@ -76,15 +73,8 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         test_set: ImageDataset | None = reader.test.dataset if reader.test else None
     else:
         test_set = model.dataset(root, train=False)
-    validation = make_validation(
-        model,
-        dataset,
-        test_set,
-        config,
-        steps_per_epoch=per_epoch,
-        batch_size=config.batch_size // (parallel.world_size() * config.accumulate),
-        bad=bad_files,
-    )
+    few = config.batch_size // (parallel.world_size() * config.accumulate)
+    validation = make_validation(model, dataset, test_set, config, per_epoch, few, bad_files)
     if config.steps is None and config.epochs is None:
         raise InputError(f"{name} has no length of its own; give --steps or --epochs")
     steps = config.steps or (config.epochs or 0) * per_epoch
@@ -105,7 +95,10 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
         warnings.append(validation.describe())
     elif validation.metrics and config.validate_every != 0:
         warnings.append("no validation: the data has no test set")
-    shown = sample_batch(model, test_set or dataset, config.seed, bad_files)
+    items = test_set or dataset
+    count = min(model.sample_grid.count, len(items))
+    samples = Loader(items, count, seed=config.seed, shuffle=False, workers=0, bad=bad_files)
+    shown = samples.batch(0)
     out = run_folder_of(model_class, config)
     return Experiment(config, out, model, loader, shown, validation, steps, record, warnings)
 
@@ -113,8 +106,13 @@ def setup(model_class: type[GANModel], settings: Mapping[str, Any]) -> Experimen
 def configure(
     model_class: type[GANModel], settings: Mapping[str, Any]
 ) -> tuple[RunConfig, dict[str, Any]]:
-    """Return the run's settings, and the options of the model that are given or not its own."""
-    run, given = split_settings(settings)
+    """Return the run's settings, and the options of the model; None counts as not given."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    run = {name: given.pop(name) for name in OPTIONS if name in given}
+    if "steps" in run and "epochs" in run:
+        raise InputError("--steps and --epochs both set the length of the run; give one of them")
+    if "steps" in run or "epochs" in run:
+        run = {"steps": None, "epochs": None, **run}
     if run.get("data") in (None, "demo"):
         if run.get("preset") == "quick":
             raise InputError("--preset quick is for your own data; the embedded data has its own")
@@ -140,11 +138,7 @@ def make_loader(
     reader: PairReader | None,
     bad_files: dict[str, None] | None,
 ) -> Loader:
-    """Return the training batches of this rank.
-
-    Raises:
-        InputError: there is no data, or the batch cannot be shared by ranks or parts.
-    """
+    """Return the training batches of this rank."""
     size = parallel.world_size()
     if reader:
         if size > 1:
@@ -179,20 +173,13 @@ def make_loader(
 def reader_in(
     model_class: type[GANModel], settings: Mapping[str, Any]
 ) -> tuple[PairReader | None, dict[str, Any]]:
-    """Return the reader given as ``data``, or None, and settings with what follows from it.
-
-    Raises:
-        InputError: the model does not train on pairs, or a setting contradicts the reader.
-    """
+    """Return the reader given as ``data``, or None, and settings with what follows from it."""
     reader = settings.get("data")
     if isinstance(reader, data_reader):
         reader = reader.make_data()[0]
     if not isinstance(reader, PairReader):
         if callable(reader):
-            raise InputError(
-                "data takes a path, or a reader of data_reader(cfg).make_data(), not another "
-                "function"
-            )
+            raise InputError("data is a path or a reader of data_reader(cfg), not another function")
         return None, dict(settings)
     check_reads_pairs(model_class, "data=reader is for pairs")
     fixed = {
@@ -205,10 +192,7 @@ def reader_in(
     }
     for name, value in fixed.items():
         if settings.get(name) not in (None, value):
-            raise InputError(
-                f"{name} {settings[name]} differs from the reader's {value}; set it in the "
-                "reader's configuration only"
-            )
+            raise InputError(f"{name} {settings[name]} differs from the reader's {value}; omit it")
     return reader, {**settings, **fixed, "data": reader.dataset.what.removeprefix("list ")}
 
 
@@ -218,22 +202,10 @@ def check_reads_pairs(model_class: type[GANModel], use: str) -> None:
         raise InputError(f"{use}; {model_name(model_class)} reads folders")
 
 
-def sample_batch(
-    model: GANModel, items: ImageDataset, seed: int, bad_files: dict[str, None] | None = None
-) -> dict[str, np.ndarray]:
-    """The first items of a data set, shown in every sample grid."""
-    count = min(model.sample_grid.count, len(items))
-    return Loader(items, count, seed=seed, shuffle=False, workers=0, bad=bad_files).batch(0)
-
-
 def data_warnings(
     dataset: ImageDataset, root: Any, bad_files: dict[str, None] | None = None
 ) -> list[str]:
     """What the user should know about the data before the start."""
-    embedded = (
-        f"training on the embedded data in data_reader/demo ({dataset.describe()}); --data FOLDER "
-        "trains on your own images"
-    )
     try:
         found = dataset.warnings()
     except InputError as error:  # an image could not be read
@@ -241,7 +213,11 @@ def data_warnings(
             raise
         bad_files[str(error)], found = None, []
     if root is None:
-        return [embedded, *found]
+        return [
+            f"training on the embedded data in data_reader/demo ({dataset.describe()}); --data "
+            "FOLDER trains on your own images",
+            *found,
+        ]
     images = (path for _, path in dataset.paths() if is_image(path))  # idx files hold many
     more = left_out(path.parent for path in images if path.parent.is_dir())
     return [f"data: {dataset.describe()}; {len(dataset)} items", *filter(None, [more]), *found]
@@ -255,11 +231,7 @@ def model_name(model_class: type[GANModel]) -> str:
 
 
 def choose_device(device: str) -> None:
-    """Select where tensors live: "auto", "cpu", "gpu" or "gpu:K".
-
-    Raises:
-        InputError: this machine has no such device.
-    """
+    """Select where tensors live: "auto", "cpu", "gpu" or "gpu:K"."""
     # Paddle ends the process when asked for a GPU that does not exist.
     count = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
     if device == "auto":
@@ -275,17 +247,10 @@ def choose_device(device: str) -> None:
 
 
 def run_folder_of(model_class: type[GANModel], config: RunConfig) -> Path:
-    """The run folder: ``out``, else the run that ``resume`` names, else ``runs/<model>``.
-
-    Raises:
-        InputError: ``resume`` is neither auto, never nor a folder.
-    """
+    """The run folder: ``out``, else the run that ``resume`` names, else ``runs/<model>``."""
     if config.resume in ("auto", "never"):
         return Path(config.out or Path("runs") / model_name(model_class))
     path = Path(config.resume)
     if not path.is_dir():
-        raise InputError(
-            f"--resume {config.resume} is not a folder; use auto, never, a run folder, or one of "
-            "its checkpoints"
-        )
+        raise InputError(f"--resume {path} is not a folder; use auto, never, a run or checkpoint")
     return Path(config.out or (path.parent.parent if path.name.isdigit() else path))

@@ -23,9 +23,6 @@ def load_fan(path: str | os.PathLike | None) -> FAN:
 
     The file has our parameter names, or those of the published wing.ckpt (licensed for
     non-commercial use), whose unknown arrays are ignored, as in its authors' code.
-
-    Raises:
-        InputError: no path, or the file is missing, damaged, or contains other weights.
     """
     if not path:
         raise InputError(f"{NEEDED}; {SOURCE}")

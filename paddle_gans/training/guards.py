@@ -1,12 +1,13 @@
-"""Policies for faults during training: non-finite numbers, unreadable files, a full disk."""
+"""Policies for faults during training: non-finite numbers, a full disk, signals."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import math
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,13 +15,15 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
-from data_reader.errors import InputError, disk_errors
+from data_reader.errors import InputError
 
 from . import parallel
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 MAX_CONSECUTIVE_SKIPS = 20  # steps, after which --on-nan skip stops
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+# A closed terminal sends SIGHUP; Windows has none.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in dir(signal)]
 
 
 class NotFinite(ArithmeticError):
@@ -63,11 +66,7 @@ class FiniteGuard:
         return {name: getattr(self, name) for name in ("skipped_steps", "consecutive_skips")}
 
     def accepts_losses(self, losses: Mapping[str, Tensor]) -> bool:
-        """Whether an update may go backward from these losses.
-
-        Raises:
-            NotFinite: one is not finite, and that stops the run.
-        """
+        """Whether an update may go backward from these losses."""
         if not (self.skips or self.stops_at_once):
             return True
         found = not_finite(losses)
@@ -80,7 +79,12 @@ class FiniteGuard:
 
     def accepts_gradients(self, optimizers: tuple[Optimizer, ...], name: str) -> bool:
         """Whether optimizers may step by their gradients, which are those of all ranks."""
-        if not self.skips or finite_gradients(optimizers):
+        if not self.skips:
+            return True
+        gradients = [p.grad for o in optimizers for p in o._parameter_list if p.grad is not None]
+        # A sum of finite gradients that overflows is skipped as well, and rightly.
+        sums = [gradient.abs().sum().astype("float32") for gradient in gradients]
+        if not sums or math.isfinite(float(paddle.add_n(sums))):
             return True
         self.reasons.append(f"the gradient of {name} is not finite")
         return False
@@ -89,11 +93,14 @@ class FiniteGuard:
     def watch_step(self, model: nn.Layer, step: int) -> Iterator[None]:
         """Around a training step: counts it if an update was skipped, and undoes its side effects.
 
-        Raises:
-            NotFinite: a loss is not finite and stops the run, or too many steps were skipped.
+        Raises NotFinite if a loss stops the run, or too many steps were skipped.
         """
         self.reasons.clear()
-        before = [(x, x.clone()) for x in not_optimized(model)] if self.skips else []
+        before = []
+        if self.skips:
+            stepped = {p.name for o in model.optimizers.values() for p in o._parameter_list}
+            others = (x for x in model.state_dict().values() if x.name not in stepped)
+            before = [(x, x.clone()) for x in others]
         try:
             yield
         except NotFinite as error:
@@ -114,11 +121,7 @@ class FiniteGuard:
         self._pending.append((step, losses))
 
     def check(self) -> None:
-        """Read the losses since the last check.
-
-        Raises:
-            NotFinite: one is not finite, and that stops the run.
-        """
+        """Read the losses since the last check; NotFinite if one of them stops the run."""
         for step, losses in self._pending:
             values = {name: float(loss) for name, loss in losses.items()}
             self.losses = {name: x for name, x in values.items() if math.isfinite(x)}
@@ -133,78 +136,48 @@ def not_finite(losses: Mapping[str, Any]) -> list[str]:
     return [f"{name} is {x}" for name, x in values.items() if not math.isfinite(x)]
 
 
-def finite_gradients(optimizers: tuple[Optimizer, ...]) -> bool:
-    """Whether every gradient of these optimizers' parameters is finite."""
-    gradients = [p.grad for o in optimizers for p in o._parameter_list if p.grad is not None]
-    # A sum of finite gradients that overflows is skipped as well, and rightly.
-    sums = [gradient.abs().sum().astype("float32") for gradient in gradients]
-    return not sums or math.isfinite(float(paddle.add_n(sums)))
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that caused it, says that a disk has no space."""
+    if error is None or getattr(error, "errno", None) in NO_SPACE:
+        return error is not None
+    return is_full_disk(error.__cause__)
 
 
-def not_optimized(model: nn.Layer) -> list[Tensor]:
-    """What a model holds besides the parameters that its optimizers step."""
-    stepped = {p.name for o in model.optimizers.values() for p in o._parameter_list}
-    return [tensor for tensor in model.state_dict().values() if tensor.name not in stepped]
+class Stopped(KeyboardInterrupt):
+    """A run was stopped by a signal; it saved a checkpoint at ``step`` and can be resumed."""
+
+    def __init__(self, signum: int, step: int):
+        super().__init__(f"stopped at step {step}")
+        self.signum, self.step = signum, step
 
 
-class FullDisk:
-    """What to do if the disk is full (``--on-full-disk``): stop, or warn once and continue."""
+class StopSignals:
+    """Within the block, the first of these signals sets ``received``; a second one acts as usual.
 
-    def __init__(self, continues: bool, say: Callable[[str], None]):
-        self.continues, self.say = continues, say
-        self._warned: set[str] = set()
-
-    @contextlib.contextmanager
-    def tolerate(self, what: str) -> Iterator[None]:
-        """Around writing a file that the run can do without.
-
-        Raises:
-            InputError: it cannot be written for another reason, or a full disk stops the run.
-        """
-        try:
-            yield
-        except InputError as error:
-            if not (self.continues and is_full_disk(error)):
-                raise
-            if what not in self._warned:
-                self.say(f"warning: {error}; training continues and will try again")
-            self._warned.add(what)
-
-
-def is_full_disk(error: BaseException) -> bool:
-    cause = error.__cause__
-    if isinstance(cause, OSError) and cause.errno in NO_SPACE:
-        return True
-    return cause is not None and is_full_disk(cause)
-
-
-class BadFiles:
-    """Lists each item that was replaced (``--on-bad-file skip``) once, in ``bad_files.txt``.
-
-    ``found`` is what the loader fills: messages as keys, in order; None where bad files stop.
+    Outside the main thread, where Python has no signals, it does nothing. With ``patient``, all of
+    them are kept: the launcher of several processes sends three to each within a second, and kills
+    them half a minute later.
     """
 
-    def __init__(self, found: dict[str, None] | None, folder: Path, say: Callable[[str], None]):
-        self.found = {} if found is None else found
-        self.path, self.say = folder / "bad_files.txt", say
-        self.reported = 0
+    def __init__(self, *, patient: bool = False):
+        self.received, self.patient = 0, patient
+        self._before: dict[int, Any] = {}
 
-    def report(self) -> None:
-        """Warn about the files found since the last call, and write them down.
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            for signum in SIGNALS:
+                if signum != signal.SIGINT and signal.getsignal(signum) is signal.SIG_IGN:
+                    continue  # nohup keeps a run alive
+                self._before[signum] = signal.signal(signum, self._receive)
+        return self
 
-        Raises:
-            InputError: the list cannot be written.
-        """
-        new = list(self.found)[self.reported :]
-        if not new:
+    def __exit__(self, *exc) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+
+    def _receive(self, signum, frame) -> None:
+        self.received = signum
+        if self.patient:
             return
-        self.reported += len(new)
-        for text in new:
-            self.say(f"warning: {text}; another item is used")
-        with (
-            disk_errors(f"cannot write {self.path}"),
-            self.path.open("a+", encoding="utf-8", errors="surrogateescape") as file,
-        ):
-            file.seek(0)
-            known = set(file.read().splitlines())
-            file.write("".join(f"{text}\n" for text in new if text not in known))
+        for again, handler in self._before.items():
+            signal.signal(again, handler)

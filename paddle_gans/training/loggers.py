@@ -32,8 +32,7 @@ def check_installed(names: Sequence[str]) -> None:
         if importlib.util.find_spec(PACKAGES[name]) is None:
             raise InputError(
                 f"--log {name} needs {PACKAGES[name]}, which is not installed: "
-                f"{install_command('log')}, or leave it out; log.jsonl and losses.png are always "
-                "written"
+                f"{install_command('log')}, or leave it out"
             )
         try:
             importlib.import_module(PACKAGES[name])
@@ -59,9 +58,6 @@ class Loggers:
     """Write a run for other programs; ``record`` is its config.json.
 
     A writer that fails is closed with a warning: what it shows is in ``log.jsonl`` too.
-
-    Raises:
-        InputError: their folders cannot be written.
     """
 
     def __init__(
@@ -95,13 +91,8 @@ class Loggers:
                 self.say(f"warning: --log {name} failed: {error!r}; training continues without it")
 
     def add_line(self, line: Mapping[str, Any]) -> None:
-        values = scalars(line)
-
-        def write(name: str, writer: Any) -> None:
-            for tag, value in values.items():
-                writer.add_scalar(tag, value, line["step"])
-
-        self.each(write)
+        values, step = scalars(line), line["step"]
+        self.each(lambda name, writer: [writer.add_scalar(k, x, step) for k, x in values.items()])
 
     def add_samples(self, step: int, image: np.ndarray) -> None:
         """Add a sample grid, uint8 [H, W, 3]."""

@@ -17,11 +17,7 @@ def autocast(amp: str):
 
 
 def check_amp(amp: str) -> list[str]:
-    """Return warnings about ``amp`` on the current device.
-
-    Raises:
-        InputError: the device cannot compute in it.
-    """
+    """Return warnings about ``amp``; InputError if the current device cannot compute in it."""
     if amp not in ("off", "bf16", "fp16"):
         raise InputError(f"amp must be off, bf16 or fp16, not {amp!r}")
     if amp == "off" or paddle.get_device() != "cpu":

@@ -10,7 +10,7 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Literal, Union
 
 from data_reader.errors import InputError, did_you_mean
@@ -37,15 +37,11 @@ def options_of(target: Any) -> dict[str, Option]:
 
     A comment beside or above each is its help.
     """
-    source: Any = target
-    if is_dataclass(target):
-        hints = typing.get_type_hints(target)
-        defaults = {field.name: field.default for field in fields(target)}
-    else:
-        source = constructor_of(target) if inspect.isclass(target) else target
-        hints = typing.get_type_hints(source)
-        parameters = inspect.signature(source).parameters.values()
-        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    has_fields = is_dataclass(target)
+    source = constructor_of(target) if inspect.isclass(target) and not has_fields else target
+    hints = typing.get_type_hints(source)
+    parameters = inspect.signature(source).parameters.values()
+    defaults = {p.name: p.default for p in parameters if has_fields or p.kind is p.KEYWORD_ONLY}
     comments = {}
     if defaults:
         with contextlib.suppress(OSError):  # an installation without sources, as of PyInstaller
@@ -53,7 +49,6 @@ def options_of(target: Any) -> dict[str, Option]:
     found = {}
     for name, default in defaults.items():
         kind, choices = kind_of(hints[name])
-        default = None if default is MISSING else default
         found[name] = Option(name, kind, default, choices, *comments.get(name, ("", "")))
     return found
 
@@ -100,14 +95,12 @@ def comments_of(source: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def resolve(function: Any, given: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Every option of ``function`` with the given value or its default.
+def resolve(target: Any, given: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return every option with the given value, which is checked, or its default.
 
-    Raises:
-        InputError: an unknown option (similar ones are named), a value of another type, or one
-            that is not among the choices.
+    ``target`` has the options, see ``options_of``, or is what that returns.
     """
-    known = options_of(function)
+    known = target if isinstance(target, Mapping) else options_of(target)
     for name in given:
         if name not in known:
             hint = did_you_mean(name, known, f"it knows {', '.join(known)}")
@@ -116,6 +109,15 @@ def resolve(function: Any, given: Mapping[str, Any], what: str) -> dict[str, Any
         name: checked(option, given[name]) if name in given else option.default
         for name, option in known.items()
     }
+
+
+def require_at_least(least: Mapping[str, int], values: Mapping[str, Any]) -> None:
+    """Raise InputError for a value that is given and below its bound."""
+    for name, bound in least.items():
+        value = values[name]
+        if value is not None and value < bound:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} must be at least {bound}, not {value}")
 
 
 def plain(value: Any) -> Any:
@@ -129,11 +131,7 @@ def plain(value: Any) -> Any:
 
 
 def checked(option: Option, value: Any) -> Any:
-    """``value`` as the option's type.
-
-    Raises:
-        InputError: another type, or not among the choices.
-    """
+    """``value`` as the option's type; InputError if it has another, or is not among the choices."""
     if value is None and option.default is None:
         return value
     value = plain(value)

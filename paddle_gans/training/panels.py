@@ -141,20 +141,41 @@ def draw_curves(log: list[dict], path: Path, title: str) -> None:
 
     Losses share an axis by their side (``d_...``, ``g_...``), metrics if their names begin with
     the same word.
-
-    Raises:
-        InputError: the plot cannot be written.
     """
+    losses = group_names(log, "losses", loss_axis)
+    metrics = group_names(log, "validation", lambda name: name.partition("_")[0])
+    charts = [("losses", names) for names in losses] + [("validation", names) for names in metrics]
+    if not charts:
+        return
     import_matplotlib()
     from matplotlib import style
+    from matplotlib.figure import Figure  # pyplot would choose a backend for the whole process
 
     buffer = io.BytesIO()
     with style.context("default"):  # ignore the user's matplotlibrc
-        figure = plot(log, title)
-        if figure is None:
-            return
+        figure = Figure(figsize=(8, (2.0 if metrics else 2.6) * len(charts)))
+        axes = figure.subplots(len(charts), 1, sharex=True, squeeze=False)[:, 0]
+        for axis, (kind, names) in zip(axes, charts):
+            draw_chart(axis, log, kind, names)
+        axes[0].set_title(title, fontsize=10)
+        axes[-1].set_xlabel("step")
+        figure.tight_layout()
         figure.savefig(buffer, format="png", dpi=90)
     write_bytes(path, buffer.getbuffer())
+
+
+def draw_chart(axis, log: list[dict], kind: str, names: list[str]) -> None:
+    for name in names:
+        steps, values = curve(log, kind, name)
+        if kind == "validation":  # few points; NaN leaves a gap
+            axis.plot(steps, values, label=name, marker="o", markersize=3)
+            continue
+        smooth = running_mean(values, max(1, len(values) // 40))
+        (line,) = axis.plot(steps, smooth, label=name)
+        axis.plot(steps, values, color=line.get_color(), alpha=0.25, lw=0.7)
+    axis.legend(loc="upper right" if kind == "losses" else "best", fontsize=8)
+    axis.grid(alpha=0.3)
+    axis.set_ylabel("loss" if kind == "losses" else "validation")
 
 
 def import_matplotlib() -> None:
@@ -168,39 +189,6 @@ def import_matplotlib() -> None:
         os.environ["MPLBACKEND"] = backend
         with suppress(ValueError):
             matplotlib.rcParams["backend"] = backend  # as its import does
-
-
-def plot(log: list[dict], title: str):
-    """Plot the curves in a matplotlib ``Figure``; None for an empty log.
-
-    Without pyplot, which would choose a backend for the whole process.
-    """
-    from matplotlib.figure import Figure
-
-    losses = group_names(log, "losses", loss_axis)
-    metrics = group_names(log, "validation", lambda name: name.partition("_")[0])
-    charts = [("losses", names) for names in losses] + [("validation", names) for names in metrics]
-    if not charts:
-        return None
-    height = 2.6 if not metrics else 2.0
-    figure = Figure(figsize=(8, height * len(charts)))
-    axes = figure.subplots(len(charts), 1, sharex=True, squeeze=False)
-    for axis, (kind, names) in zip(axes[:, 0], charts):
-        for name in names:
-            steps, values = curve(log, kind, name)
-            if kind == "validation":  # few points; NaN leaves a gap
-                axis.plot(steps, values, label=name, marker="o", markersize=3)
-                continue
-            smooth = running_mean(values, max(1, len(values) // 40))
-            (line,) = axis.plot(steps, smooth, label=name)
-            axis.plot(steps, values, color=line.get_color(), alpha=0.25, lw=0.7)
-        axis.legend(loc="upper right" if kind == "losses" else "best", fontsize=8)
-        axis.grid(alpha=0.3)
-        axis.set_ylabel("loss" if kind == "losses" else "validation")
-    axes[0, 0].set_title(title, fontsize=10)
-    axes[-1, 0].set_xlabel("step")
-    figure.tight_layout()
-    return figure
 
 
 def curve(log: list[dict], kind: str, name: str) -> tuple[np.ndarray, np.ndarray]:

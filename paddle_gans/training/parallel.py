@@ -132,9 +132,6 @@ def sync_errors(at_once: bool = True) -> Iterator[None]:
 
     Unless ``at_once``, it is raised on its own rank only, without waiting for the device; the
     launcher then ends the others.
-
-    Raises:
-        InputError: the message of the first rank with an error.
     """
     failure = None
     try:
@@ -152,11 +149,7 @@ def sync_errors(at_once: bool = True) -> Iterator[None]:
 
 @contextlib.contextmanager
 def report_lost_rank() -> Iterator[None]:
-    """Let the launcher report the process that failed, not this one that lost the connection to it.
-
-    Raises:
-        InputError: the connection to another rank broke, and nobody ended this one meanwhile.
-    """
+    """Let the launcher report the process that failed, not this one that lost the connection."""
     try:
         yield
     except RuntimeError as error:
@@ -172,6 +165,5 @@ def require_same_start(step: int, folder: os.PathLike) -> None:
     steps = gather(step)
     if len(set(steps)) > 1:
         raise InputError(
-            f"the processes see different steps in {folder}: {steps}; put it on a disk that all "
-            "machines share"
+            f"the processes see different steps in {folder}: {steps}; use a disk that all share"
         )

@@ -20,17 +20,12 @@ from .run_folder import RunFolder, compare
 
 
 def restore(experiment: Experiment, folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
-    """Restore the model; returns the checkpoint's state ({} for a new run) and warnings.
-
-    Raises:
-        InputError: the folder contains a run that must not, or cannot, be resumed.
-    """
+    """Restore the model; returns the checkpoint's state ({} for a new run) and warnings."""
     model, record, resume = experiment.model, experiment.record, experiment.config.resume
     config = folder.config()
     if resume == "never" and (config is not None or checkpoint.checkpoints(folder.checkpoints)):
         raise InputError(
-            f"{folder.path} already contains a run; choose another --out, or omit --resume to "
-            "resume it"
+            f"{folder.path} already contains a run; use another --out, or omit --resume"
         )
     source, state, warnings = find(folder, resume)
     if source is not None:
@@ -77,10 +72,7 @@ def init_from(
     """Load weights from one file, or those of a run's newest checkpoint; returns a message.
 
     ``weights`` is a path, or the name of trained weights that come with the package; ``options``
-    are those of the model.
-
-    Raises:
-        InputError: no weights are found, or they do not fit; the message names options that differ.
+    are those of the model, for the errors.
     """
     path = pretrained.locate(weights)
     networks = dict(model.named_children())

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import platform
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from data_reader.errors import InputError, disk_errors
 from data_reader.images import cv2
 from paddle_gans import __version__
 
-from .checkpoint import read_json, write_json
+from .checkpoint import read_json
 from .loggers import Loggers
 from .panels import Curves, read_log
 
@@ -46,11 +45,7 @@ def versions() -> dict[str, str]:
 
 
 class RunFolder:
-    """``config.json``, ``log.jsonl`` and the lock of a run; a context manager that locks it.
-
-    Raises:
-        InputError: on entry, if another trainer uses the folder, or it cannot be written to.
-    """
+    """``config.json``, ``log.jsonl`` and the lock of a run; a context manager that locks it."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -103,15 +98,8 @@ class RunFolder:
                 raise InputError(f"{path} is damaged: {key} is missing; choose another --out")
         return config
 
-    def write_config(self, config: dict[str, Any]) -> None:
-        write_json(self.path / "config.json", config)
-
     def append(self, line: dict[str, Any]) -> None:
-        """Append one line to the log.
-
-        Raises:
-            InputError: it cannot be written; the log is unchanged.
-        """
+        """Append one line to the log; if that fails, the log is unchanged."""
         if self._curves is not None:
             self._curves.add(line)
         path, text = self.path / "log.jsonl", (json.dumps(line) + "\n").encode()
@@ -133,11 +121,6 @@ class RunFolder:
         """Read the lines of the log, with ``losses`` or a ``validation``."""
         return read_log(self.path / "log.jsonl")
 
-    def losses(self) -> dict[str, float]:
-        """Return the last logged losses, or {}."""
-        logged = [line["losses"] for line in self.log() if "losses" in line]
-        return logged[-1] if logged else {}
-
     def validations(self, step: int) -> dict[int, dict[str, float]]:
         """Return the metrics of validations up to ``step``, by step; NaN if not finite."""
         return {
@@ -153,22 +136,9 @@ class RunFolder:
             file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
         self._curves = None
 
-    def need_space(self, need: int) -> None:
-        """Raise an InputError if the disk has less than ``need`` bytes of free space."""
-        free = shutil.disk_usage(self.path).free
-        if free < need:
-            raise InputError(
-                f"the disk of {self.path} has {free / 2**20:.0f} MiB left, and the checkpoints of "
-                f"this run need {need / 2**20:.0f} MiB; free some space, or lower --keep"
-            )
-
 
 def compare(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    """Check that a run can be resumed with the new configuration.
-
-    Raises:
-        InputError: options or data differ; the message contains both values.
-    """
+    """Raise InputError, with both values, for options and data that must not differ on resume."""
     new = json.loads(json.dumps(new))
     differences = []
     for key in FIXED_SETTINGS:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import shutil
 import signal
 import time
 import zlib
@@ -15,14 +17,14 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from data_reader.errors import InputError
+from data_reader.errors import InputError, disk_errors
 from data_reader.images import write_image
 from paddle_gans.fast_cpu.memory import from_numpy, give_back
 from paddle_gans.weights import formats
 
 from . import checkpoint, parallel
 from .experiment import Experiment, model_name, setup
-from .guards import BadFiles, FiniteGuard, FullDisk, NotFinite, NotFiniteError
+from .guards import FiniteGuard, NotFinite, NotFiniteError, Stopped, StopSignals, is_full_disk
 from .image_pool import gather_pools
 from .loggers import Loggers
 from .model import GANModel, Update
@@ -30,7 +32,6 @@ from .panels import draw_curves, grid
 from .progress import Progress
 from .resume import restore
 from .run_folder import RunFolder
-from .signals import Stopped, StopSignals
 from .validation import as_json, evaluating
 
 CLOCK = "%Y-%m-%d %H:%M:%S"
@@ -60,11 +61,7 @@ def train(
 
     ``settings`` are fields of ``RunConfig`` and the model's own options. ``on_log(line)`` is called
     with each logged line, a dict as in ``log.jsonl``; ``on_sample(step, image)`` with each sample
-    grid, uint8 RGB [H, W, 3].
-
-    Raises:
-        InputError: data, options or folder cannot be used, or a loss is not finite.
-        Stopped: Ctrl-C or SIGTERM, after a checkpoint was saved.
+    grid, uint8 RGB [H, W, 3]. After a signal, ``Stopped`` is raised when a checkpoint is saved.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(parallel.report_lost_rank())
@@ -81,19 +78,16 @@ def train(
         parallel.require_same_start(start, experiment.out)
         progress = stack.enter_context(Progress(start, experiment.steps, verbose=is_rank0))
         warnings += experiment.validation.resume(folder, start, experiment.steps)
-        trainer = Trainer(experiment, folder, progress, state)
-        trainer.on_log, trainer.on_sample = on_log, on_sample
-        data = experiment.loader.dataset.describe()
-        for line in (
-            experiment.model.information(data, experiment.config.batch_size, experiment.steps)
-            + experiment.warnings
-            + warnings
-        ):
+        trainer = Trainer(experiment, folder, progress, state, on_log, on_sample)
+        data, batch_size = experiment.loader.dataset.describe(), experiment.config.batch_size
+        lines = experiment.model.information(data, batch_size, experiment.steps)
+        for line in lines + experiment.warnings + warnings:
             progress.say(line)
         if start >= experiment.steps:
             progress.say(f"{experiment.out} is already at step {start}; --steps N trains longer")
             trainer.run_missed_validation()
-            return Result(experiment.out, start, folder.losses())
+            logged = [line["losses"] for line in folder.log() if "losses" in line]
+            return Result(experiment.out, start, logged[-1] if logged else {})
         progress.say(f"start time: {time.strftime(CLOCK)}")
         result = trainer.run()
         progress.say(f"end time: {time.strftime(CLOCK)}")
@@ -125,7 +119,13 @@ class Trainer:
     """One process's part in training a run; ``state`` is that of the checkpoint it resumes."""
 
     def __init__(
-        self, experiment: Experiment, folder: RunFolder, progress: Progress, state: dict[str, Any]
+        self,
+        experiment: Experiment,
+        folder: RunFolder,
+        progress: Progress,
+        state: dict[str, Any],
+        on_log: OnLog | None,
+        on_sample: OnSample | None,
     ):
         self.experiment, self.model, self.loader = experiment, experiment.model, experiment.loader
         self.config, self.steps = experiment.config, experiment.steps
@@ -138,22 +138,20 @@ class Trainer:
         self.guard = FiniteGuard(self.config.on_nan, state)
         self.update = Update(self.config.amp, self.config.accumulate, self.guard)
         self.update.load_state(state.get("scaler", {}))
-        self.disk = FullDisk(self.config.on_full_disk == "go-on", progress.say)
-        self.bad_files = BadFiles(self.loader.bad, folder.path, progress.say)
+        self.bad_files = folder.path / "bad_files.txt"
+        self.bad_num = 0  # of those in it
         self.validation = experiment.validation
         self.signals = StopSignals(patient=parallel.world_size() > 1)
         self.is_rank0 = parallel.rank() == 0
         self.saved_not_finite = False  # in this session
-        self.on_log: OnLog | None = None
-        self.on_sample: OnSample | None = None
-        self.not_drawn: set[str] = set()  # images that a warning was printed for
+        self.on_log, self.on_sample = on_log, on_sample
         self.on_cpu = paddle.get_device().startswith("cpu")
 
     def run(self) -> Result:
         """Train to the end; a signal saves and stops."""
         if self.is_rank0:
-            self.folder.need_space(checkpoint.bytes_needed(self.model, self.most_checkpoints()))
-            self.folder.write_config(self.experiment.record)
+            self.require_space()
+            checkpoint.write_json(self.folder.path / "config.json", self.experiment.record)
             self.folder.truncate_log(self.start)
             self.folder.loggers = Loggers(
                 self.experiment.record, self.folder.path, self.start, self.progress.say
@@ -175,17 +173,25 @@ class Trainer:
                     raise Stopped(self.signals.received or signal.SIGTERM, step + 1)
         if self.guard.skipped_steps:
             self.progress.say(f"{self.guard.skipped_steps} steps were skipped")
-        if self.bad_files.reported:
-            self.progress.say(f"{self.bad_files.path} lists {self.bad_files.reported} bad files")
+        if self.bad_num:
+            self.progress.say(f"{self.bad_files} lists {self.bad_num} bad files")
         return Result(self.folder.path, self.steps, self.guard.losses)
 
-    def most_checkpoints(self) -> int:
-        """How many checkpoints are on the disk at most, one of them being written."""
+    def require_space(self) -> None:
+        """Raise an InputError if the checkpoints of this run do not fit on the disk."""
         config, steps = self.config, self.steps - self.start
         count = config.keep or -(-steps // config.save_every)
         if config.keep_every:
             count += steps // config.keep_every
-        return count + (self.validation.best_by is not None) + 1
+        count += (self.validation.best_by is not None) + 1  # one is being written
+        # Weights, and Adam's two moments of each.
+        need = 3 * count * sum(tensor.size * 4 for tensor in self.model.state_dict().values())
+        free = shutil.disk_usage(self.folder.path).free
+        if free < need:
+            raise InputError(
+                f"the disk of {self.folder.path} has {free / 2**20:.0f} MiB left, and this run "
+                f"needs {need / 2**20:.0f} MiB; free some space, or lower --keep"
+            )
 
     # One step
 
@@ -208,9 +214,6 @@ class Trainer:
         """Validate, log, sample and save if it is time; ``done`` steps are done.
 
         Returns whether a signal asked to stop; everything is saved then.
-
-        Raises:
-            InputError: something cannot be written; NotFiniteError: a loss is not finite.
         """
         last = done == self.steps
         logs = last or done == 1 or done % self.config.log_every == 0
@@ -220,7 +223,7 @@ class Trainer:
         validates = self.validation.is_due(done)
         # On GPUs, checking losses and asking the other ranks would wait for the device.
         if not (self.on_cpu or logs or samples or saves or validates):
-            self.progress.advance()
+            self.progress.update()
             return False
 
         with parallel.sync_errors(), self.explain_not_finite():
@@ -228,25 +231,25 @@ class Trainer:
         metrics = self.measure(done) if validates else {}
         stops = parallel.any_rank(self.signals.received)
         logs, samples, saves = logs or stops, samples or stops, saves or stops
-        with self.disk.tolerate("log"):
-            self.bad_files.report()
+        with self.tolerate_full_disk("log"):
+            self.report_bad_files()
             # A model without metrics validates D's outputs only; they go into the losses' line.
             with_losses = {} if self.model.metrics else metrics
             if logs or with_losses:
                 self.log(done, with_losses)
         began = time.perf_counter()
         if metrics:
-            with self.disk.tolerate("best"):
+            with self.tolerate_full_disk("best"):
                 self.record_metrics(done, metrics)
         if (samples or metrics) and self.is_rank0:
-            with self.disk.tolerate("samples"):
+            with self.tolerate_full_disk("samples"):
                 self.draw(done)
         if saves:
             self.save(done, required=last or stops)
         if metrics or samples or saves:
             give_back()
         self.pause += time.perf_counter() - began
-        self.progress.advance()
+        self.progress.update()
         return stops
 
     def log(self, done: int, metrics: Mapping[str, float]) -> None:
@@ -279,16 +282,13 @@ class Trainer:
         """Metrics on the validation set; {} if a signal came.
 
         Every rank measures the whole set: sharing the work would save little.
-
-        Raises:
-            InputError: an item cannot be read; a checkpoint is saved before.
         """
         began = time.perf_counter()
         try:
             with parallel.sync_errors():
                 metrics = self.validation.measure(lambda: bool(self.signals.received))
             return {} if parallel.any_rank(not metrics) else metrics
-        except InputError:
+        except InputError:  # an item cannot be read
             self.save(done)
             raise
         finally:
@@ -305,15 +305,13 @@ class Trainer:
             self.validation.keep(done, metrics, self.save_networks)
         # Logged last: if the run is killed before, this validation is done again.
         epoch = (done - 1) // self.loader.steps_per_epoch
-        for text in self.validation.record(done, epoch, metrics):
-            self.progress.say(text)
+        self.progress.say(self.validation.record(done, epoch, metrics))
+        for warning in self.validation.warnings():
+            # The same with other numbers is not new.
+            self.progress.say(f"warning: {warning}", once=re.sub(r"-?[\d.]+", "#", warning))
 
     def run_missed_validation(self) -> None:
-        """Repeat a validation that was due at the start step but is not in the log.
-
-        Raises:
-            Stopped: a signal came.
-        """
+        """Repeat a validation that was due at the start step but is not in the log."""
         due = bool(self.model.metrics) and self.validation.is_due(self.start)
         metrics = self.measure(self.start) if due else {}
         if metrics:
@@ -333,46 +331,48 @@ class Trainer:
             images = self.model.sample(batch)
         layout = self.model.sample_grid
         image = grid({name: x.numpy() for name, x in images.items()}, layout.columns, layout.rows)
-        path = self.folder.path / "samples" / f"{done:06d}.png"
-        write_image(path, image)
+        write_image(self.folder.path / "samples" / f"{done:06d}.png", image)
         if self.folder.loggers is not None:
             self.folder.loggers.add_samples(done, image)
         return image
 
     def draw(self, done: int) -> None:
-        """Draw all images of a step. They are a courtesy: one that fails does not end the run.
-
-        Raises:
-            InputError: an image cannot be written; --on-full-disk decides what follows.
-        """
+        """Draw all images of a step. They are a courtesy: one that fails does not end the run."""
         title = f"{model_name(type(self.model))}, step {done}"
-        drawing = {
-            "sample grid": lambda: self.sample(done),
-            "loss curves": lambda: draw_curves(
-                self.folder.curves(), self.folder.path / "losses.png", title
-            ),
-        }
-        drawn: dict[str, Any] = {}
-        for what, draw in drawing.items():
-            try:
-                drawn[what] = draw()
-            except InputError:
+        image = None
+        with self.tolerate("sample grid"):
+            image = self.sample(done)
+        with self.tolerate("loss curves"):
+            draw_curves(self.folder.curves(), self.folder.path / "losses.png", title)
+        if self.on_sample is not None and image is not None:
+            self.on_sample(done, image)
+
+    @contextlib.contextmanager
+    def tolerate(self, what: str) -> Iterator[None]:
+        """Warn once of a drawing that fails, in matplotlib or in a model's own sample()."""
+        try:
+            yield
+        except InputError:  # it cannot be written: --on-full-disk decides
+            raise
+        except Exception as error:
+            text = f"warning: the {what} cannot be drawn: {error!r:.200}; the run continues"
+            self.progress.say(text, once=what)
+
+    @contextlib.contextmanager
+    def tolerate_full_disk(self, what: str) -> Iterator[None]:
+        """Apply --on-full-disk to writing ``what``; without a name it is required."""
+        try:
+            yield
+        except InputError as error:
+            if not what or self.config.on_full_disk == "stop" or not is_full_disk(error):
                 raise
-            except Exception as error:  # of matplotlib, or of a model's own drawing
-                if what not in self.not_drawn:
-                    self.progress.say(
-                        f"warning: the {what} cannot be drawn: {error!r:.200}; the run continues "
-                        "without"
-                    )
-                self.not_drawn.add(what)
-        if self.on_sample is not None and "sample grid" in drawn:
-            self.on_sample(done, drawn["sample grid"])
+            text = f"warning: {error}; training continues and will try again"
+            self.progress.say(text, once=what)
 
     def save(self, done: int, *, required: bool = True) -> None:
         """Save the networks for inference and a checkpoint, each whole or not at all.
 
-        Raises:
-            InputError: it cannot be written; unless ``required``, --on-full-disk may allow that.
+        Unless ``required``, --on-full-disk may allow that they cannot be written.
         """
         if done == self.saved:
             return
@@ -380,7 +380,7 @@ class Trainer:
         written = False
         try:
             if self.is_rank0:
-                with contextlib.nullcontext() if required else self.disk.tolerate("checkpoint"):
+                with self.tolerate_full_disk("" if required else "checkpoint"):
                     # The checkpoint comes last: killed in between, the run writes both again.
                     self.save_networks(self.folder.path, done)
                     best = self.validation.best
@@ -414,20 +414,15 @@ class Trainer:
     def save_networks(self, folder: Path, done: int) -> None:
         """Write the networks for inference into a folder, each file whole or not at all."""
         for name, translate in self.model.inference.items():
-            entry = {
-                "model": self.experiment.record["model"],
-                "options": self.experiment.record["options"],
-                "network": name,
-                "translate": dict(translate),
-                "step": done,
-            }
+            entry = {key: self.experiment.record[key] for key in ("model", "options")}
+            entry |= {"network": name, "translate": dict(translate), "step": done}
             path = folder / f"{name}.{self.config.format}"
             formats.save_network(path, self.model.inference_network(name), entry)
             # Older weights in the other format would be loaded instead of these.
             for suffix in set(formats.NATIVE) - {path.suffix}:
                 path.with_suffix(suffix).unlink(missing_ok=True)
 
-    # Losses that are not finite
+    # Faults
 
     @contextlib.contextmanager
     def explain_not_finite(self) -> Iterator[None]:
@@ -436,16 +431,28 @@ class Trainer:
             yield
         except NotFinite as error:
             saved = checkpoint.checkpoints(self.folder.checkpoints)
-            last = (
-                f"the last checkpoint is that of step {int(saved[-1].name)}"
-                if saved
-                else "there is no checkpoint yet"
-            )
+            step = int(saved[-1].name) if saved else None
+            last = f"the last checkpoint is that of step {step}" if saved else "no checkpoint yet"
             raise NotFiniteError(
                 f"{error.reason} at step {error.step + 1}; its batch: {self.files(error.step)}; "
                 f"{last}; {self.save_not_finite(error.step)}. Try a lower "
                 "--learning-rate or --on-nan skip, or look at these images"
             ) from None
+
+    def report_bad_files(self) -> None:
+        """List each item that was replaced (``--on-bad-file skip``) once, in ``bad_files.txt``."""
+        new = list(self.loader.bad or ())[self.bad_num :]
+        self.bad_num += len(new)
+        for text in new:
+            self.progress.say(f"warning: {text}; another item is used")
+        if new:
+            with (
+                disk_errors(f"cannot write {self.bad_files}"),
+                self.bad_files.open("a+", encoding="utf-8", errors="surrogateescape") as file,
+            ):
+                file.seek(0)
+                known = set(file.read().splitlines())
+                file.writelines(f"{text}\n" for text in new if text not in known)
 
     def report_skip(self, step: int) -> None:
         """Warn about a skipped step; of the first one, batch and state are saved."""

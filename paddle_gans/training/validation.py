@@ -5,15 +5,13 @@ from __future__ import annotations
 import collections
 import contextlib
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import paddle
-from paddle import Tensor, nn
+from paddle import nn
 
 from data_reader.atomic import atomic_folder
 from data_reader.datasets import ImageDataset, without_randomness
@@ -47,8 +45,8 @@ class Best:
 class Validation:
     """Measures a model on a validation set, and remembers the metrics and the best of them.
 
-    ``metrics`` are names and directions, see ``metrics_of``; ``train_items`` have no random
-    augmentation; ``bad`` as in ``read_item``. Without ``items`` nothing is ever due.
+    ``metrics`` are names and directions; ``train_items`` have no random augmentation; ``bad`` as in
+    ``read_item``. Without ``items`` nothing is ever due.
     """
 
     def __init__(
@@ -66,7 +64,6 @@ class Validation:
         self.model, self.items, self.train_items = model, items, train_items
         self.metrics, self.every, self.batch_size = metrics, every, batch_size
         self.best_by, self.bad = best_by, bad
-        self._said: set[str] = set()
 
     def resume(self, folder: RunFolder, start: int, total: int) -> list[str]:
         """Read the validations up to ``start`` of a run of ``total`` steps; returns warnings."""
@@ -77,12 +74,11 @@ class Validation:
         if not self.best_by or (best and best.metric == self.best_by and best.step <= start):
             return []
         self.best = None
-        if not (best or self.history):
-            return []
-        return [
+        warning = (
             f"the best {self.best_by} is searched from here on: weights before step {start} were "
             "not kept by it"
-        ]
+        )
+        return [warning] if best or self.history else []
 
     def describe(self) -> str:
         """One line that says what is measured, on what, and how often."""
@@ -105,9 +101,6 @@ class Validation:
         """The mean of each metric over the images; {} once ``stopped`` returns true.
 
         A metric that is not finite is NaN. Training is not affected: each step seeds itself.
-
-        Raises:
-            InputError: an item cannot be read.
         """
         means: dict[str, float] = {}
         with evaluating(self.model):
@@ -127,13 +120,7 @@ class Validation:
             name: means[name] if math.isfinite(means[name]) else math.nan for name in self.metrics
         }
 
-    def _means(
-        self,
-        function: Callable[[dict[str, Tensor]], Mapping[str, Any]],
-        items: ImageDataset,
-        most: int,
-        stopped: Callable[[], bool],
-    ) -> dict[str, float]:
+    def _means(self, function, items: ImageDataset, most: int, stopped) -> dict[str, float]:
         """The means of what ``function`` returns for batches of items, the same every time."""
         indices = spread(len(items), most)
         sums: dict[str, float] = collections.defaultdict(float)
@@ -160,19 +147,15 @@ class Validation:
     def keep(
         self, done: int, metrics: Mapping[str, float], save_networks: Callable[[Path, int], None]
     ) -> None:
-        """Save the networks for inference to ``best/``, with ``best.json``.
-
-        Raises:
-            InputError: they cannot be written; the ones before stay.
-        """
+        """Save the networks for inference to ``best/``, with ``best.json``."""
         best = Best(self.best_by, metrics[self.best_by], done)
         with atomic_folder(self.folder.best) as partial:
             save_networks(partial, done)
             write_json(partial / "best.json", asdict(best))
         self.best = best
 
-    def record(self, done: int, epoch: int, metrics: Mapping[str, float]) -> list[str]:
-        """Log the metrics; returns lines to show: the metrics, and new warnings.
+    def record(self, done: int, epoch: int, metrics: Mapping[str, float]) -> str:
+        """Log the metrics; returns a line that shows them.
 
         A model without metrics has the discriminator's outputs in the lines of its losses.
         """
@@ -182,14 +165,12 @@ class Validation:
 
         terms = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         is_best = self.best_by is not None and self.best is not None and self.best.step == done
-        said = [f"validation at step {done}  {terms}" + ("  (the best)" if is_best else "")]
+        return f"validation at step {done}  {terms}" + ("  (the best)" if is_best else "")
+
+    def warnings(self) -> list[str]:
+        """Warnings about the metrics so far."""
         history = [self.history[step] for step in sorted(self.history)]
-        for warning in self.model.validation_warnings(history) + overfitting_warnings(history):
-            text = re.sub(r"-?[\d.]+", "#", warning)  # the same with other numbers is not new
-            if text not in self._said:
-                said.append(f"warning: {warning}")
-            self._said.add(text)
-        return said
+        return self.model.validation_warnings(history) + overfitting_warnings(history)
 
 
 def make_validation(
@@ -197,17 +178,14 @@ def make_validation(
     train_set: ImageDataset,
     test_set: ImageDataset | None,
     config: RunConfig,
-    *,
     steps_per_epoch: int,
     batch_size: int,
-    bad: dict[str, None] | None = None,
+    bad: dict[str, None] | None,
 ) -> Validation:
-    """The validation of a run; without items if it has no metrics, no test set, or wants none.
-
-    Raises:
-        InputError: the user asks for a validation that is impossible.
-    """
-    metrics, every = metrics_of(model), config.validate_every
+    """The validation of a run; without items if it has no metrics, no test set, or wants none."""
+    has_outputs = type(model).discriminator_outputs is not GANModel.discriminator_outputs
+    metrics = {**model.metrics, **(D_METRICS if has_outputs else {})}
+    every = config.validate_every
     if config.best_by is not None:
         check_best_by(config.best_by, model.metrics, test_set, every)
     if every and not metrics:
@@ -227,17 +205,8 @@ def make_validation(
     )
 
 
-def metrics_of(model: GANModel) -> dict[str, str]:
-    """All that a validation measures, and its direction: see ``GANModel.metrics``."""
-    has_outputs = type(model).discriminator_outputs is not GANModel.discriminator_outputs
-    return {**model.metrics, **(D_METRICS if has_outputs else {})}
-
-
 def check_best_by(
-    best_by: str,
-    metrics: Mapping[str, str],
-    test_set: ImageDataset | None,
-    validate_every: int | None,
+    best_by: str, metrics: Mapping[str, str], test_set: ImageDataset | None, every: int | None
 ) -> None:
     """Raise InputError for a metric that cannot choose the best checkpoint."""
     flag = f"--best-by {best_by}"
@@ -250,11 +219,8 @@ def check_best_by(
             hint = "it is logged only, without a better direction; "
         raise InputError(f"{flag}: {hint}this model can choose by {' or '.join(choices)}")
     if not test_set:
-        raise InputError(
-            f"{flag} needs a validation set, and this data has no test set; add one beside the "
-            "training set, or leave it out"
-        )
-    if validate_every == 0:
+        raise InputError(f"{flag}: this data has no test set; add one, or leave it out")
+    if every == 0:
         raise InputError(f"{flag} needs validation, and --validate-every 0 turns it off")
 
 
@@ -302,11 +268,7 @@ def as_json(metrics: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def read_best(folder: Path) -> Best | None:
-    """What ``best/`` holds; None without it.
-
-    Raises:
-        InputError: its ``best.json`` is damaged.
-    """
+    """What ``best/`` holds; None without it."""
     path = folder / "best.json"
     if not path.exists():
         return None
