@@ -154,7 +154,7 @@ class FIDInception(nn.Layer):
 
 
 def load(network: FIDInception, state: Mapping[str, Any], source: str) -> None:
-    """Load a file's arrays, which have the published names or Paddle's; its classifier is ignored."""
+    """Load arrays with the published names or Paddle's; the classifier at the end is ignored."""
     arrays = {name: x for name, x in state.items() if isinstance(x, np.ndarray)}
     other = other_inception(arrays)
     if other:
