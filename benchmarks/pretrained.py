@@ -85,7 +85,7 @@ RECIPES: dict[str, Recipe] = {
         terms="the sets state no licence: for research and study",
         limits="nearly everything becomes dark leather; expects one object on white, drawn in "
         "outlines of one pixel",
-        stages=(f"{CROPS} --lambda-l1 20 --steps 14000",),
+        stages=(f"{CROPS} --lambda-l1 20 --steps 13000",),
     ),
     "cyclegan_demo": Recipe(
         model="cyclegan",

@@ -21,8 +21,9 @@ FIELDS = {
 
 
 def example(name):
-    """An image of the size that the weights were trained on."""
-    return np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    """An image; StarGAN v2's results are square."""
+    width = 64 if name.startswith("stargan_v2") else 96
+    return np.random.default_rng(0).integers(0, 256, (64, width, 3)).astype(np.uint8)
 
 
 def test_all_weights_take_at_most_60_mb():
@@ -54,7 +55,9 @@ def test_load_by_name(name):
         assert len(translate(count=2)) == 2
         return
     image = example(name)
-    assert translate(image).shape == image.shape
+    results = translate(image)
+    for result in results if isinstance(results, list) else [results]:
+        assert result.shape == image.shape
 
 
 def test_the_list_has_every_name_and_a_card_its_terms(capsys):
