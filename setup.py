@@ -22,6 +22,7 @@ setup(
             "exporting/web/*",
             "pretrained/*/*.json",
             "pretrained/*/*.pdparams",
+            "pretrained/*/examples/*/*.png",
             "metrics/lpips_linear/*",
         ],
         # The embedded data sets, a pattern for each depth of folders.

@@ -11,7 +11,6 @@ import argparse
 import importlib
 import json
 import shlex
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -227,8 +226,9 @@ def write_halves(run: Path, folder: Path) -> None:
     """Write a run's networks as float16, unless a value is too large for it."""
     from paddle_gans.weights import formats
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.pdparams"):
+        old.unlink()
     for file in formats.network_files(run):
         arrays, entry = formats.read_network(file)
         small = {
