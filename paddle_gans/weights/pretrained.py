@@ -43,11 +43,15 @@ def locate(weights: str | os.PathLike[str]) -> Path:
     A file or folder of that name in the working directory comes first.
 
     Raises:
-        InputError: it looks like a name, and there is none.
+        InputError: there are none.
     """
     path = Path(weights)
-    if path.exists() or path.suffix or path.name != str(weights):
+    if path.exists():
         return path
+    if path.suffix or path.name != str(weights):
+        raise InputError(
+            f"{path} does not exist; give a run folder or a weight file, or a name: {LIST}"
+        )
     if path.name in names():
         return FOLDER / path.name
     if path.name in PUBLISHED:
