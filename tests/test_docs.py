@@ -219,6 +219,7 @@ NOT_RUN = {
     "pip install paddlepaddle-gpu==3.2.2 -i https://www.paddlepaddle.org.cn/packages/stable/cu126/",
     "python -m data_reader.download facades",
     "python -m paddle_gans.weights fetch cyclegan_horse2zebra",
+    "python -m paddle_gans.serve",
     "python -m paddle_gans.serve runs/pix2pix runs/cyclegan",
 }
 
