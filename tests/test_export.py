@@ -277,6 +277,6 @@ def test_the_command_knows_both_formats():
 
 @pytest.mark.slow
 def test_a_folder_without_weights_is_one_line(tmp_path):
-    with pytest.raises(InputError, match=r"holds no \.pdparams file"):
+    with pytest.raises(InputError, match=r"holds no \.pdparams or \.safetensors file"):
         export.main([str(tmp_path)])
     assert not list(tmp_path.glob("export/*"))
