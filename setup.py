@@ -22,6 +22,7 @@ setup(
             "exporting/web/*",
             "pretrained/*/*.json",
             "pretrained/*/*.pdparams",
+            "pretrained/*/examples/*.txt",
             "pretrained/*/examples/*/*.png",
             "metrics/lpips_linear/*",
         ],

@@ -25,7 +25,13 @@ from paddle_gans.serve import free_port, main
 from paddle_gans.serving.app import build, make_tabs, titles
 from paddle_gans.serving.images import Limits, read_upload
 from paddle_gans.serving.model_tab import BUG, ModelTab, in_pool
-from paddle_gans.serving.tabs import GeneratedTab, common_colours, snap
+from paddle_gans.serving.tabs import (
+    GeneratedTab,
+    common_colours,
+    find_palette,
+    named_labels,
+    snap,
+)
 
 LIMITS = Limits(megabytes=2.0, megapixels=0.02)
 
@@ -91,6 +97,17 @@ def test_pixels_take_the_nearest_label():
     snapped, changed = snap(picture, palette)
     assert snapped.tolist() == [[[255, 0, 0]] * 2, [[0, 0, 250]] * 2]
     assert changed == 0.5
+
+
+def test_a_palette_beside_the_data_names_the_labels():
+    translate = paddle_gans.load("pix2pix_facades")
+    labels = named_labels(translate)
+    assert labels["door"] == (0, 207, 255)
+    maps = [np.full((64, 64, 3), labels["facade"], np.uint8)]
+    maps[0][:9] = labels["window"]
+    assert find_palette(maps, labels) == labels
+    assert set(find_palette(maps)) == {"label 1", "label 2"}
+    assert named_labels(paddle_gans.load("pix2pix_demo")) == {}
 
 
 def test_label_maps_of_a_users_own_have_their_colours_as_a_palette():

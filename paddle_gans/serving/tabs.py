@@ -18,7 +18,7 @@ from data_reader.photos import Photos
 from data_reader.transforms import looks_like_labels
 from paddle_gans.inference.photos import without_colour
 from paddle_gans.inference.translator import by_data
-from paddle_gans.metrics.labels import Palette
+from paddle_gans.metrics.labels import Palette, read_palette
 from paddle_gans.training.panels import square_grid
 
 from .images import config_of, first_readable, read_upload, save_examples
@@ -73,7 +73,7 @@ class PairedTab(ModelTab):
 
     def __init__(self, translate, **settings):
         super().__init__(translate, **settings)
-        self.palette = find_palette(self.example_images())
+        self.palette = find_palette(self.example_images(), named_labels(self.translate))
         if self.palette:
             self.description = "Draw or upload a label map and see it as an image."
             self.image_name, self.button = "label map", "Translate it"
@@ -107,11 +107,25 @@ class PairedTab(ModelTab):
 # Label maps: the labels' colours, an editor that paints with them, and their exact values.
 
 
-def find_palette(maps: list[np.ndarray]) -> dict[str, RGB]:
-    """Return the labels' colours by name; {} if the images are not label maps."""
+def find_palette(maps: list[np.ndarray], named: Mapping[str, RGB] = {}) -> dict[str, RGB]:
+    """Return the labels' colours by name; {} if the images are not label maps.
+
+    The names are those of ``named``, or of the embedded streets, if all colours are among them.
+    """
     found = common_colours(maps) if maps and all(map(looks_like_labels, maps)) else {}
-    is_street = found and set(found.values()) <= set(STREET_LABELS.values())
-    return dict(STREET_LABELS) if is_street else found
+    for labels in (named, STREET_LABELS):
+        if found and set(found.values()) <= set(labels.values()):
+            return dict(labels)
+    return found
+
+
+def named_labels(translate) -> dict[str, RGB]:
+    """Return the colours by name in ``palette.txt`` in the run's data; {} if there is none."""
+    folder = config_of(translate).get("data_path")
+    if not isinstance(folder, str) or not (file := Path(folder, "palette.txt")).is_file():
+        return {}
+    palette = read_palette(file)
+    return {name: (r, g, b) for name, (r, g, b) in zip(palette.names, palette.colours.tolist())}
 
 
 def common_colours(maps: list[np.ndarray]) -> dict[str, RGB]:
