@@ -15,7 +15,7 @@ from paddle import nn
 
 from data_reader.errors import InputError
 from data_reader.transforms import denormalise, normalise
-from paddle_gans.fast_cpu import accelerate, bfloat16, has_bf16
+from paddle_gans.fast_cpu import accelerate, bfloat16
 from paddle_gans.metrics.labels import Palette, accuracies, confusion, palette_of
 from paddle_gans.networks.unet import UNet
 
@@ -62,7 +62,7 @@ def label_reader(dataset, photo: str, palette: Palette):
         items = [dataset.item(int(rng.integers(len(dataset))), rng) for _ in range(BATCH_SIZE)]
         shape = items[0][label].shape[1:]
         classes = [palette.classes(denormalise(item[label])).reshape(shape) for item in items]
-        with bfloat16(has_bf16()):
+        with bfloat16():
             logits = network(paddle.to_tensor(np.stack([item[photo] for item in items])))
         loss = F.cross_entropy(logits, paddle.to_tensor(np.stack(classes)), axis=1)
         loss.backward()

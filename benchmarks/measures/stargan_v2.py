@@ -57,8 +57,8 @@ def measure(translate, data: str, out: Path, options: dict) -> dict:
     known, known_labels = faces_of(train)
     figures["frechet_train"] = mean_frechet(judge(known)[1], known_labels, real, labels)
     for guide in ("latent", "reference"):
-        figures[guide], made, targets = judge_guide(model, guide, faces, labels, judge)
-        figures[guide]["frechet"] = mean_frechet(judge(made)[1], targets, real, labels)
+        figures[guide], made, found, targets = judge_guide(model, guide, faces, labels, judge)
+        figures[guide]["frechet"] = mean_frechet(found, targets, real, labels)
         if guide == "latent":
             figures.update(lattice_figures(levels(made), levels(faces)))
     figures["cycle_l1"] = cycle_l1(model, faces, labels)
@@ -124,11 +124,12 @@ def domain_classifier(dataset, domains: int, size: int):
 def judge_guide(model, guide: str, faces, labels, judge, styles: int = 2):
     """Every face in every other domain, in two styles each.
 
-    Returns the share that convinces and the like, the images and their domains.
+    Returns the share that convinces and the like, the images, their features and domains.
     """
     import paddle
 
-    convinced, unchanged, apart, outputs, targets = [], [], [], [], []
+    convinced, unchanged, apart = [], [], []
+    outputs, features, targets = [], [], []
     rng = np.random.default_rng(0)
     own = judge(faces)[0].argmax(1)
     for y in range(len(model.domains)):
@@ -142,17 +143,19 @@ def judge_guide(model, guide: str, faces, labels, judge, styles: int = 2):
                 s = model.copied_styles(paddle.to_tensor(faces[chosen]), y)
             with paddle.no_grad():
                 made = model.render(source, s).numpy()
-            convinced += list(judge(made)[0].argmax(1) == y)
+            probabilities, embedded = judge(made)
+            convinced += list(probabilities.argmax(1) == y)
             unchanged.append(own[face] == y)
             apart.append(127.5 * np.abs(made[0] - made[1]).mean())
             outputs += list(made)
+            features += list(embedded)
             targets += [y] * styles
     figures = {
         "target": round(float(np.mean(convinced)), 3),
         "identity": round(float(np.mean(unchanged)), 3),
         "diversity_l1": round(float(np.mean(apart)), 2),
     }
-    return figures, np.stack(outputs), np.array(targets)
+    return figures, outputs, np.stack(features), np.array(targets)
 
 
 def cycle_l1(model, faces, labels) -> float:
